@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/cluster_config.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+
+#include "config/config_schema.hpp"
+#include "config/yaml_reader.hpp"
+#include "model/error.hpp"
+#include "support/file.hpp"
+
+namespace runner {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_max_config_size = 1U << 20U;
+
+[[noreturn]] void refuse(const fs::path& file, const std::vector<ConfigProblem>& problems) {
+    std::string message;
+    for (const ConfigProblem& problem : problems) {
+        if (!message.empty()) message += '\n';
+        message += file.string() + ':' + std::to_string(problem.line) + ':' + std::to_string(problem.column) + ": " +
+                   problem.message;
+    }
+    throw Error(Failure::usage, message, "correct the config; 'runner init' writes a commented one");
+}
+
+std::string text_at(const YAML::Node& node, const char* key, const std::string& fallback = {}) {
+    const YAML::Node value = node[key];
+    return value ? value.Scalar() : fallback;
+}
+
+std::map<std::string, std::string> map_at(const YAML::Node& node, const char* key) {
+    std::map<std::string, std::string> values;
+    const YAML::Node found = node[key];
+    if (!found) return values;
+    for (const auto& pair : found) values[pair.first.Scalar()] = pair.second.Scalar();
+    return values;
+}
+
+ConfigProblem problem_at(const YAML::Node& node, const std::string& message) {
+    return {node.Mark().line + 1, node.Mark().column + 1, message};
+}
+
+/// What one key must say because of another.
+std::vector<ConfigProblem> check_releases(const YAML::Node& releases) {
+    std::vector<ConfigProblem> problems;
+    const std::string source = text_at(releases, "source");
+    const auto need = [&](const char* key) {
+        if (!releases[key]) {
+            problems.push_back(problem_at(releases, std::string("'") + key + "' is missing in 'releases': source " +
+                                                        source + " needs it"));
+        }
+    };
+    if (source == "github") need("repository");
+    if (source == "directory") need("directory");
+    if (source == "git") problems.push_back(problem_at(releases["source"], "source git is not available in this version"));
+    const std::string api = text_at(releases, "api");
+    const bool loopback = api.rfind("http://127.", 0) == 0 || api.rfind("http://localhost", 0) == 0 ||
+                          api.rfind("http://[::1]", 0) == 0;
+    if (api.rfind("http://", 0) == 0 && !loopback) {
+        problems.push_back(problem_at(releases["api"], "'api' must use https: plain http is for loopback addresses only"));
+    }
+    return problems;
+}
+
+ReleasesConfig read_releases(const YAML::Node& node, const fs::path& folder) {
+    ReleasesConfig releases;
+    const std::string source = text_at(node, "source");
+    releases.source = source == "directory" ? SourceKind::directory
+                      : source == "git"     ? SourceKind::git
+                                            : SourceKind::github;
+    releases.repository = text_at(node, "repository");
+    if (node["directory"]) releases.directory = (folder / text_at(node, "directory")).lexically_normal();
+    releases.api = text_at(node, "api", releases.api);
+    while (releases.api.back() == '/') releases.api.pop_back();
+    releases.prefix = text_at(node, "prefix", releases.prefix);
+    releases.channel = text_at(node, "channel") == "preview" ? Channel::preview : Channel::stable;
+    releases.token_variable = text_at(node, "tokenEnv");
+    return releases;
+}
+
+}  // namespace
+
+const char* to_string(SourceKind kind) {
+    switch (kind) {
+        case SourceKind::github: return "github";
+        case SourceKind::directory: return "directory";
+        case SourceKind::git: return "git";
+    }
+    return "github";
+}
+
+const char* to_string(Verification verification) {
+    switch (verification) {
+        case Verification::enabled: return "enabled";
+        case Verification::warn: return "warn";
+        case Verification::disabled: return "disabled";
+    }
+    return "enabled";
+}
+
+ClusterConfig ClusterConfig::load(const fs::path& file) {
+    try {
+        return parse(read_file(file, k_max_config_size), file);
+    } catch (const Error& error) {
+        if (error.failure() == Failure::usage) throw;
+        throw Error(Failure::usage, error.what(), "name the cluster's config with -c, or write one with 'runner init'");
+    }
+}
+
+ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) {
+    YAML::Node document;
+    try {
+        const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+        if (documents.size() != 1) {
+            refuse(file, {{1, 1, "expected one YAML document, found " + std::to_string(documents.size())}});
+        }
+        document = documents.front();
+    } catch (const YAML::Exception& error) {
+        refuse(file, {{error.mark.line + 1, error.mark.column + 1, error.msg}});
+    }
+    std::vector<ConfigProblem> problems = check_config(document, config_schema());
+    if (problems.empty()) problems = check_releases(document["releases"]);
+    if (!problems.empty()) refuse(file, problems);
+
+    const fs::path folder = fs::absolute(file).parent_path();
+    ClusterConfig config;
+    config.file = file;
+    config.name = text_at(document["metadata"], "name");
+    config.region = text_at(document["metadata"], "region");
+    config.account_id = text_at(document["metadata"], "accountID");
+    if (document["originalVersion"]) {
+        config.original_version = SemanticVersion::parse(text_at(document, "originalVersion"));
+    }
+    config.target_version = text_at(document, "targetVersion", config.target_version);
+    config.repository_directory = (folder / text_at(document, "repositoryDirectory", ".")).lexically_normal();
+    config.state = (folder / text_at(document, "state", ".runner/state.db")).lexically_normal();
+    config.releases = read_releases(document["releases"], folder);
+    const YAML::Node trust = document["trust"];
+    if (trust) {
+        const std::string verification = text_at(trust, "verification", "enabled");
+        config.verification = verification == "disabled" ? Verification::disabled
+                              : verification == "warn"   ? Verification::warn
+                                                         : Verification::enabled;
+        if (trust["publicKeys"]) {
+            for (const auto& key : trust["publicKeys"]) config.public_keys.push_back(key.Scalar());
+        }
+    }
+    config.environment = map_at(document, "environment");
+    config.parameters = map_at(document, "parameters");
+    return config;
+}
+
+}  // namespace runner

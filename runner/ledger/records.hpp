@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the ledger remembers, as plain values. Times are milliseconds since the Unix epoch.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/digest.hpp"
+#include "model/run_state.hpp"
+#include "model/upgrade_version.hpp"
+#include "plan/plan.hpp"
+
+namespace runner {
+
+using Time = std::chrono::milliseconds;
+
+/// Whose ledger it is.
+struct ClusterIdentity {
+    std::string name;
+    std::string region;
+    std::string account_id;
+    bool operator==(const ClusterIdentity&) const = default;
+};
+
+/// Everything that planning and starting need, read in one go.
+struct LedgerFacts {
+    std::optional<ClusterIdentity> identity;  ///< absent: nothing was ever recorded
+    ClusterFacts cluster;
+    bool has_unfinished_run = false;
+};
+
+struct LeaseInfo {
+    std::string owner;   ///< a run's id, or `manual`
+    std::string actor;
+    std::string host;
+    std::int64_t pid = 0;
+    std::string reason;  ///< of a lock by hand
+    Time acquired_at{};
+    Time heartbeat_at{};
+    [[nodiscard]] bool manual() const { return owner == "manual"; }
+};
+
+struct RunStart {
+    std::string id;
+    std::string command;
+    std::string actor;
+    std::string host;
+    std::int64_t pid = 0;
+    std::string runner_version;
+    std::string target;
+};
+
+/// An upgrade's attempt, about to begin: recorded before its first effect.
+struct AttemptStart {
+    std::string version;
+    std::string tag;
+    std::string platform;
+    std::optional<Digest> digest;
+    bool late = false;
+    std::string log;  ///< the file that keeps its output, relative to the ledger's folder
+};
+
+/// How an attempt ended, and what is true from then on.
+struct AttemptEnd {
+    std::string version;
+    Outcome outcome = Outcome::failed;
+    std::string message;
+    std::chrono::milliseconds apply_time{};
+    std::chrono::milliseconds verify_time{};
+    bool done = false;                              ///< from now on it is not due any more
+    std::optional<SemanticVersion> cluster_version; ///< the cluster version rises to this
+    std::map<std::pair<std::int32_t, std::string>, std::string> values;  ///< state values by (scope, key)
+};
+
+/// A file that is about to be changed for real.
+struct FileIntent {
+    std::string path;       ///< relative to the repository directory
+    std::string temporary;  ///< relative; empty when the file is removed
+    std::string backup;     ///< the original's file; empty when there was none
+    std::optional<Digest> new_digest;  ///< absent when the file is removed
+    std::optional<Digest> old_digest;  ///< absent when there was no file
+};
+
+/// File changes of an attempt that died between intent and completion.
+struct UnfinishedFiles {
+    std::string version;
+    std::vector<FileIntent> changes;
+};
+
+struct AttemptRecord {
+    std::int64_t id = 0;
+    std::string run;
+    std::string version;
+    std::string tag;
+    std::string digest;
+    std::string outcome;  ///< empty while it runs
+    std::string message;
+    std::string log;
+    bool late = false;
+    Time started_at{};
+    std::optional<Time> finished_at;
+    std::chrono::milliseconds apply_time{};
+    std::chrono::milliseconds verify_time{};
+};
+
+struct RunRecord {
+    RunStart start;
+    RunState state = RunState::queued;
+    std::string outcome;
+    std::string message;
+    Time started_at{};
+    std::optional<Time> finished_at;
+    std::vector<AttemptRecord> attempts;
+};
+
+/// An upgrade that is done, with where that is known from.
+struct DoneRecord {
+    std::string version;
+    std::string tag;
+    std::string platform;
+    std::string digest;
+    std::string run;
+    std::string how;  ///< upgrade, record or import
+    Time recorded_at{};
+};
+
+/// What an interrupted run left.
+struct InterruptedRun {
+    std::string id;
+    std::string actor;
+    std::string host;
+    Time started_at{};
+    std::string upgrade;  ///< whose attempt was under way; empty when none was
+    std::size_t finished = 0;
+};
+
+/// The whole ledger as `state export` writes it.
+struct LedgerDump {
+    ClusterIdentity identity;
+    std::optional<SemanticVersion> original_version;
+    std::optional<SemanticVersion> cluster_version;
+    std::vector<DoneRecord> done;
+};
+
+}  // namespace runner

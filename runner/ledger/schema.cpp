@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ledger/schema.hpp"
+
+#include <SQLiteCpp/Statement.h>
+#include <SQLiteCpp/Transaction.h>
+
+#include <array>
+#include <string>
+
+#include "model/error.hpp"
+
+namespace runner {
+namespace {
+
+// Version 1: the first one. A later version adds an entry to k_migrations and never changes an earlier one.
+constexpr const char* k_schema_1 = R"sql(
+CREATE TABLE cluster (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  name TEXT NOT NULL,
+  region TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  original_version TEXT,
+  cluster_version TEXT
+) STRICT;
+CREATE TABLE run (
+  id TEXT PRIMARY KEY,
+  command TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  runner_version TEXT NOT NULL,
+  target TEXT NOT NULL,
+  state TEXT NOT NULL,
+  outcome TEXT,
+  message TEXT NOT NULL DEFAULT '',
+  started_at INTEGER NOT NULL,
+  state_entered_at INTEGER NOT NULL,
+  finished_at INTEGER
+) STRICT;
+CREATE INDEX run_by_start ON run (started_at);
+CREATE INDEX run_unfinished ON run (id) WHERE finished_at IS NULL;
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY,
+  run TEXT NOT NULL REFERENCES run (id),
+  version TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  digest TEXT,
+  signer TEXT,
+  late INTEGER NOT NULL,
+  outcome TEXT,
+  message TEXT NOT NULL DEFAULT '',
+  log TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  finished_at INTEGER,
+  apply_ms INTEGER NOT NULL DEFAULT 0,
+  verify_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX attempt_by_run ON attempt (run);
+CREATE INDEX attempt_by_version ON attempt (version);
+CREATE TABLE upgrade (
+  version TEXT PRIMARY KEY,
+  tag TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  digest BLOB,
+  run TEXT NOT NULL,
+  how TEXT NOT NULL CHECK (how IN ('upgrade', 'record', 'import')),
+  recorded_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pin (
+  version TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (version, platform)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE step (
+  version TEXT NOT NULL,
+  id TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  run TEXT NOT NULL,
+  finished_at INTEGER NOT NULL,
+  PRIMARY KEY (version, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE file_change (
+  id INTEGER PRIMARY KEY,
+  run TEXT NOT NULL,
+  version TEXT NOT NULL,
+  step TEXT NOT NULL,
+  path TEXT NOT NULL,
+  temporary TEXT NOT NULL,
+  backup TEXT NOT NULL,
+  old_digest TEXT,
+  new_digest TEXT,
+  finished INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX file_change_unfinished ON file_change (id) WHERE finished = 0;
+CREATE INDEX file_change_by_version ON file_change (version);
+CREATE TABLE state_value (
+  scope TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE skip (
+  version TEXT PRIMARY KEY,
+  reason TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  recorded_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lease (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  owner TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  acquired_at INTEGER NOT NULL,
+  heartbeat_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE history (
+  seq INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  run TEXT NOT NULL,
+  version TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+)sql";
+
+constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1};
+
+int pragma(SQLite::Database& database, const char* name) {
+    SQLite::Statement query(database, std::string("PRAGMA ") + name);
+    return query.executeStep() ? query.getColumn(0).getInt() : 0;
+}
+
+[[noreturn]] void refuse_foreign(SQLite::Database& database) {
+    throw Error(Failure::refused, database.getFilename() + " is a database, but not a runner's ledger",
+                "name another file as 'state' in the cluster config");
+}
+
+void refuse_newer(SQLite::Database& database, int version) {
+    if (version <= k_schema_version) return;
+    throw Error(Failure::refused,
+                database.getFilename() + " has ledger format " + std::to_string(version) + ", this runner knows up to " +
+                    std::to_string(k_schema_version) + "; nothing was changed",
+                "use the newer runner that wrote it");
+}
+
+}  // namespace
+
+void migrate_schema(SQLite::Database& database) {
+    const int version = pragma(database, "user_version");
+    refuse_newer(database, version);
+    if (version == k_schema_version) return;
+    const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
+    if (version == 0 && !empty) refuse_foreign(database);
+    SQLite::Transaction transaction(database);
+    for (int next = version; next < k_schema_version; ++next) database.exec(k_migrations[static_cast<std::size_t>(next)]);
+    database.exec("PRAGMA application_id = " + std::to_string(k_application_id));
+    database.exec("PRAGMA user_version = " + std::to_string(k_schema_version));
+    transaction.commit();
+}
+
+void check_schema(SQLite::Database& database) {
+    const int version = pragma(database, "user_version");
+    refuse_newer(database, version);
+    if (pragma(database, "application_id") != k_application_id) refuse_foreign(database);
+    if (version != k_schema_version) {
+        throw Error(Failure::preparation,
+                    database.getFilename() + " has the older ledger format " + std::to_string(version),
+                    "'runner upgrade' brings it to format " + std::to_string(k_schema_version));
+    }
+}
+
+}  // namespace runner

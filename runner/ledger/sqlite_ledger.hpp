@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger in one SQLite file per cluster.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "ledger/database.hpp"
+#include "ledger/lease.hpp"
+#include "ledger/ledger.hpp"
+#include "support/clock.hpp"
+
+namespace runner {
+
+/// Opens for looking; a ledger that is not there looks empty. `clock` and `file` are as for open_ledger.
+std::unique_ptr<LedgerView> look_at_ledger(const std::filesystem::path& file);
+
+/// Opens for writing, making or migrating the file. `clock` must outlive the ledger.
+std::unique_ptr<Ledger> open_ledger(const std::filesystem::path& file, const Clock& clock);
+
+/// What both share: the queries. `database` null: everything is empty.
+class SqliteQueries {
+ public:
+    explicit SqliteQueries(LedgerDatabase* database) : m_database(database) {}
+
+    LedgerFacts facts();
+    std::vector<DoneRecord> done();
+    std::optional<LeaseInfo> lease();
+    std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade);
+    std::optional<Digest> pinned(const std::string& version, const std::string& platform);
+    std::vector<std::string> finished_steps(const std::string& version);
+    std::optional<std::string> state_value(std::int32_t scope, const std::string& version, const std::string& key);
+    std::optional<std::int64_t> first_broken_event();
+
+ private:
+    std::vector<AttemptRecord> attempts(const std::string& run);
+
+    LedgerDatabase* m_database;
+};
+
+/// A history event's hash: over the hash before it and all of its own columns, each with its length.
+Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at, const std::string& kind,
+                    const std::string& run, const std::string& version, const std::string& detail);
+
+/// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.
+std::string stored_scope(std::int32_t scope, const std::string& version);
+
+}  // namespace runner

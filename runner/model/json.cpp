@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/json.hpp"
+
+#include <utility>
+
+#include "model/error.hpp"
+
+namespace runner {
+namespace {
+
+constexpr int k_max_depth = 64;
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& what) {
+    bool too_deep = false;
+    const auto guard = [&too_deep](int depth, Json::parse_event_t, Json&) {
+        too_deep = too_deep || depth > k_max_depth;
+        return !too_deep;
+    };
+    try {
+        Json value = Json::parse(text, guard);
+        if (!too_deep) return value;
+    } catch (const nlohmann::json::exception& error) {
+        throw Error(Failure::preparation, what + " is not valid JSON: " + error.what());
+    }
+    throw Error(Failure::preparation, what + " is nested more than " + std::to_string(k_max_depth) + " levels deep");
+}
+
+std::string dump_json(const Json& value, int indent) {
+    return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+JsonObject::JsonObject(const Json& value, std::string what) : m_value(value), m_what(std::move(what)) {
+    if (!value.is_object()) {
+        throw Error(Failure::preparation, m_what + " must be a JSON object, not " + value.type_name());
+    }
+}
+
+const Json* JsonObject::find(const char* key) const {
+    const auto found = m_value.find(key);
+    return found == m_value.end() || found->is_null() ? nullptr : &*found;
+}
+
+bool JsonObject::has(const char* key) const { return find(key) != nullptr; }
+
+const Json& JsonObject::at(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) fail(key, "is missing");
+    return *value;
+}
+
+void JsonObject::fail(const char* key, const std::string& reason) const {
+    throw Error(Failure::preparation, m_what + ": '" + key + "' " + reason);
+}
+
+std::string JsonObject::string(const char* key) const {
+    const Json& value = at(key);
+    if (!value.is_string()) fail(key, std::string("must be a string, not ") + value.type_name());
+    return value.get<std::string>();
+}
+
+std::string JsonObject::string_or(const char* key, std::string fallback) const {
+    return has(key) ? string(key) : std::move(fallback);
+}
+
+std::int64_t JsonObject::integer(const char* key) const {
+    const Json& value = at(key);
+    if (!value.is_number_integer()) fail(key, std::string("must be a whole number, not ") + value.type_name());
+    return value.get<std::int64_t>();
+}
+
+std::int64_t JsonObject::integer_or(const char* key, std::int64_t fallback) const {
+    return has(key) ? integer(key) : fallback;
+}
+
+bool JsonObject::boolean_or(const char* key, bool fallback) const {
+    const Json* value = find(key);
+    if (value == nullptr) return fallback;
+    if (!value->is_boolean()) fail(key, std::string("must be true or false, not ") + value->type_name());
+    return value->get<bool>();
+}
+
+std::vector<std::string> JsonObject::strings_or_empty(const char* key) const {
+    std::vector<std::string> strings;
+    const Json* value = find(key);
+    if (value == nullptr) return strings;
+    if (!value->is_array()) fail(key, std::string("must be a list of strings, not ") + value->type_name());
+    for (const Json& item : *value) {
+        if (!item.is_string()) fail(key, std::string("must hold strings only, not ") + item.type_name());
+        strings.push_back(item.get<std::string>());
+    }
+    return strings;
+}
+
+}  // namespace runner

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading JSON that somebody else wrote: bounded in depth, typed, with errors that name the key.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runner {
+
+using Json = nlohmann::ordered_json;
+
+/// Parses `text`, refusing more than 64 levels: deeper documents overflow the stack of whoever copies them.
+/// Throws Error{preparation} with `what` as the name of the document.
+Json parse_json(std::string_view text, const std::string& what);
+
+/// `value` as text, invalid UTF-8 replaced instead of thrown.
+std::string dump_json(const Json& value, int indent = -1);
+
+/// Typed access to one object; wrong or missing values throw Error{preparation} that names document and key.
+class JsonObject {
+ public:
+    JsonObject(const Json& value, std::string what);
+
+    [[nodiscard]] bool has(const char* key) const;
+    [[nodiscard]] std::string string(const char* key) const;
+    [[nodiscard]] std::string string_or(const char* key, std::string fallback) const;
+    [[nodiscard]] std::int64_t integer(const char* key) const;
+    [[nodiscard]] std::int64_t integer_or(const char* key, std::int64_t fallback) const;
+    [[nodiscard]] bool boolean_or(const char* key, bool fallback) const;
+    [[nodiscard]] std::vector<std::string> strings_or_empty(const char* key) const;
+    [[nodiscard]] const Json* find(const char* key) const;  ///< null when absent or null
+    [[nodiscard]] const Json& at(const char* key) const;
+
+    [[noreturn]] void fail(const char* key, const std::string& reason) const;
+
+ private:
+    const Json& m_value;
+    std::string m_what;
+};
+
+}  // namespace runner

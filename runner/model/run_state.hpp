@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The states of a run, the moves between them, and the words for how runs and upgrades end.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace runner {
+
+/// contracts.md, "Ledger": run states.
+enum class RunState {
+    queued,
+    fetching,
+    building,
+    simulating,
+    awaiting_confirmation,
+    applying,
+    verifying,
+    soaking,
+    succeeded,
+    aborted,
+    failed_pre,
+    failed,
+    rolling_back,
+    rolled_back,
+    rollback_failed,
+    cancelled,
+    interrupted,
+};
+
+const char* to_string(RunState state);
+std::optional<RunState> run_state_from(std::string_view word);
+
+/// Whether a run in `state` is over; every such state can be started again.
+bool is_end(RunState state);
+
+/// Whether a run may move from `from` to `to`.
+bool may_move(RunState from, RunState to);
+
+/// How an upgrade or a run ended (contracts.md, "Words in JSON").
+enum class Outcome {
+    succeeded,
+    nothing_to_do,
+    failed,
+    rolled_back,
+    rollback_failed,
+    cancelled,
+    interrupted,
+    aborted,
+    blocked,
+    skipped,
+};
+
+const char* to_string(Outcome outcome);
+std::optional<Outcome> outcome_from(std::string_view word);
+
+}  // namespace runner

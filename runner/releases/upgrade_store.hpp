@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a release to something that can be run: checksums, manifest and archive fetched, verified and read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/manifest.hpp"
+#include "releases/source.hpp"
+
+namespace runner {
+
+/// The verified library or program of an upgrade.
+struct UpgradeImage {
+    UpgradeForm form = UpgradeForm::plugin;
+    std::string name;     ///< the file's name in the archive
+    std::string content;  ///< its bytes
+};
+
+/// An upgrade whose manifest was fetched and verified.
+struct KnownUpgrade {
+    const Release* release = nullptr;
+    Manifest manifest;
+    Digest archive_digest;
+};
+
+class UpgradeStore {
+ public:
+    UpgradeStore(ReleaseSource& source, std::string prefix, Platform platform)
+        : m_source(source), m_prefix(std::move(prefix)), m_platform(std::move(platform)) {}
+
+    /// Checksums and manifest of each release. Throws Error{preparation} naming release and reason.
+    std::vector<KnownUpgrade> manifests(const std::vector<const Release*>& releases);
+
+    /// Fetches the archives, several at a time.
+    void fetch(const std::vector<KnownUpgrade>& upgrades, const FetchProgress& progress);
+
+    /// Reads an archive that was fetched: digest checked against the checksums file, the one file in it, and its digest
+    /// against the manifest. Throws Error{preparation}.
+    UpgradeImage image(const KnownUpgrade& upgrade);
+
+ private:
+    [[nodiscard]] AssetNames names(const Release& release) const;
+    [[nodiscard]] AssetRequest archive_request(const KnownUpgrade& upgrade) const;
+    void check_manifest(const Release& release, const Manifest& manifest) const;
+
+    ReleaseSource& m_source;
+    std::string m_prefix;
+    Platform m_platform;
+};
+
+}  // namespace runner

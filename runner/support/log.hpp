@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program's own diagnostics, on standard error.
+#pragma once
+
+#include <string>
+
+namespace runner {
+
+/// Sets the level once, in main; `debug` shows debug lines too.
+void start_log(bool debug);
+
+void log_debug(const std::string& text);
+void log_warning(const std::string& text);
+void log_error(const std::string& text);
+
+}  // namespace runner

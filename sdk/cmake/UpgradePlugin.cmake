@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# upgrade_plugin(<version> SOURCES <file>... [DESCRIPTION <upgrade.json>] [PREFIX <prefix>] [TARGET <name>])
+#
+# Builds one upgrade as <prefix>_<version>.so: hidden visibility, one exported symbol, no undefined ones, and on Linux its
+# own C++ runtime, so that it needs nothing but libc. The description (default: upgrade.json) holds the author's part of
+# the manifest; version, ABI, SDK and compiler are added here. PREFIX defaults to `upgrade`.
+set(_upgrade_plugin_dir ${CMAKE_CURRENT_LIST_DIR})
+
+# json_set(<variable holding an object> <key> <JSON value>)
+macro(_upgrade_json_set object key value)
+  string(JSON ${object} SET "${${object}}" ${key} "${value}")
+endmacro()
+
+function(upgrade_plugin version)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DESCRIPTION;PREFIX;TARGET" "SOURCES")
+  if(NOT arg_DESCRIPTION)
+    set(arg_DESCRIPTION upgrade.json)
+  endif()
+  if(NOT arg_PREFIX)
+    set(arg_PREFIX upgrade)
+  endif()
+  if(NOT arg_TARGET)
+    string(MAKE_C_IDENTIFIER "upgrade_${version}" arg_TARGET)
+  endif()
+  set(digits "(0|[1-9][0-9]*)")
+  if(NOT version MATCHES "^${digits}\\.${digits}\\.${digits}(-[A-Za-z0-9-]+)?(\\.[A-Za-z0-9-]+)?$")
+    message(FATAL_ERROR "upgrade_plugin: '${version}' is not an upgrade version such as 0.0.65.loki-persistence")
+  endif()
+
+  cmake_path(ABSOLUTE_PATH arg_DESCRIPTION BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  file(READ ${arg_DESCRIPTION} upgrade_description)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${arg_DESCRIPTION})
+  string(JSON type ERROR_VARIABLE error TYPE "${upgrade_description}")
+  if(error OR NOT type STREQUAL OBJECT)
+    message(FATAL_ERROR "upgrade_plugin: ${arg_DESCRIPTION} is not a JSON object: ${error}")
+  endif()
+  _upgrade_json_set(upgrade_description schema 1)
+  _upgrade_json_set(upgrade_description version "\"${version}\"")
+  _upgrade_json_set(upgrade_description abi 1)
+  string(JSON services ERROR_VARIABLE absent GET "${upgrade_description}" services)
+  if(absent)
+    set(services "[\"error/1\",\"log/1\",\"info/1\",\"parameters/1\",\"state/1\",\"progress/1\",\"prompt/1\",")
+    string(APPEND services "\"cancel/1\",\"steps/1\",\"files/1\",\"yaml/1\",\"exec/1\"]")
+    _upgrade_json_set(upgrade_description services "${services}")
+  endif()
+  _upgrade_json_set(upgrade_description sdkVersion "\"${UPGRADE_SDK_VERSION}\"")
+  _upgrade_json_set(upgrade_description compiler "\"${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}\"")
+
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/${arg_TARGET}_description.cpp)
+  set(upgrade_version ${version})
+  configure_file(${_upgrade_plugin_dir}/description.cpp.in ${generated} @ONLY)
+
+  add_library(${arg_TARGET} MODULE ${arg_SOURCES} ${generated})
+  target_link_libraries(${arg_TARGET} PRIVATE UpgradeSdk::sdk)
+  set_target_properties(${arg_TARGET} PROPERTIES
+    OUTPUT_NAME ${arg_PREFIX}_${version} PREFIX "" SUFFIX $<IF:$<PLATFORM_ID:Darwin>,.dylib,.so>
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/upgrades
+    CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON CXX_EXTENSIONS OFF)
+  target_compile_options(${arg_TARGET} PRIVATE -ffunction-sections -fdata-sections
+    $<$<NOT:$<CONFIG:Debug>>:-Os>)
+  if(NOT APPLE)
+    target_link_options(${arg_TARGET} PRIVATE
+      -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,--gc-sections
+      -Wl,--hash-style=gnu -Wl,--version-script=${_upgrade_plugin_dir}/plugin.map
+      $<$<NOT:$<CONFIG:Debug>>:-s>)
+  endif()
+endfunction()

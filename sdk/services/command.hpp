@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running one outside program: argv, no shell, output as it comes, bounded in time.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace upgrade::services {
+
+struct CommandSpec {
+    std::vector<std::string> arguments;
+    std::string input;
+    std::chrono::milliseconds timeout{0};  ///< 0: none
+    /// Asked when `wake` is readable, and now and then; true ends the program.
+    std::function<bool()> cancelled;
+    int wake = -1;
+    std::function<void(std::string_view)> on_output;  ///< pieces of standard output
+    std::function<void(std::string_view)> on_error;   ///< pieces of standard error
+};
+
+/// Runs the program to its end and returns its exit status, or 128 and the signal that ended it. What it leaves behind
+/// is not waited for. Throws Refusal: UPGRADE_NOT_FOUND (no such program), UPGRADE_FAILED (not started, or over its
+/// time), UPGRADE_CANCELLED.
+int run_command(const CommandSpec& spec);
+
+}  // namespace upgrade::services

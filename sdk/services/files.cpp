@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/files.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "upgrade/abi.h"
+
+namespace upgrade::services {
+namespace {
+
+constexpr std::size_t k_max_file = 256U << 20U;
+constexpr std::size_t k_max_listed = 100'000;
+
+[[noreturn]] void fail(const std::string& operation, int error) {
+    const bool absent = error == ENOENT || error == ENOTDIR;
+    throw Refusal(absent ? UPGRADE_NOT_FOUND : UPGRADE_FAILED,
+                  operation + ": " + std::generic_category().message(error));
+}
+
+/// A descriptor with one owner; the runner's own is not visible from the SDK.
+class Descriptor {
+ public:
+    explicit Descriptor(int fd) : m_fd(fd) {}
+    ~Descriptor() {
+        if (m_fd >= 0) ::close(m_fd);
+    }
+    Descriptor(Descriptor&& other) noexcept : m_fd(std::exchange(other.m_fd, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(m_fd, other.m_fd);
+        return *this;
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return m_fd; }
+    explicit operator bool() const { return m_fd >= 0; }
+
+ private:
+    int m_fd;
+};
+
+std::string parent_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+/// Opens the folder `path` below `root`, part by part and never through a link, so that nothing can lead out of the
+/// repository. With `make`, missing folders are made.
+Descriptor open_folder(const std::string& root, const std::string& path, bool make) {
+    Descriptor folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    std::string_view rest = path;
+    while (folder && !rest.empty()) {
+        const std::string part(rest.substr(0, rest.find('/')));
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+        int next = ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0 && errno == ENOENT && make) {
+            if (::mkdirat(folder.get(), part.c_str(), 0777) != 0 && errno != EEXIST) fail("make folder " + path, errno);
+            next = ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        }
+        if (next < 0 && errno == ELOOP) {
+            throw Refusal(UPGRADE_DENIED, "'" + path + "' leads through a symbolic link at '" + part + "'");
+        }
+        const int error = errno;
+        folder = Descriptor(next);
+        errno = error;
+    }
+    return folder;
+}
+
+/// The mode bits of what is at `path`; 0 when there is nothing.
+mode_t mode_at(const std::string& root, const std::string& path) {
+    const Descriptor folder = open_folder(root, parent_of(path), false);
+    struct stat status {};
+    if (!folder || ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return 0;
+        fail("look at " + path, errno);
+    }
+    return status.st_mode;
+}
+
+std::string read_from_disk(const std::string& root, const std::string& path) {
+    const Descriptor folder = open_folder(root, parent_of(path), false);
+    if (!folder) fail("read " + path, errno);
+    const Descriptor file(::openat(folder.get(), name_of(path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!file && errno == ELOOP) throw Refusal(UPGRADE_DENIED, "'" + path + "' is a symbolic link");
+    if (!file) fail("read " + path, errno);
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        throw Refusal(UPGRADE_INVALID, "'" + path + "' is not a regular file");
+    }
+    if (static_cast<std::size_t>(status.st_size) > k_max_file) {
+        throw Refusal(UPGRADE_INVALID, "'" + path + "' is larger than 256 MiB");
+    }
+    std::string content(static_cast<std::size_t>(status.st_size), '\0');
+    std::size_t length = 0;
+    while (length < content.size()) {
+        const ssize_t count = ::read(file.get(), content.data() + length, content.size() - length);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail("read " + path, errno);
+        if (count == 0) break;
+        length += static_cast<std::size_t>(count);
+    }
+    content.resize(length);
+    return content;
+}
+
+void write_synced(int fd, std::string_view bytes, const std::string& what) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail("write " + what, errno);
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+    if (::fsync(fd) != 0) fail("sync " + what, errno);
+}
+
+void sync_folder(int fd, const std::string& what) {
+    if (::fsync(fd) != 0) fail("sync the folder of " + what, errno);
+}
+
+void list_below(int folder_fd, const std::string& prefix, std::vector<std::string>& found) {
+    DIR* stream = ::fdopendir(::dup(folder_fd));
+    if (stream == nullptr) fail("list " + prefix, errno);
+    ::rewinddir(stream);
+    std::vector<std::string> folders;
+    while (const dirent* entry = ::readdir(stream)) {
+        const std::string name = entry->d_name;
+        if (name == "." || name == ".." || name == ".git") continue;
+        struct stat status {};
+        if (::fstatat(folder_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (S_ISDIR(status.st_mode)) folders.push_back(name);
+        if (S_ISREG(status.st_mode)) found.push_back(prefix + name);
+    }
+    ::closedir(stream);
+    if (found.size() > k_max_listed) throw Refusal(UPGRADE_FAILED, "the repository holds more than 100000 files");
+    for (const std::string& name : folders) {
+        const Descriptor folder(::openat(folder_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (folder) list_below(folder.get(), prefix + name + '/', found);
+    }
+}
+
+/// '*' and '?' within one part, '**' for any number of parts.
+bool matches(std::string_view pattern, std::string_view path) {
+    const auto head = [](std::string_view text) { return std::string(text.substr(0, text.find('/'))); };
+    const auto tail = [](std::string_view text) {
+        const std::size_t slash = text.find('/');
+        return slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
+    };
+    if (pattern.empty() || path.empty()) return pattern.empty() && path.empty();
+    if (head(pattern) == "**") {
+        if (matches(tail(pattern), path)) return true;
+        return matches(pattern, tail(path)) || (tail(pattern).empty() && tail(path).empty());
+    }
+    return ::fnmatch(head(pattern).c_str(), head(path).c_str(), FNM_PERIOD) == 0 &&
+           (path.find('/') == std::string_view::npos) == (pattern.find('/') == std::string_view::npos ||
+                                                          (tail(pattern).empty())) &&
+           matches(tail(pattern), tail(path));
+}
+
+/// Removes temporary files that were not renamed.
+class Temporaries {
+ public:
+    explicit Temporaries(const std::string& root) : m_root(root) {}
+    ~Temporaries() {
+        for (const std::string& path : m_paths) ::unlink((m_root + '/' + path).c_str());
+    }
+    Temporaries(const Temporaries&) = delete;
+    Temporaries& operator=(const Temporaries&) = delete;
+    void add(const std::string& path) { m_paths.insert(path); }
+    void renamed(const std::string& path) { m_paths.erase(path); }
+
+ private:
+    const std::string& m_root;
+    std::set<std::string> m_paths;
+};
+
+/// Folders that a removal left empty go too, as git would have it.
+void remove_empty_folders(const std::string& root, std::string path) {
+    for (path = parent_of(path); !path.empty(); path = parent_of(path)) {
+        if (::rmdir((root + '/' + path).c_str()) != 0) return;
+    }
+}
+
+}  // namespace
+
+void check_path(std::string_view path) {
+    const std::string shown(path.substr(0, 256));
+    if (path.empty() || path.size() > 4096 || path.front() == '/' || path.find('\0') != std::string_view::npos) {
+        throw Refusal(UPGRADE_INVALID, "'" + shown + "' is not a path relative to the repository directory");
+    }
+    for (std::string_view rest = path; !rest.empty();) {
+        const std::string_view part = rest.substr(0, rest.find('/'));
+        if (part.empty() || part == "." || part == ".." || (part == ".git" && rest == path)) {
+            throw Refusal(UPGRADE_DENIED, "'" + shown + "' has the part '" + std::string(part) +
+                                              "'; paths are plain, and stay in the repository directory");
+        }
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    }
+}
+
+bool covers(const std::vector<std::string>& declared, std::string_view path) {
+    return std::any_of(declared.begin(), declared.end(), [path](std::string_view allowed) {
+        if (allowed == "." || allowed == path) return true;
+        while (!allowed.empty() && allowed.back() == '/') allowed.remove_suffix(1);
+        return path.size() > allowed.size() && path.substr(0, allowed.size()) == allowed && path[allowed.size()] == '/';
+    });
+}
+
+RepositoryFiles::RepositoryFiles(std::string root, FileChanges base)
+    : m_root(std::move(root)), m_base(std::move(base)) {}
+
+const FileChange* RepositoryFiles::overlaid(const std::string& path) const {
+    if (const auto found = m_pending.find(path); found != m_pending.end()) return &found->second;
+    if (const auto found = m_base.find(path); found != m_base.end()) return &found->second;
+    return nullptr;
+}
+
+int RepositoryFiles::kind(std::string_view path_view) const {
+    check_path(path_view);
+    const std::string path(path_view);
+    if (const FileChange* change = overlaid(path)) return change->content ? UPGRADE_FILE_REGULAR : UPGRADE_FILE_NONE;
+    const std::string below = path + '/';
+    for (const FileChanges* changes : {&m_pending, &m_base}) {
+        const auto first = changes->lower_bound(below);
+        if (first != changes->end() && first->first.compare(0, below.size(), below) == 0 && first->second.content) {
+            return UPGRADE_FILE_FOLDER;
+        }
+    }
+    const mode_t mode = mode_at(m_root, path);
+    if (S_ISREG(mode)) return UPGRADE_FILE_REGULAR;
+    return S_ISDIR(mode) ? UPGRADE_FILE_FOLDER : UPGRADE_FILE_NONE;
+}
+
+std::string RepositoryFiles::read(std::string_view path_view) const {
+    check_path(path_view);
+    const std::string path(path_view);
+    if (const FileChange* change = overlaid(path)) {
+        if (change->content) return *change->content;
+        fail("read " + path, ENOENT);
+    }
+    return read_from_disk(m_root, path);
+}
+
+void RepositoryFiles::write(std::string_view path, std::string_view content) {
+    if (kind(path) == UPGRADE_FILE_FOLDER) {
+        throw Refusal(UPGRADE_INVALID, "'" + std::string(path) + "' is a folder");
+    }
+    m_pending[std::string(path)].content = std::string(content);
+}
+
+void RepositoryFiles::remove(std::string_view path) {
+    if (kind(path) != UPGRADE_FILE_REGULAR) fail("remove " + std::string(path), ENOENT);
+    m_pending[std::string(path)].content.reset();
+}
+
+void RepositoryFiles::move(std::string_view from, std::string_view to) {
+    const std::string content = read(from);
+    if (kind(to) != UPGRADE_FILE_NONE) {
+        throw Refusal(UPGRADE_INVALID, "'" + std::string(to) + "' is there already and is not overwritten by a move");
+    }
+    write(to, content);
+    remove(from);
+}
+
+std::vector<std::string> RepositoryFiles::all_files() const {
+    std::vector<std::string> on_disk;
+    const Descriptor root = open_folder(m_root, "", false);
+    if (!root) fail("list " + m_root, errno);
+    list_below(root.get(), "", on_disk);
+    std::set<std::string> files(on_disk.begin(), on_disk.end());
+    for (const FileChanges* changes : {&m_base, &m_pending}) {
+        for (const auto& [path, change] : *changes) {
+            if (change.content) {
+                files.insert(path);
+            } else {
+                files.erase(path);
+            }
+        }
+    }
+    return {files.begin(), files.end()};
+}
+
+std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
+    check_path(pattern);
+    std::vector<std::string> found = all_files();
+    found.erase(std::remove_if(found.begin(), found.end(),
+                               [pattern](const std::string& path) { return !matches(pattern, path); }),
+                found.end());
+    return found;
+}
+
+void RepositoryFiles::commit(const std::string& backup_folder,
+                             const std::function<void(const std::vector<PreparedChange>&)>& recorded) {
+    std::vector<PreparedChange> prepared;
+    Temporaries temporaries(m_root);
+    for (const auto& [path, change] : m_pending) {
+        const mode_t old_mode = mode_at(m_root, path);
+        if (old_mode == 0 && !change.content) continue;  // made and removed again within the step
+        if (old_mode != 0 && change.content && read_from_disk(m_root, path) == *change.content) continue;
+        PreparedChange entry;
+        entry.path = path;
+        if (old_mode != 0) {
+            std::filesystem::create_directories(backup_folder);
+            entry.backup = backup_folder + '/' + std::to_string(++m_backups);
+            const Descriptor backup(::open(entry.backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+            if (!backup) fail("keep the original of " + path, errno);
+            write_synced(backup.get(), read_from_disk(m_root, path), "the original of " + path);
+        }
+        if (change.content) {
+            const std::string parent = parent_of(path);
+            const Descriptor folder = open_folder(m_root, parent, true);
+            if (!folder) fail("open the folder of " + path, errno);
+            const std::string name = "." + name_of(path) + ".upgrade-" + std::to_string(::getpid());
+            const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
+            const Descriptor file(::openat(folder.get(), name.c_str(),
+                                           O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
+            if (!file) fail("write beside " + path, errno);
+            entry.temporary = parent.empty() ? name : parent + '/' + name;
+            temporaries.add(entry.temporary);
+            if (old_mode != 0 && ::fchmod(file.get(), mode) != 0) fail("set the mode of " + path, errno);
+            write_synced(file.get(), *change.content, path);
+        }
+        prepared.push_back(entry);
+    }
+    if (!prepared.empty()) {
+        if (m_backups > 0) {
+            const Descriptor folder(::open(backup_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+            if (folder) sync_folder(folder.get(), "the originals");
+        }
+        recorded(prepared);
+    }
+    for (const PreparedChange& change : prepared) {
+        const Descriptor folder = open_folder(m_root, parent_of(change.path), false);
+        if (!folder) fail("open the folder of " + change.path, errno);
+        const std::string name = name_of(change.path);
+        const int result = change.temporary.empty()
+                               ? ::unlinkat(folder.get(), name.c_str(), 0)
+                               : ::renameat(folder.get(), name_of(change.temporary).c_str(), folder.get(), name.c_str());
+        if (result != 0) fail("replace " + change.path, errno);
+        temporaries.renamed(change.temporary);
+        sync_folder(folder.get(), change.path);
+    }
+    for (const PreparedChange& change : prepared) {
+        if (change.temporary.empty()) remove_empty_folders(m_root, change.path);
+    }
+    m_pending.clear();
+}
+
+}  // namespace upgrade::services

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files service: reads through an overlay, holds writes back, commits them with the originals kept.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/changes.hpp"
+#include "services/service_error.hpp"
+
+namespace upgrade::services {
+
+/// One change that is ready to be made: new bytes lie beside the target, the original lies in the backup folder.
+struct PreparedChange {
+    std::string path;       ///< relative to the repository directory
+    std::string temporary;  ///< relative path of the new bytes; empty when the file is removed
+    std::string backup;     ///< the file that holds the original; empty when there was none
+};
+
+/// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL. Throws Refusal.
+void check_path(std::string_view path);
+
+/// Whether the declared write paths (files, or folders with everything below; "." is all) cover `path`.
+bool covers(const std::vector<std::string>& declared, std::string_view path);
+
+class RepositoryFiles {
+ public:
+    /// `root`: the repository directory. `base`: changes that earlier upgrades of a simulated chain would have made.
+    RepositoryFiles(std::string root, FileChanges base);
+
+    /// UPGRADE_FILE_*.
+    [[nodiscard]] int kind(std::string_view path) const;
+    [[nodiscard]] std::string read(std::string_view path) const;
+    void write(std::string_view path, std::string_view content);
+    void remove(std::string_view path);
+    void move(std::string_view from, std::string_view to);
+    [[nodiscard]] std::vector<std::string> glob(std::string_view pattern) const;
+
+    /// What was written since the beginning or the last commit or discard.
+    [[nodiscard]] const FileChanges& pending() const { return m_pending; }
+    void discard() { m_pending.clear(); }
+
+    /// Makes the pending changes on disk. New bytes are written and synced beside their targets and the originals are
+    /// copied to `backup_folder` (made when needed, synced) first; then `recorded` is called, which must remember them
+    /// durably; only then is anything renamed or removed. Throws Refusal; before `recorded` has returned, nothing that
+    /// others see has changed.
+    void commit(const std::string& backup_folder,
+                const std::function<void(const std::vector<PreparedChange>&)>& recorded);
+
+ private:
+    [[nodiscard]] const FileChange* overlaid(const std::string& path) const;
+    [[nodiscard]] std::vector<std::string> all_files() const;
+
+    std::string m_root;
+    FileChanges m_base;
+    FileChanges m_pending;
+    std::size_t m_backups = 0;
+};
+
+}  // namespace upgrade::services

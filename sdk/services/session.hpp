@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// One phase of one upgrade as the host sees it: makes the ABI's service tables over a Backend.
+// The runner's plugin process and the unit-test harness use the same code, so that what a test sees is what runs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "services/files.hpp"
+#include "upgrade/abi.h"
+
+namespace upgrade::services {
+
+enum class Phase { preflight, simulate, apply, verify, rollback };
+
+/// State values by (scope, key); scope is one of UPGRADE_SCOPE_*.
+using StateValues = std::map<std::pair<std::int32_t, std::string>, std::string>;
+
+/// What a session needs from whoever runs it. Each call may throw Refusal.
+class Backend {
+ public:
+    virtual ~Backend() = default;
+    virtual void log(std::int32_t level, std::string_view text) = 0;
+    virtual void progress(std::uint64_t done, std::uint64_t total, std::string_view message) = 0;
+    virtual bool confirm(std::string_view question) = 0;
+    /// A changing command that a simulation shows instead of running.
+    virtual void command_shown(const std::vector<std::string>& arguments) = 0;
+    /// Whether the step was finished in an earlier attempt.
+    virtual bool step_is_finished(const std::string& id) = 0;
+    virtual void step_begun(const std::string& id, std::string_view description) = 0;
+    /// Remembers durably what is about to be renamed or removed; `step` is empty outside of steps.
+    virtual void files_prepared(const std::string& step, const std::vector<PreparedChange>& changes) = 0;
+    /// Remembers durably that the step is finished, with its state values.
+    virtual void step_finished(const std::string& id, const StateValues& values) = 0;
+    virtual void step_undone(const std::string& id, const StateValues& values) = 0;
+    virtual std::optional<std::string> state(std::int32_t scope, const std::string& key) = 0;
+    virtual bool cancelled() = 0;
+    /// Readable when cancelled() may have changed; -1: none.
+    virtual int wake_descriptor() { return -1; }
+};
+
+struct SessionOptions {
+    Phase phase = Phase::simulate;
+    std::string repository;                        ///< the repository directory, absolute
+    std::string backup_folder;                     ///< where originals are kept; made when needed
+    FileChanges base;                              ///< what upgrades before this one would have changed
+    std::vector<std::string> write_paths;          ///< declared
+    std::vector<std::string> commands;             ///< declared
+    std::map<std::string, std::string> info;       ///< for info/1
+    std::map<std::string, std::optional<std::string>> parameters;  ///< declared ones; nothing: no value
+};
+
+/// What the plugin said through error/1.
+struct PhaseReport {
+    std::string message;
+    std::string remedy;
+};
+
+class Session {
+ public:
+    Session(SessionOptions options, Backend& backend);
+
+    [[nodiscard]] const upgrade_host& host() const { return m_host; }
+
+    /// After the phase function returned UPGRADE_OK: commits what was written outside of steps (apply, rollback).
+    /// Returns the state values that were set outside of steps; they belong to the completion.
+    StateValues complete();
+
+    /// What a simulation would have changed.
+    [[nodiscard]] const FileChanges& pending() const { return m_files.pending(); }
+    [[nodiscard]] const PhaseReport& report() const { return m_report; }
+
+    // The services, called by the tables in session.cpp.
+    void report_error(std::string_view message, std::string_view remedy);
+    void log(std::int32_t level, std::string_view text);
+    std::int32_t info(std::string_view key, upgrade_sink sink);
+    std::int32_t parameter(std::string_view name, upgrade_sink sink);
+    std::int32_t state_get(std::int32_t scope, std::string_view key, upgrade_sink sink);
+    void state_set(std::int32_t scope, std::string_view key, std::string_view value);
+    void progress(std::uint64_t done, std::uint64_t total, std::string_view message);
+    std::int32_t confirm(std::string_view question);
+    bool cancelled();
+    std::int32_t step_begin(std::string_view id, std::string_view description);
+    void step_finish(std::string_view id);
+    void step_undone(std::string_view id);
+    [[nodiscard]] const RepositoryFiles& files() const { return m_files; }
+    /// For a path that is about to be changed. Throws Refusal when this phase or the manifest does not allow it.
+    RepositoryFiles& files_to_change(std::string_view path);
+    std::int32_t run(const upgrade_command& command, upgrade_sink output);
+
+    /// The text of the newest refusal since the last call that succeeded.
+    void refused(std::string text) { m_last_refusal = std::move(text); }
+    void succeeded() { m_last_refusal.clear(); }
+
+ private:
+    [[nodiscard]] bool may_change() const { return m_options.phase != Phase::preflight && m_options.phase != Phase::verify; }
+    [[nodiscard]] bool is_real() const { return m_options.phase == Phase::apply || m_options.phase == Phase::rollback; }
+    void commit_files(const std::string& step);
+
+    SessionOptions m_options;
+    Backend& m_backend;
+    RepositoryFiles m_files;
+    StateValues m_values;
+    std::string m_step;
+    PhaseReport m_report;
+    std::string m_last_refusal;
+    std::size_t m_commits = 0;
+    upgrade_host m_host{};
+};
+
+}  // namespace upgrade::services

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// A harness for the unit tests of an upgrade: a temporary repository, canned commands, parameters; then look at what a
+// simulation would change, apply, apply again, kill after a step, roll back. It knows no test framework: it returns
+// values, and the test asserts.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/session.hpp"
+#include "upgrade/plugin.hpp"
+
+namespace upgrade::testing {
+
+/// What a phase came to.
+struct PhaseResult {
+    std::int32_t status = UPGRADE_OK;  ///< one of the UPGRADE_* codes
+    std::string message;
+    std::string remedy;
+    services::FileChanges changes;             ///< of a simulation
+    std::vector<std::string> shown_commands;   ///< changing commands that a simulation only showed
+    bool ok() const { return status == UPGRADE_OK; }
+    bool blocked() const { return status == UPGRADE_BLOCKED; }
+    bool nothing_to_do() const { return status == UPGRADE_NOTHING_TO_DO; }
+};
+
+/// One cluster's repository and ledger, for one upgrade. Removed by the destructor.
+class Harness final : private services::Backend {
+ public:
+    Harness();
+    ~Harness() override;
+    Harness(const Harness&) = delete;
+    Harness& operator=(const Harness&) = delete;
+
+    /// Copies a folder, for example the fixture of the upgrade, into the repository.
+    void copy_from(const std::string& folder);
+    void write(const std::string& path, const std::string& content);
+    std::string read(const std::string& path) const;
+    bool exists(const std::string& path) const;
+    /// Every file by its path, to compare the whole repository before and after.
+    std::map<std::string, std::string> snapshot() const;
+
+    /// Declares a parameter, with a value or without.
+    void parameter(const std::string& name, std::optional<std::string> value);
+    void allow_writes(std::vector<std::string> paths) { m_write_paths = std::move(paths); }
+    void allow_commands(std::vector<std::string> commands) { m_commands = std::move(commands); }
+    void cluster_name(const std::string& name) { m_info["clusterName"] = name; }
+    /// Puts a program in front of PATH that prints `output` and exits with `exit_status`, and remembers its calls.
+    void can_command(const std::string& name, const std::string& output, int exit_status = 0);
+    /// The argument lines with which a canned program was called.
+    std::vector<std::string> calls(const std::string& name) const;
+    void answer(bool yes) { m_answer = yes; }
+    /// The run dies right after this step is finished: the next phase starts from what was recorded.
+    void die_after_step(const std::string& id) { m_die_after = id; }
+
+    template <typename Type>
+    PhaseResult preflight() { return run<Type>(services::Phase::preflight); }
+    template <typename Type>
+    PhaseResult simulate() { return run<Type>(services::Phase::simulate); }
+    template <typename Type>
+    PhaseResult apply() { return run<Type>(services::Phase::apply); }
+    template <typename Type>
+    PhaseResult verify() { return run<Type>(services::Phase::verify); }
+    /// The upgrade's rollback, then the files as they were before the first apply.
+    template <typename Type>
+    PhaseResult rollback() {
+        PhaseResult result = run<Type>(services::Phase::rollback);
+        if (result.ok()) restore_files();
+        return result;
+    }
+
+    /// Finished steps, in order.
+    const std::vector<std::string>& finished_steps() const { return m_finished; }
+    /// Log lines of all phases, in order.
+    const std::vector<std::string>& log_lines() const { return m_log; }
+    std::optional<std::string> state_value(const std::string& key) const;
+    const std::string& repository() const { return m_repository; }
+
+ private:
+    template <typename Type>
+    PhaseResult run(services::Phase phase) {
+        services::Session session(options(phase), *this);
+        Context context(session.host());
+        Type upgrade;
+        std::int32_t status = UPGRADE_OK;
+        PhaseResult result;
+        try {
+            if (phase == services::Phase::preflight) upgrade.preflight(context);
+            if (phase == services::Phase::simulate || phase == services::Phase::apply) upgrade.apply(context);
+            if (phase == services::Phase::verify) upgrade.verify(context);
+            if (phase == services::Phase::rollback) upgrade.rollback(context);
+        } catch (const Blocked& blocked) {
+            status = UPGRADE_BLOCKED;
+            session.report_error(blocked.what(), blocked.remedy());
+        } catch (const NothingToDo& nothing) {
+            status = UPGRADE_NOTHING_TO_DO;
+            session.report_error(nothing.what(), "");
+        } catch (const Aborted& aborted) {
+            status = UPGRADE_ABORTED;
+            session.report_error(aborted.what(), "");
+        } catch (const Cancelled& cancelled) {
+            status = UPGRADE_CANCELLED;
+            session.report_error(cancelled.what(), "");
+        } catch (const std::exception& error) {
+            status = UPGRADE_FAILED;
+            session.report_error(error.what(), "");
+        }
+        finish(phase, session, status, result);
+        return result;
+    }
+
+    services::SessionOptions options(services::Phase phase);
+    void finish(services::Phase phase, services::Session& session, std::int32_t status, PhaseResult& result);
+    void restore_files();
+
+    void log(std::int32_t level, std::string_view text) override;
+    void progress(std::uint64_t, std::uint64_t, std::string_view) override {}
+    bool confirm(std::string_view) override { return m_answer; }
+    void command_shown(const std::vector<std::string>& arguments) override;
+    bool step_is_finished(const std::string& id) override;
+    void step_begun(const std::string&, std::string_view) override {}
+    void files_prepared(const std::string&, const std::vector<services::PreparedChange>& changes) override;
+    void step_finished(const std::string& id, const services::StateValues& values) override;
+    void step_undone(const std::string& id, const services::StateValues& values) override;
+    std::optional<std::string> state(std::int32_t scope, const std::string& key) override;
+    bool cancelled() override { return false; }
+
+    std::string m_folder;
+    std::string m_repository;
+    std::map<std::string, std::optional<std::string>> m_originals;
+    std::map<std::string, std::optional<std::string>> m_parameters;
+    std::vector<std::string> m_write_paths{"."};
+    std::vector<std::string> m_commands{"*"};
+    std::map<std::string, std::string> m_info{{"clusterName", "test"}, {"debug", "false"}};
+    services::StateValues m_values;
+    std::vector<std::string> m_finished;
+    std::vector<std::string> m_log;
+    std::vector<std::string> m_shown;
+    std::string m_die_after;
+    std::string m_old_path;
+    bool m_answer = true;
+};
+
+}  // namespace upgrade::testing
