@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -21,13 +22,6 @@ constexpr std::size_t k_small = 1U << 20U;  // below this size no ratio is absur
 struct ReadCloser {
     void operator()(archive* handle) const { archive_read_free(handle); }
 };
-struct WriteCloser {
-    void operator()(archive* handle) const { archive_write_free(handle); }
-};
-struct EntryCloser {
-    void operator()(archive_entry* entry) const { archive_entry_free(entry); }
-};
-
 [[noreturn]] void refuse(const std::string& what, const std::string& reason) {
     throw Error(Failure::preparation, what + " is refused: " + reason);
 }
@@ -35,6 +29,26 @@ struct EntryCloser {
 std::string reason_of(archive* handle) {
     const char* text = archive_error_string(handle);
     return text == nullptr ? "it cannot be read" : sanitize(text);
+}
+
+/// Gzipped without name and time, so that the same bytes come out each time.
+std::string gzip(const std::string& bytes, const std::string& name) {
+    constexpr int k_gzip_window = 15 + 16;
+    constexpr int k_memory_level = 9;
+    z_stream stream{};
+    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, k_gzip_window, k_memory_level, Z_DEFAULT_STRATEGY) != Z_OK) {
+        throw Error(Failure::preparation, "cannot compress " + name);
+    }
+    std::string compressed(deflateBound(&stream, bytes.size()), '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    stream.next_out = reinterpret_cast<Bytef*>(compressed.data());
+    stream.avail_out = static_cast<uInt>(compressed.size());
+    const int status = deflate(&stream, Z_FINISH);
+    compressed.resize(stream.total_out);
+    deflateEnd(&stream);
+    if (status != Z_STREAM_END) throw Error(Failure::preparation, "cannot compress " + name);
+    return compressed;
 }
 
 std::string read_content(archive* handle, std::size_t compressed, const std::string& what) {
@@ -87,34 +101,32 @@ ArchiveFile read_archive(std::string_view bytes, const std::vector<std::string>&
 }
 
 std::string make_archive(const ArchiveFile& file) {
-    const std::unique_ptr<archive, WriteCloser> handle(archive_write_new());
-    const std::unique_ptr<archive_entry, EntryCloser> entry(archive_entry_new());
-    const auto check = [&](int status) {
-        if (status != ARCHIVE_OK) {
-            throw Error(Failure::preparation, "cannot make the archive of " + file.name + ": " + reason_of(handle.get()));
-        }
+    // One entry in POSIX ustar (IEEE Std 1003.1, pax, "ustar Interchange Format"). Written here, because libarchive's
+    // writers bring every other format and their libraries into a statically linked program.
+    constexpr std::size_t k_block = 512;
+    if (file.name.size() > 99) throw Error(Failure::usage, "the name '" + file.name + "' is too long for an archive");
+    std::string header(k_block, '\0');
+    const auto put = [&](std::size_t offset, const std::string& text) { header.replace(offset, text.size(), text); };
+    const auto octal = [](std::size_t value, std::size_t digits) {
+        std::string text(digits, '0');
+        for (std::size_t i = digits; i-- > 0; value /= 8) text[i] = static_cast<char>('0' + value % 8);
+        return text;
     };
-    check(archive_write_add_filter_gzip(handle.get()));
-    check(archive_write_set_filter_option(handle.get(), "gzip", "timestamp", nullptr));
-    check(archive_write_set_filter_option(handle.get(), "gzip", "compression-level", "9"));
-    check(archive_write_set_format_ustar(handle.get()));
-    archive_entry_set_pathname(entry.get(), file.name.c_str());
-    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(file.content.size()));
-    archive_entry_set_filetype(entry.get(), AE_IFREG);
-    archive_entry_set_perm(entry.get(), 0755);
-    archive_entry_set_mtime(entry.get(), 0, 0);
-    std::string bytes(file.content.size() + (1U << 16U), '\0');
-    std::size_t used = 0;
-    check(archive_write_set_bytes_in_last_block(handle.get(), 1));
-    check(archive_write_open_memory(handle.get(), bytes.data(), bytes.size(), &used));
-    check(archive_write_header(handle.get(), entry.get()));
-    if (archive_write_data(handle.get(), file.content.data(), file.content.size()) !=
-        static_cast<la_ssize_t>(file.content.size())) {
-        check(ARCHIVE_FATAL);
-    }
-    check(archive_write_close(handle.get()));
-    bytes.resize(used);
-    return bytes;
+    put(0, file.name);
+    put(100, octal(0755, 7));
+    put(108, octal(0, 7));
+    put(116, octal(0, 7));
+    put(124, octal(file.content.size(), 11));
+    put(136, octal(0, 11));
+    put(148, std::string(8, ' '));
+    put(156, "0");
+    put(257, std::string("ustar\0", 6) + "00");
+    std::size_t sum = 0;
+    for (const char c : header) sum += static_cast<unsigned char>(c);
+    put(148, octal(sum, 6) + std::string("\0 ", 2));
+    std::string bytes = header + file.content;
+    bytes.resize((bytes.size() + k_block - 1) / k_block * k_block + 2 * k_block, '\0');
+    return gzip(bytes, file.name);
 }
 
 }  // namespace runner

@@ -4,7 +4,6 @@
 # Builds one upgrade as <prefix>_<version>.so: hidden visibility, one exported symbol, no undefined ones, and on Linux its
 # own C++ runtime, so that it needs nothing but libc. The description (default: upgrade.json) holds the author's part of
 # the manifest; version, ABI, SDK and compiler are added here. PREFIX defaults to `upgrade`.
-set(_upgrade_plugin_dir ${CMAKE_CURRENT_LIST_DIR})
 
 # json_set(<variable holding an object> <key> <JSON value>)
 macro(_upgrade_json_set object key value)
@@ -48,20 +47,24 @@ function(upgrade_plugin version)
 
   set(generated ${CMAKE_CURRENT_BINARY_DIR}/${arg_TARGET}_description.cpp)
   set(upgrade_version ${version})
-  configure_file(${_upgrade_plugin_dir}/description.cpp.in ${generated} @ONLY)
+  configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/description.cpp.in ${generated} @ONLY)
 
+  set(suffix .so)
+  if(APPLE)
+    set(suffix .dylib)
+  endif()
   add_library(${arg_TARGET} MODULE ${arg_SOURCES} ${generated})
   target_link_libraries(${arg_TARGET} PRIVATE UpgradeSdk::sdk)
   set_target_properties(${arg_TARGET} PROPERTIES
-    OUTPUT_NAME ${arg_PREFIX}_${version} PREFIX "" SUFFIX $<IF:$<PLATFORM_ID:Darwin>,.dylib,.so>
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/upgrades
+    OUTPUT_NAME ${arg_PREFIX}_${version} PREFIX "" SUFFIX ${suffix}
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins
     CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON CXX_EXTENSIONS OFF)
   target_compile_options(${arg_TARGET} PRIVATE -ffunction-sections -fdata-sections
     $<$<NOT:$<CONFIG:Debug>>:-Os>)
   if(NOT APPLE)
     target_link_options(${arg_TARGET} PRIVATE
       -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,--gc-sections
-      -Wl,--hash-style=gnu -Wl,--version-script=${_upgrade_plugin_dir}/plugin.map
+      -Wl,--hash-style=gnu -Wl,--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map
       $<$<NOT:$<CONFIG:Debug>>:-s>)
   endif()
 endfunction()

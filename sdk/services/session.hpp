@@ -71,6 +71,10 @@ class Session {
     /// Returns the state values that were set outside of steps; they belong to the completion.
     StateValues complete();
 
+    /// Goes on as another phase, before the plugin has used any service: one process serves preflight and simulation of
+    /// a plugin that has no preflight.
+    void become(Phase phase) { m_options.phase = phase; }
+
     /// What a simulation would have changed.
     [[nodiscard]] const FileChanges& pending() const { return m_files.pending(); }
     [[nodiscard]] const PhaseReport& report() const { return m_report; }

@@ -16,7 +16,7 @@ namespace {
 
 /// One part of a selector.
 struct Part {
-    enum class Kind { key, index, match } kind = Kind::key;
+    enum class Kind { key, index, match, append } kind = Kind::key;
     std::string key;
     std::string value;  ///< of a match
     std::size_t index = 0;
@@ -87,6 +87,8 @@ class SelectorReader {
             part.kind = Part::Kind::match;
             part.key = content;
             part.value = skip('"') ? quoted() : until("]");
+        } else if (content == "+") {
+            part.kind = Part::Kind::append;
         } else {
             part.kind = Part::Kind::index;
             const auto [end, status] = std::from_chars(content.data(), content.data() + content.size(), part.index);
@@ -116,10 +118,11 @@ YamlNode* value_of(YamlNode& mapping, std::string_view key) {
 YamlNode* child(YamlNode& node, const Part& part) {
     if (part.kind == Part::Kind::key) return node.kind == YamlKind::mapping ? value_of(node, part.key) : nullptr;
     if (node.kind != YamlKind::list) return nullptr;
+    if (part.kind == Part::Kind::append) return nullptr;
     if (part.kind == Part::Kind::index) return part.index < node.items.size() ? &node.items[part.index] : nullptr;
     YamlNode* found = nullptr;
     for (YamlNode& item : node.items) {
-        YamlNode* value = item.kind == YamlKind::mapping ? value_of(item, part.key) : nullptr;
+        YamlNode* value = part.key.empty() ? &item : item.kind == YamlKind::mapping ? value_of(item, part.key) : nullptr;
         if (value == nullptr || value->kind != YamlKind::scalar || value->value != part.value) continue;
         if (found != nullptr) invalid("several list items have " + part.key + "=" + part.value);
         found = &item;
@@ -369,6 +372,27 @@ std::string add_key(std::string_view text, std::vector<YamlNode>& documents, Yam
     return first_exact(documents, candidates, selector);
 }
 
+std::string append_item(std::string_view text, std::vector<YamlNode>& documents, YamlNode& list, std::string_view selector,
+                        std::string_view value) {
+    if (list.kind != YamlKind::list || list.flow || list.items.empty()) {
+        invalid("'" + std::string(selector) + "' is not a list with an item on each line; edit the file");
+    }
+    const std::size_t first = list.items.front().position;
+    const std::size_t dash = text.rfind('-', first);
+    if (dash == std::string_view::npos || dash < line_start(text, first)) invalid("'" + std::string(selector) + "': edit the file");
+    const std::size_t column = dash - line_start(text, dash);
+    const std::size_t insert_at = line_end(text, end_of_node(text, list));
+    YamlNode item;
+    item.kind = YamlKind::scalar;
+    item.value = value;
+    list.items.push_back(item);
+    std::vector<std::string> candidates;
+    for (const std::string& way : spellings(value, '\0')) {
+        candidates.push_back(replaced(text, insert_at, insert_at, '\n' + std::string(column, ' ') + "- " + way));
+    }
+    return first_exact(documents, candidates, selector);
+}
+
 }  // namespace
 
 std::optional<std::string> yaml_get(std::string_view text, std::string_view selector_text) {
@@ -391,6 +415,7 @@ std::string yaml_set(std::string_view text, std::string_view selector_text, std:
     }
     YamlNode& node = *path.back();
     if (path.size() == selector.parts.size()) {
+        if (selector.parts.back().kind == Part::Kind::append) return append_item(text, documents, node, selector_text, value);
         return add_key(text, documents, node, selector.parts.back(), selector_text, value);
     }
     if (node.kind == YamlKind::scalar) {

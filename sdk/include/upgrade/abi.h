@@ -221,8 +221,8 @@ typedef struct upgrade_files_service {
 } upgrade_files_service;
 
 /* One value of a YAML document, every other byte kept. Works on text; no files are touched.
- * `selector`: keys joined by '.', list items as [index] or [key=value], keys with other characters in double quotes:
- * spec.containers[name=server].image. In a stream of several documents the selector must match in exactly one, or
+ * `selector`: keys joined by '.', keys with other characters in double quotes; list items as [index], [key=value] for
+ * mappings, [=value] for single values, and [+] for a new one at the end: spec.containers[name=server].image. In a stream of several documents the selector must match in exactly one, or
  * begin with one of them chosen by its values: {kind=Deployment,metadata.name=web}.spec.replicas. [any phase] */
 #define UPGRADE_SERVICE_YAML "yaml/1"
 typedef struct upgrade_yaml_service {

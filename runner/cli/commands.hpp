@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands. Each takes the arguments after its own name, parses, calls the engine, prints, and returns the exit code.
+#pragma once
+
+namespace runner {
+
+int check_command(int argc, char** argv);
+int history_command(int argc, char** argv);
+int init_command(int argc, char** argv);
+int logs_command(int argc, char** argv);
+int package_command(int argc, char** argv);
+int plan_command(int argc, char** argv);
+int releases_command(int argc, char** argv);
+int run_command(int argc, char** argv);
+int state_command(int argc, char** argv);
+int upgrade_command(int argc, char** argv);
+
+}  // namespace runner

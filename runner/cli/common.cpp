@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/common.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "ledger/sqlite_ledger.hpp"
+#include "releases/open_source.hpp"
+#include "support/log.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+
+void add_cluster_option(CLI::App& app, CommonOptions& options) {
+    app.add_option("-c,--cluster", options.cluster, "the cluster config (default: $RUNNER_CLUSTER, else cluster.yaml)");
+}
+
+void add_common_options(CLI::App& app, CommonOptions& options) {
+    add_cluster_option(app, options);
+    app.add_option("-o,--output", options.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+    app.add_flag("--debug", options.debug, "more output");
+}
+
+void add_selection_options(CLI::App& app, Selection& selection) {
+    app.add_option("--to", selection.target, "the target: latest, stable or a version (default: the config's)");
+    app.add_option("--only", selection.only, "only these upgrades")->delimiter(',');
+    app.add_option("--skip", selection.skip, "leave these out this time")->delimiter(',');
+}
+
+int parse_arguments(CLI::App& app, int argc, char** argv) {
+    try {
+        app.parse(argc, argv);
+        return -1;
+    } catch (const CLI::CallForHelp&) {
+        std::fputs(app.help().c_str(), stdout);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        print_error(Error(Failure::usage, error.what(), "'runner " + app.get_name() + " --help' shows the options"));
+        return exit_code(Failure::usage);
+    }
+}
+
+std::string cluster_file(const std::string& named) {
+    if (!named.empty()) return named;
+    const char* variable = std::getenv("RUNNER_CLUSTER");
+    return variable != nullptr && *variable != '\0' ? variable : "cluster.yaml";
+}
+
+std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts, const std::string& option) {
+    std::map<std::string, std::string> values;
+    for (const std::string& text : texts) {
+        const std::size_t equals = text.find('=');
+        if (equals == 0 || equals == std::string::npos) {
+            throw Error(Failure::usage, option + " '" + text + "': expected NAME=VALUE");
+        }
+        values[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+    return values;
+}
+
+void print_error(const Error& error) {
+    std::fflush(stdout);
+    for (const std::string_view line : split_lines(error.what())) log_error(std::string(line));
+    if (!error.next().empty()) std::fprintf(stderr, "       %s\n", error.next().c_str());
+}
+
+void print_json(const Json& document) { std::fputs((dump_json(document, 2) + '\n').c_str(), stdout); }
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += row[i];
+            if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
+        }
+        while (!line.empty() && line.back() == ' ') line.pop_back();
+        std::puts(line.c_str());
+    }
+}
+
+Composition::Composition(const CommonOptions& options, bool may_ask)
+    : config(ClusterConfig::load(cluster_file(options.cluster))), terminal(may_ask, signals) {
+    start_log(options.debug);
+}
+
+ReleaseSource& Composition::source() {
+    if (!m_source) m_source = open_source(config.releases, [this] { return signals.count() > 0; });
+    return *m_source;
+}
+
+EngineParts Composition::parts(Reporter& reporter) {
+    return {config,
+            source(),
+            [this] { return look_at_ledger(config.state); },
+            [this] { return open_ledger(config.state, clock); },
+            reporter,
+            terminal,
+            signals,
+            clock};
+}
+
+}  // namespace runner

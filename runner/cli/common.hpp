@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What several commands share: options, the parts of the engine, error output.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/cluster_config.hpp"
+#include "engine/upgrade_run.hpp"
+#include "model/error.hpp"
+#include "model/json.hpp"
+#include "releases/source.hpp"
+#include "support/clock.hpp"
+#include "support/stop_signals.hpp"
+#include "support/terminal.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace runner {
+
+struct CommonOptions {
+    std::string cluster;
+    std::string output = "text";
+    bool debug = false;
+    [[nodiscard]] bool json() const { return output == "json"; }
+};
+
+/// Adds -c, --output and --debug.
+void add_common_options(CLI::App& app, CommonOptions& options);
+void add_cluster_option(CLI::App& app, CommonOptions& options);
+void add_selection_options(CLI::App& app, Selection& selection);
+
+/// Parses; returns the exit code when the command is over already (help, wrong usage), else -1.
+int parse_arguments(CLI::App& app, int argc, char** argv);
+
+/// -c, else $RUNNER_CLUSTER, else cluster.yaml.
+std::string cluster_file(const std::string& named);
+
+/// "K=V" into a map. Throws Error{usage} naming `option`.
+std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts, const std::string& option);
+
+/// Message and next step on standard error.
+void print_error(const Error& error);
+
+/// One document on standard output.
+void print_json(const Json& document);
+
+/// Left-aligned columns, the first row being the heading.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+
+/// Everything the engine works with, over the real outside world.
+class Composition {
+ public:
+    Composition(const CommonOptions& options, bool may_ask);
+
+    EngineParts parts(Reporter& reporter);
+    ClusterConfig config;
+    ProcessStopSignals signals;
+    SystemClock clock;
+    ProcessTerminal terminal;
+
+    ReleaseSource& source();
+
+ private:
+    std::unique_ptr<ReleaseSource> m_source;
+};
+
+}  // namespace runner

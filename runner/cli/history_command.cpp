@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "engine/documents.hpp"
+#include "ledger/sqlite_ledger.hpp"
+#include "support/file.hpp"
+#include "support/log.hpp"
+
+namespace runner {
+namespace {
+
+std::string took(const RunRecord& run) {
+    if (!run.finished_at) return "";
+    return std::to_string((*run.finished_at - run.started_at).count()) + " ms";
+}
+
+}  // namespace
+
+int history_command(int argc, char** argv) {
+    CommonOptions common;
+    std::size_t limit = 50;
+    CLI::App app("Runs and what became of them, newest first. Changes nothing.", "history");
+    add_common_options(app, common);
+    app.add_option("--limit", limit, "how many runs (default 50)")->check(CLI::Range(1, 100000));
+    app.footer("Examples:\n  runner history -c cluster.yaml\n  runner history -o json --limit 1");
+    if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
+    const ClusterConfig config = ClusterConfig::load(cluster_file(common.cluster));
+    const auto ledger = look_at_ledger(config.state);
+    const std::vector<RunRecord> runs = ledger->runs(limit);
+    const auto broken = ledger->first_broken_event();
+    if (broken) log_warning("the history was tampered with: event " + std::to_string(*broken) + " does not follow from the one before");
+    if (common.json()) {
+        print_json(history_document(runs, broken));
+        return 0;
+    }
+    if (runs.empty()) std::puts("No runs yet.");
+    for (const RunRecord& run : runs) {
+        std::printf("%s  %s  %s  by %s on %s  %s%s%s\n", format_time(run.started_at).c_str(), run.start.id.c_str(),
+                    run.outcome.empty() ? to_string(run.state) : run.outcome.c_str(), run.start.actor.c_str(),
+                    run.start.host.c_str(), run.start.command.c_str(), run.start.target.empty() ? "" : " to ",
+                    run.start.target.c_str());
+        if (const std::string duration = took(run); !duration.empty()) std::printf("    took %s\n", duration.c_str());
+        if (!run.message.empty()) std::printf("    %s\n", run.message.c_str());
+        for (const AttemptRecord& attempt : run.attempts) {
+            std::printf("    %-32s %s%s\n", attempt.version.c_str(), attempt.outcome.empty() ? "running" : attempt.outcome.c_str(),
+                        attempt.late ? " (late)" : "");
+        }
+    }
+    return 0;
+}
+
+int logs_command(int argc, char** argv) {
+    CommonOptions common;
+    std::string version;
+    std::string run_id;
+    CLI::App app("What an upgrade printed in its newest attempt, or in the one of a given run.", "logs");
+    add_cluster_option(app, common);
+    app.add_option("upgrade", version, "the upgrade's version")->required();
+    app.add_option("--run", run_id, "the run's id, from 'runner history'");
+    app.footer("Examples:\n  runner logs 0.0.65.loki-persistence -c cluster.yaml");
+    if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
+    version = UpgradeVersion::parse(version).to_string();
+    const ClusterConfig config = ClusterConfig::load(cluster_file(common.cluster));
+    const auto ledger = look_at_ledger(config.state);
+    for (const RunRecord& run : ledger->runs(1000, version)) {
+        if (!run_id.empty() && run.start.id != run_id) continue;
+        for (const AttemptRecord& attempt : run.attempts) {
+            if (attempt.version != version) continue;
+            const auto text = read_file_if_there(config.state.parent_path() / attempt.log);
+            std::fputs(text.value_or("").c_str(), stdout);
+            return 0;
+        }
+    }
+    throw Error(Failure::preparation, "no " + std::string(run_id.empty() ? "run" : "run " + run_id) + " has attempted " + version,
+                "'runner history' shows what was attempted");
+}
+
+}  // namespace runner

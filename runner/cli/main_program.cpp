@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/main_program.hpp"
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "host/zygote.hpp"
+#include "model/error.hpp"
+#include "support/log.hpp"
+
+namespace runner {
+namespace {
+
+struct Command {
+    std::string_view name;
+    int (*run)(int, char**);
+    const char* summary;
+};
+
+constexpr std::array<Command, 10> k_commands{{
+    {"init", init_command, "write a commented cluster config, and start the ledger"},
+    {"check", check_command, "is anything due? one row for each cluster"},
+    {"plan", plan_command, "what would run, what not, and why"},
+    {"upgrade", upgrade_command, "bring the cluster to its target version: the main job"},
+    {"history", history_command, "runs and what became of them, newest first"},
+    {"logs", logs_command, "what an upgrade printed"},
+    {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
+    {"state", state_command, "the ledger by hand: show, export, import, forget, record, lock, unlock"},
+    {"releases", releases_command, "the source by hand: list, verify, serve"},
+    {"package", package_command, "make the release artefacts of a built upgrade"},
+}};
+
+void print_help(std::FILE* stream) {
+    std::fputs("runner " RUNNER_VERSION " - brings clusters from version to version, exactly once, in order, safely\n\n"
+               "Usage: runner COMMAND [OPTIONS]\n\nCommands:\n", stream);
+    for (const Command& command : k_commands) {
+        std::fprintf(stream, "  %-10s %s\n", std::string(command.name).c_str(), command.summary);
+    }
+    std::fputs("\nOptions:\n"
+               "  -h, --help     this text; 'runner COMMAND --help' tells about one command\n"
+               "  --version      the version of this program\n\n"
+               "Examples:\n"
+               "  runner init --name demo --original-version 0.0.50   write cluster.yaml\n"
+               "  runner check -c cluster.yaml                        is anything due?\n"
+               "  runner upgrade -c cluster.yaml                      simulate, ask, apply\n\n"
+               "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working directory.\n"
+               "Exit codes: 0 done, 1 failed after changes began, 2 usage, 3 preparation failed, 4 declined,\n"
+               "5 lease held, 6 refused, 7 changes are due (--fail-on-changes), 130/143/129 interrupted.\n", stream);
+}
+
+int dispatch(int argc, char** argv) {
+    const std::string_view name = argc > 1 ? argv[1] : "";
+    if (name == "--help" || name == "-h" || name == "help") {
+        print_help(stdout);
+        return 0;
+    }
+    if (name == "--version") {
+        std::puts("runner " RUNNER_VERSION);
+        return 0;
+    }
+    for (const Command& command : k_commands) {
+        if (command.name == name) return command.run(argc - 1, argv + 1);
+    }
+    if (name.empty()) {
+        print_help(stderr);
+    } else {
+        print_error(Error(Failure::usage, "there is no command '" + std::string(name) + "'", "'runner --help' lists them"));
+    }
+    return exit_code(Failure::usage);
+}
+
+}  // namespace
+
+int main_program(int argc, char** argv) {
+    if (argc == 2 && std::string_view(argv[1]) == k_zygote_command) return run_zygote();
+    try {
+        return dispatch(argc, argv);
+    } catch (const Error& error) {
+        print_error(error);
+        return exit_code(error.failure());
+    } catch (const std::exception& error) {
+        log_error(std::string("unexpected: ") + error.what() + "; this is a bug in runner");
+        return exit_code(Failure::preparation);
+    }
+}
+
+}  // namespace runner

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The story of a run for people: on standard output, with warnings and progress on standard error.
+#pragma once
+
+#include <string>
+
+#include "engine/report.hpp"
+#include "support/terminal.hpp"
+
+namespace runner {
+
+class TextReporter final : public Reporter {
+ public:
+    /// `quiet`: only warnings (JSON output keeps standard output for its document).
+    explicit TextReporter(bool quiet);
+
+    void warning(const std::string& text) override;
+    void notice(const std::string& text) override;
+    void planned(const RunReport& report) override;
+    void fetching(std::uint64_t done, std::uint64_t total) override;
+    void simulation_begins(std::size_t count) override;
+    void phase_begins(const std::string& version, HostPhase phase, std::size_t position, std::size_t count) override;
+    void phase_ends(const std::string& version, HostPhase phase, const std::string& words, bool good) override;
+    void line(std::int32_t level, const std::string& text) override;
+    void step(const std::string& id, const std::string& description, HostPhase phase) override;
+    void command_shown(const std::string& command) override;
+    void diff(const std::string& text) override;
+    void progress(std::uint64_t done, std::uint64_t total, const std::string& message) override;
+    void applying_begins(std::size_t count) override;
+    void finished(const RunReport& report) override;
+
+ private:
+    void say(const std::string& text);
+    [[nodiscard]] std::string paint(const char* code, const std::string& text) const;
+    void clear_progress();
+
+    bool m_quiet;
+    OutputStyle m_out;
+    OutputStyle m_error;
+    bool m_progress_shown = false;
+    HostPhase m_phase = HostPhase::simulate;
+};
+
+/// What is due and what not, as `plan` shows it.
+std::string plan_text(const RunReport& report, bool with_other);
+
+}  // namespace runner

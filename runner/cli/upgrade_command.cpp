@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "cli/text_reporter.hpp"
+#include "engine/documents.hpp"
+#include "model/manifest.hpp"
+
+namespace runner {
+
+int upgrade_command(int argc, char** argv) {
+    CommonOptions common;
+    UpgradeRequest request;
+    std::vector<std::string> env;
+    std::string wait;
+    bool non_interactive = false;
+    CLI::App app("Bring the cluster to its target version: find, verify, simulate, ask, apply, verify, record.", "upgrade");
+    add_common_options(app, common);
+    add_selection_options(app, request.selection);
+    app.add_flag("-n,--dry-run", request.dry_run, "everything up to the question; changes and records nothing");
+    app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
+    app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
+    app.add_option("--accept-changed", request.accept_changed, "take an upgrade whose release was changed since it was first attempted")
+        ->delimiter(',');
+    app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
+    app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
+    app.footer("Examples:\n"
+               "  runner upgrade -c cluster.yaml                  simulate, show, ask, apply\n"
+               "  runner upgrade -c cluster.yaml --dry-run        only look\n"
+               "  runner upgrade -c cluster.yaml --yes -o json    for scripts\n"
+               "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd");
+    if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
+    request.debug = common.debug;
+    request.parameters = parse_assignments(env, "--env");
+    try {
+        if (!wait.empty()) request.wait = parse_duration(wait, "--wait");
+    } catch (const Error& error) {
+        throw error.as(Failure::usage);
+    }
+    TextReporter reporter(common.json());
+    Composition composition(common, !non_interactive && !common.json());
+    const RunReport report = run_upgrade(composition.parts(reporter), request);
+    if (common.json()) print_json(upgrade_document(report));
+    return report.exit_code;
+}
+
+}  // namespace runner

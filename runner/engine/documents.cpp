@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/documents.hpp"
+
+#include "model/error.hpp"
+#include "support/clock.hpp"
+
+namespace runner {
+namespace {
+
+constexpr int k_schema_version = 1;
+
+Json optional_version(const std::optional<SemanticVersion>& version) {
+    return version ? Json(version->to_string()) : Json();
+}
+
+Json parameters_of(const Manifest& manifest) {
+    Json list = Json::array();
+    for (const Parameter& parameter : manifest.parameters) {
+        Json entry = {{"name", parameter.name},
+                      {"description", parameter.description},
+                      {"required", parameter.required},
+                      {"secret", parameter.secret}};
+        if (parameter.default_value && !parameter.secret) entry["default"] = *parameter.default_value;
+        list.push_back(std::move(entry));
+    }
+    return list;
+}
+
+Json due_entry(const PlannedUpgrade& upgrade) {
+    const Manifest& manifest = upgrade.manifest;
+    Json entry = {{"version", upgrade.version},
+                  {"tag", upgrade.tag},
+                  {"digest", upgrade.digest},
+                  {"description", manifest.description},
+                  {"component", manifest.component},
+                  {"severity", to_string(manifest.severity)},
+                  {"downtime", manifest.downtime},
+                  {"reversible", manifest.reversible},
+                  {"late", upgrade.late},
+                  {"declared", manifest.declared},
+                  {"parameters", parameters_of(manifest)},
+                  {"permissions",
+                   {{"write", manifest.permissions.write},
+                    {"commands", manifest.permissions.commands},
+                    {"network", manifest.permissions.network}}},
+                  {"changes", manifest.changes},
+                  {"notes", upgrade.notes}};
+    return entry;
+}
+
+Json other_entry(const OtherEntry& other) {
+    return {{"version", other.version}, {"reason", to_string(other.reason)}, {"detail", other.detail}};
+}
+
+Json lease_entry(const std::optional<LeaseInfo>& lease) {
+    if (!lease) return nullptr;
+    return {{"owner", lease->owner},
+            {"actor", lease->actor},
+            {"host", lease->host},
+            {"pid", lease->pid},
+            {"reason", lease->reason},
+            {"acquiredAt", format_time(lease->acquired_at)},
+            {"heartbeatAt", format_time(lease->heartbeat_at)}};
+}
+
+Json identity_entry(const std::optional<ClusterIdentity>& identity) {
+    if (!identity) return nullptr;
+    return {{"name", identity->name}, {"region", identity->region}, {"accountID", identity->account_id}};
+}
+
+Json done_entry(const DoneRecord& done) {
+    return {{"version", done.version},   {"tag", done.tag}, {"platform", done.platform},
+            {"digest", done.digest},     {"recordedAt", format_time(done.recorded_at)},
+            {"run", done.run},           {"how", done.how}};
+}
+
+Json optional_time(const std::optional<Time>& time) { return time ? Json(format_time(*time)) : Json(); }
+
+Json plan_fields(const RunReport& report) {
+    Json json = {{"schemaVersion", k_schema_version},
+                 {"cluster", report.cluster},
+                 {"target", report.target},
+                 {"clusterVersion", report.cluster_version},
+                 {"originalVersion", report.original_version},
+                 {"due", Json::array()},
+                 {"other", Json::array()},
+                 {"warnings", report.warnings}};
+    return json;
+}
+
+}  // namespace
+
+Json plan_document(const RunReport& report) {
+    Json json = plan_fields(report);
+    json["finalVersion"] = report.final_version;
+    for (const PlannedUpgrade& upgrade : report.due) json["due"].push_back(due_entry(upgrade));
+    for (const OtherEntry& other : report.other) json["other"].push_back(other_entry(other));
+    if (report.error) {
+        json["error"] = {{"code", report.error->code},
+                         {"message", report.error->message},
+                         {"next", report.error->next},
+                         {"changed", report.error->changed}};
+    }
+    return json;
+}
+
+Json upgrade_document(const RunReport& report) {
+    Json json = plan_document(report);
+    json.erase("finalVersion");
+    json.erase("error");
+    for (std::size_t i = 0; i < report.due.size(); ++i) {
+        json["due"][i]["outcome"] = report.due[i].outcome ? Json(to_string(*report.due[i].outcome)) : Json();
+        json["due"][i]["message"] = report.due[i].message;
+    }
+    json["run"] = report.run;
+    json["dryRun"] = report.dry_run;
+    json["outcome"] = report.outcome ? Json(to_string(*report.outcome)) : Json();
+    json["error"] = nullptr;
+    if (report.error) {
+        json["error"] = {{"code", report.error->code},
+                         {"message", report.error->message},
+                         {"next", report.error->next},
+                         {"changed", report.error->changed}};
+    }
+    return json;
+}
+
+Json history_document(const std::vector<RunRecord>& runs, const std::optional<std::int64_t>& first_broken_event) {
+    Json json = {{"schemaVersion", k_schema_version}, {"runs", Json::array()}};
+    for (const RunRecord& run : runs) {
+        Json entry = {{"id", run.start.id},
+                      {"command", run.start.command},
+                      {"actor", run.start.actor},
+                      {"host", run.start.host},
+                      {"runnerVersion", run.start.runner_version},
+                      {"target", run.start.target},
+                      {"state", to_string(run.state)},
+                      {"outcome", run.outcome.empty() ? Json() : Json(run.outcome)},
+                      {"message", run.message},
+                      {"startedAt", format_time(run.started_at)},
+                      {"finishedAt", optional_time(run.finished_at)},
+                      {"upgrades", Json::array()}};
+        for (const AttemptRecord& attempt : run.attempts) {
+            entry["upgrades"].push_back({{"version", attempt.version},
+                                         {"outcome", attempt.outcome.empty() ? Json() : Json(attempt.outcome)},
+                                         {"message", attempt.message},
+                                         {"digest", attempt.digest},
+                                         {"late", attempt.late},
+                                         {"startedAt", format_time(attempt.started_at)},
+                                         {"finishedAt", optional_time(attempt.finished_at)},
+                                         {"applyMs", attempt.apply_time.count()},
+                                         {"verifyMs", attempt.verify_time.count()}});
+        }
+        json["runs"].push_back(std::move(entry));
+    }
+    json["chain"] = first_broken_event ? Json({{"intact", false}, {"firstBrokenEvent", *first_broken_event}})
+                                       : Json({{"intact", true}});
+    return json;
+}
+
+Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done, const std::optional<LeaseInfo>& lease) {
+    Json json = {{"schemaVersion", k_schema_version},
+                 {"cluster", identity_entry(facts.identity)},
+                 {"originalVersion", optional_version(facts.cluster.original_version)},
+                 {"clusterVersion", optional_version(facts.cluster.cluster_version)},
+                 {"lease", lease_entry(lease)},
+                 {"unfinishedRun", facts.has_unfinished_run},
+                 {"upgrades", Json::array()}};
+    for (const DoneRecord& record : done) json["upgrades"].push_back(done_entry(record));
+    return json;
+}
+
+Json export_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done) {
+    Json json = state_document(facts, done, std::nullopt);
+    json.erase("lease");
+    json.erase("unfinishedRun");
+    json["kind"] = "RunnerLedger";
+    return json;
+}
+
+LedgerDump parse_export(const std::string& text, const std::string& what) {
+    try {
+        const Json document = parse_json(text, what);
+        const JsonObject object(document, what);
+        if (object.string("kind") != "RunnerLedger" || object.integer("schemaVersion") != k_schema_version) {
+            object.fail("kind", "must be RunnerLedger with schemaVersion 1, as 'runner state export' writes it");
+        }
+        LedgerDump dump;
+        const JsonObject cluster(object.at("cluster"), what + ": cluster");
+        dump.identity = {cluster.string("name"), cluster.string_or("region", ""), cluster.string_or("accountID", "")};
+        if (object.has("originalVersion")) dump.original_version = SemanticVersion::parse(object.string("originalVersion"));
+        if (object.has("clusterVersion")) dump.cluster_version = SemanticVersion::parse(object.string("clusterVersion"));
+        const Json& upgrades = object.at("upgrades");
+        if (!upgrades.is_array()) object.fail("upgrades", "must be a list");
+        for (const Json& item : upgrades) {
+            const JsonObject entry(item, what + ": an upgrade");
+            DoneRecord done;
+            done.version = UpgradeVersion::parse(entry.string("version")).to_string();
+            done.tag = entry.string_or("tag", "");
+            done.platform = entry.string_or("platform", "");
+            done.digest = entry.string_or("digest", "");
+            done.run = entry.string_or("run", "");
+            if (!done.digest.empty() && !Digest::parse(done.digest)) entry.fail("digest", "must be 64 hexadecimal digits");
+            dump.done.push_back(std::move(done));
+        }
+        return dump;
+    } catch (const Error& error) {
+        throw error.as(Failure::usage);
+    }
+}
+
+}  // namespace runner

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON documents of contracts.md. One function a document, each with `schemaVersion`.
+#pragma once
+
+#include "engine/report.hpp"
+#include "ledger/ledger.hpp"
+#include "model/json.hpp"
+
+namespace runner {
+
+Json plan_document(const RunReport& report);
+Json upgrade_document(const RunReport& report);
+Json history_document(const std::vector<RunRecord>& runs, const std::optional<std::int64_t>& first_broken_event);
+Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done, const std::optional<LeaseInfo>& lease);
+
+/// `state export`'s document, and the inverse; throws Error{usage} that names what is wrong.
+Json export_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done);
+LedgerDump parse_export(const std::string& text, const std::string& what);
+
+}  // namespace runner

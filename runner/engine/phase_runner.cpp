@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/phase_runner.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "model/error.hpp"
+#include "services/files.hpp"
+#include "support/diff.hpp"
+#include "support/memory_file.hpp"
+#include "support/sha256.hpp"
+#include "support/text.hpp"
+#include "upgrade/abi.h"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t k_max_changes = 512U << 20U;
+constexpr std::size_t k_max_file = 256U << 20U;
+constexpr auto k_heartbeat_interval = std::chrono::seconds(5);
+
+/// The upgrade's own log file, made with its first line.
+class AttemptLog {
+ public:
+    explicit AttemptLog(std::filesystem::path file) : m_file(std::move(file)) {}
+    void write(const std::string& text) {
+        if (m_file.empty()) return;
+        if (!m_fd) {
+            make_folders(m_file.parent_path());
+            m_fd.reset(::open(m_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+            if (!m_fd) throw system_error("cannot write the log " + m_file.string(), errno);
+        }
+        write_all(m_fd.get(), text + '\n', m_file.string());
+    }
+
+ private:
+    std::filesystem::path m_file;
+    UniqueFd m_fd;
+};
+
+std::string join_arguments(const std::vector<std::string>& arguments) { return sanitize(join(arguments, " ")); }
+
+/// Serves one phase.
+class PhaseEvents final : public HostEvents {
+ public:
+    PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view, Ledger* writer, std::string run,
+                const std::filesystem::path& log, const std::filesystem::path& repository, Reporter& reporter,
+                Terminal& terminal, bool yes, bool debug, const Clock& clock)
+        : m_upgrade(upgrade), m_phase(phase), m_view(view), m_writer(writer), m_run(std::move(run)), m_log(log),
+          m_repository(repository), m_reporter(reporter), m_terminal(terminal), m_yes(yes), m_debug(debug), m_clock(clock),
+          m_last_heartbeat(clock.steady()) {}
+
+    void on_log(std::int32_t level, const std::string& text) override {
+        if (level == UPGRADE_LOG_DEBUG && !m_debug) return;
+        for (const std::string_view one : split_lines(text)) line(level, std::string(one));
+    }
+
+    void on_output(std::string_view bytes) override {
+        m_partial += bytes;
+        std::size_t begin = 0;
+        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos; begin = end + 1) {
+            line(UPGRADE_LOG_INFO, sanitize(std::string_view(m_partial).substr(begin, end - begin)));
+        }
+        m_partial.erase(0, begin);
+    }
+
+    /// A last line without its newline.
+    void end_of_output() {
+        if (!m_partial.empty()) line(UPGRADE_LOG_INFO, sanitize(m_partial));
+        m_partial.clear();
+    }
+
+    void on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) override {
+        m_reporter.progress(done, total, message);
+    }
+    void on_command_shown(const std::vector<std::string>& arguments) override {
+        m_reporter.command_shown(join_arguments(arguments));
+    }
+    void on_step_begun(const std::string& id, const std::string& description) override {
+        m_log.write("step " + id + ": " + description);
+        m_reporter.step(id, description, m_phase);
+    }
+
+    bool confirm(const std::string& question) override {
+        if (m_yes) return true;
+        if (!m_terminal.interactive()) return false;
+        const auto answer = m_terminal.ask(m_upgrade.version + " asks: " + question + " [y/N] ");
+        return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
+    }
+
+    std::optional<std::string> state_value(std::int32_t scope, const std::string& key) override {
+        return m_view.state_value(scope, m_upgrade.version, key);
+    }
+
+    void record_files(const std::string& step, const std::vector<HostFileChange>& changes) override {
+        std::vector<FileIntent> intents;
+        for (const HostFileChange& change : changes) {
+            // The messages come from another process: nothing in them may lead out of the repository.
+            upgrade::services::check_path(change.path);
+            FileIntent intent{change.path, change.temporary, change.backup, std::nullopt, std::nullopt};
+            if (!change.temporary.empty()) {
+                upgrade::services::check_path(change.temporary);
+                intent.new_digest = sha256(read_file(m_repository / change.temporary, k_max_file));
+            }
+            if (!change.backup.empty()) intent.old_digest = sha256(read_file(change.backup, k_max_file));
+            intents.push_back(std::move(intent));
+        }
+        writer().record_files(m_run, m_upgrade.version, step, intents);
+    }
+
+    void record_step(const std::string& id, const HostValues& values) override {
+        writer().record_step(m_run, m_upgrade.version, id, values);
+    }
+    void record_step_undone(const std::string&, const HostValues&) override {
+        throw Error(Failure::preparation, "rollback is not available in this version");
+    }
+
+    void tick() override {
+        if (m_writer == nullptr || m_clock.steady() - m_last_heartbeat < k_heartbeat_interval) return;
+        m_last_heartbeat = m_clock.steady();
+        m_writer->heartbeat();
+    }
+
+ private:
+    void line(std::int32_t level, const std::string& text) {
+        m_log.write(text);
+        m_reporter.line(level, text);
+    }
+    Ledger& writer() {
+        if (m_writer == nullptr) throw Error(Failure::preparation, "a phase that changes nothing wants something recorded");
+        return *m_writer;
+    }
+
+    const RunnableUpgrade& m_upgrade;
+    HostPhase m_phase;
+    LedgerView& m_view;
+    Ledger* m_writer;
+    std::string m_run;
+    AttemptLog m_log;
+    const std::filesystem::path& m_repository;
+    Reporter& m_reporter;
+    Terminal& m_terminal;
+    bool m_yes;
+    bool m_debug;
+    const Clock& m_clock;
+    std::chrono::milliseconds m_last_heartbeat;
+    std::string m_partial;
+};
+
+}  // namespace
+
+UniqueFd seal(const UpgradeImage& image) {
+    return make_sealed_file(image.name.c_str(), image.content, image.form == UpgradeForm::executable);
+}
+
+PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options, LedgerView& ledger, Reporter& reporter,
+                         Terminal& terminal, const StopSignals& signals, const Clock& clock)
+    : m_config(config), m_options(options), m_ledger(ledger), m_reporter(reporter), m_terminal(terminal), m_clock(clock),
+      m_temporary("runner"), m_host({plugin_environment(config.environment), options.lease}, signals, clock) {}
+
+PhaseRunner::~PhaseRunner() = default;
+
+PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase phase) {
+    PhaseRequest request;
+    request.phase = phase;
+    request.form = upgrade.form;
+    request.image = upgrade.image.get();
+    if (upgrade.check_description) request.manifest = &upgrade.manifest_json;
+    request.repository = m_config.repository_directory;
+    request.backup_folder = m_config.state.parent_path() / "originals" / upgrade.version /
+                            std::to_string(m_clock.wall().count());
+    request.temporary_folder = m_temporary.path();
+    request.write_paths = upgrade.manifest.permissions.write;
+    request.commands = upgrade.manifest.permissions.commands;
+    request.info = {{"version", upgrade.version},
+                    {"clusterName", m_config.name},
+                    {"clusterRegion", m_config.region},
+                    {"clusterAccountID", m_config.account_id},
+                    {"repositoryDirectory", m_config.repository_directory.string()},
+                    {"debug", m_options.debug ? "true" : "false"}};
+    request.parameters = upgrade.parameters;
+    request.timeout = upgrade.manifest.timeout;
+    if (upgrade.form == UpgradeForm::plugin) request.finished_steps = m_ledger.finished_steps(upgrade.version);
+    if (upgrade.form == UpgradeForm::executable) {
+        if (m_options.debug) request.arguments.emplace_back("--debug");
+        request.arguments.emplace_back(phase == HostPhase::simulate ? "--dry-run=true" : "--dry-run=false");
+        if (m_options.yes) request.arguments.emplace_back("--confirm");
+        request.relay_input = !m_options.yes && m_terminal.interactive();
+    }
+    return request;
+}
+
+PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_follows) {
+    const auto run = [&](HostPhase phase) {
+        PhaseRequest request = request_for(upgrade, phase);
+        request.stop_at_first_signal = true;
+        request.overlay = m_overlay.get();
+        request.another_follows = another_follows || phase == HostPhase::preflight;
+        if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
+        PhaseEvents events(upgrade, phase, m_ledger, nullptr, "", {}, m_config.repository_directory, m_reporter, m_terminal,
+                           m_options.yes, m_options.debug, m_clock);
+        PhaseResult result = m_host.run(request, events);
+        events.end_of_output();
+        return result;
+    };
+    PhaseResult result = run(upgrade.form == UpgradeForm::plugin ? HostPhase::preflight : HostPhase::simulate);
+    if (result.ok() && result.phase == HostPhase::preflight && result.has("preflight")) result = run(HostPhase::simulate);
+    if (result.ok() && result.changes) report_changes(result);
+    return result;
+}
+
+std::optional<std::string> PhaseRunner::content_before(const std::string& path) const {
+    const auto earlier = m_chain.find(path);
+    if (earlier != m_chain.end()) return earlier->second.content;
+    return read_file_if_there(m_config.repository_directory / path, k_max_file);
+}
+
+void PhaseRunner::report_changes(const PhaseResult& result) {
+    const std::string bytes = read_all(result.changes.get(), k_max_changes, "the simulated changes");
+    upgrade::services::FileChanges changes;
+    try {
+        changes = upgrade::services::decode(bytes);
+        for (const auto& [path, change] : changes) upgrade::services::check_path(path);
+    } catch (const std::exception& error) {
+        throw Error(Failure::preparation, std::string("the simulation's result is refused: ") + error.what());
+    }
+    for (const auto& [path, change] : changes) {
+        const auto before = content_before(path);
+        std::optional<std::string_view> old_text;
+        std::optional<std::string_view> new_text;
+        if (before) old_text = *before;
+        if (change.content) new_text = *change.content;
+        const std::string diff = unified_diff(path, old_text, new_text);
+        if (!diff.empty()) m_reporter.diff(diff);
+    }
+    for (auto& [path, change] : changes) m_chain[path] = std::move(change);
+    if (!m_overlay) m_overlay = make_memory_file("overlay");
+    ::lseek(m_overlay.get(), 0, SEEK_END);
+    write_all(m_overlay.get(), bytes, "the changes so far");
+}
+
+PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer, const std::string& run,
+                               const std::filesystem::path& log, bool another_follows) {
+    PhaseRequest request = request_for(upgrade, HostPhase::apply);
+    request.another_follows = another_follows;
+    PhaseEvents events(upgrade, HostPhase::apply, writer, &writer, run, log, m_config.repository_directory, m_reporter,
+                       m_terminal, m_options.yes, m_options.debug, m_clock);
+    PhaseResult result = m_host.run(request, events);
+    events.end_of_output();
+    return result;
+}
+
+PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer, const std::string& run,
+                                const std::filesystem::path& log, bool another_follows) {
+    PhaseRequest request = request_for(upgrade, HostPhase::verify);
+    request.another_follows = another_follows;
+    LedgerView& view = writer != nullptr ? *writer : m_ledger;
+    PhaseEvents events(upgrade, HostPhase::verify, view, writer, run, log, m_config.repository_directory, m_reporter,
+                       m_terminal, m_options.yes, m_options.debug, m_clock);
+    PhaseResult result = m_host.run(request, events);
+    events.end_of_output();
+    return result;
+}
+
+PhaseResult PhaseRunner::describe(const RunnableUpgrade& upgrade) {
+    PhaseRequest request = request_for(upgrade, HostPhase::preflight);
+    request.describe = true;
+    request.manifest = nullptr;
+    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, nullptr, "", {}, m_config.repository_directory, m_reporter,
+                       m_terminal, m_options.yes, m_options.debug, m_clock);
+    return m_host.run(request, events);
+}
+
+}  // namespace runner

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the phases of upgrades for the engine: requests made from config and manifest, events handed to the reporter, the
+// log and the ledger, and the file changes of a simulated chain carried from one upgrade to the next.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/cluster_config.hpp"
+#include "engine/parameters.hpp"
+#include "engine/report.hpp"
+#include "host/host.hpp"
+#include "ledger/ledger.hpp"
+#include "releases/upgrade_store.hpp"
+#include "services/changes.hpp"
+#include "support/file.hpp"
+#include "support/terminal.hpp"
+
+namespace runner {
+
+/// An upgrade that is ready to run.
+struct RunnableUpgrade {
+    std::string version;
+    Manifest manifest;
+    Json manifest_json;          ///< what the plugin's own description is compared with
+    bool check_description = true;
+    UpgradeForm form = UpgradeForm::plugin;
+    UniqueFd image;              ///< sealed
+    ParameterValues parameters;
+};
+
+/// Makes the sealed image of a verified library or program.
+UniqueFd seal(const UpgradeImage& image);
+
+struct PhaseRunnerOptions {
+    bool debug = false;
+    bool yes = false;            ///< confirmations are skipped
+    bool simulating_run = false; ///< nothing is applied after the simulation
+    int lease = -1;
+};
+
+class PhaseRunner {
+ public:
+    /// All references must outlive it. `ledger` serves state values and finished steps.
+    PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options, LedgerView& ledger, Reporter& reporter,
+                Terminal& terminal, const StopSignals& signals, const Clock& clock);
+    ~PhaseRunner();
+
+    /// preflight and simulation; the diff against what came before is reported. `last`: no other simulation follows.
+    PhaseResult simulate(const RunnableUpgrade& upgrade, bool another_follows);
+
+    /// The real thing. `writer` records steps and files; `log` is the file that keeps the output.
+    PhaseResult apply(const RunnableUpgrade& upgrade, Ledger& writer, const std::string& run,
+                      const std::filesystem::path& log, bool another_follows);
+    PhaseResult verify(const RunnableUpgrade& upgrade, Ledger* writer, const std::string& run,
+                       const std::filesystem::path& log, bool another_follows);
+
+    /// Loads the plugin only to ask for its description.
+    PhaseResult describe(const RunnableUpgrade& upgrade);
+
+ private:
+    PhaseRequest request_for(const RunnableUpgrade& upgrade, HostPhase phase);
+    void report_changes(const PhaseResult& result);
+    std::optional<std::string> content_before(const std::string& path) const;
+
+    const ClusterConfig& m_config;
+    PhaseRunnerOptions m_options;
+    LedgerView& m_ledger;
+    Reporter& m_reporter;
+    Terminal& m_terminal;
+    const Clock& m_clock;
+    TemporaryFolder m_temporary;
+    PluginHost m_host;
+    upgrade::services::FileChanges m_chain;
+    UniqueFd m_overlay;
+};
+
+}  // namespace runner

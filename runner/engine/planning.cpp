@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/planning.hpp"
+
+#include <set>
+#include <unordered_set>
+
+#include "model/error.hpp"
+
+namespace runner {
+namespace {
+
+std::string describe(const ClusterIdentity& identity) {
+    std::string text = "'" + identity.name + "'";
+    if (!identity.region.empty()) text += " in " + identity.region;
+    if (!identity.account_id.empty()) text += ", account " + identity.account_id;
+    return text;
+}
+
+std::vector<UpgradeVersion> parse_all(const std::vector<std::string>& texts) {
+    std::vector<UpgradeVersion> versions;
+    for (const std::string& text : texts) versions.push_back(UpgradeVersion::parse(text));
+    return versions;
+}
+
+std::string detail_of(const Release& release, Reason reason, const Plan& plan) {
+    switch (reason) {
+        case Reason::newer_than_target: return "above the target " + plan.target.to_string();
+        case Reason::not_newer_than_original: return "not above the original version " + plan.original_version.to_string();
+        case Reason::prerelease: return "a pre-release; the channel is stable";
+        case Reason::not_selected: return "left out by --only or --skip";
+        case Reason::malformed_release: return release.problem;
+        default: return {};
+    }
+}
+
+}  // namespace
+
+void check_identity(const ClusterConfig& config, const LedgerFacts& facts) {
+    if (!facts.identity) return;
+    const ClusterIdentity own{config.name, config.region, config.account_id};
+    if (*facts.identity != own) {
+        throw Error(Failure::refused,
+                    "the ledger " + config.state.string() + " is of the cluster " + describe(*facts.identity) + ", the config " +
+                        config.file.string() + " is of " + describe(own) + "; nothing was changed",
+                    "name the right config, or another 'state' in it");
+    }
+    const auto& stored = facts.cluster.original_version;
+    if (stored && config.original_version && *stored != *config.original_version) {
+        throw Error(Failure::usage,
+                    config.file.string() + " says originalVersion " + config.original_version->to_string() +
+                        ", the ledger has " + stored->to_string() + ", which is fixed",
+                    "correct the config");
+    }
+}
+
+std::optional<SemanticVersion> known_original_version(const ClusterConfig& config, const LedgerFacts& facts) {
+    return facts.cluster.original_version ? facts.cluster.original_version : config.original_version;
+}
+
+Planner::Planner(const ClusterConfig& config, ReleaseSource& source)
+    : m_config(config), m_source(source), m_store(source, config.releases.prefix, Platform::current()) {}
+
+void Planner::list() { m_releases = m_source.list(); }
+
+PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& original, const Selection& selection) {
+    PlanOptions options;
+    options.target = selection.target.empty() ? m_config.target_version : selection.target;
+    options.target_was_asked_for = !selection.target.empty();
+    options.take_prereleases = m_config.releases.channel == Channel::preview;
+    options.only = parse_all(selection.only);
+    options.skip = parse_all(selection.skip);
+    options.platform = Platform::current().to_string();
+    ClusterFacts cluster = facts.cluster;
+    cluster.original_version = original;
+
+    // Digests of what is due, and of what is done and could have been changed since.
+    std::vector<Release*> incomplete;
+    for (Release& release : m_releases) {
+        if (release.version && !release.digest && release.problem.empty() && release.version->semver > original) {
+            incomplete.push_back(&release);
+        }
+    }
+    if (!incomplete.empty()) m_source.complete(incomplete);
+
+    PreparedPlan prepared;
+    prepared.releases = m_releases;
+    prepared.plan = make_plan(prepared.releases, cluster, options);
+    return prepared;
+}
+
+void Planner::load_manifests(PreparedPlan& prepared) {
+    std::vector<const Release*> due;
+    for (const DueUpgrade& upgrade : prepared.plan.due) due.push_back(&prepared.releases[upgrade.release]);
+    prepared.upgrades = m_store.manifests(due);
+    std::set<std::string> known;
+    for (const Release& release : prepared.releases) {
+        if (release.version) known.insert(release.version->to_string());
+    }
+    for (const KnownUpgrade& upgrade : prepared.upgrades) {
+        for (const std::string& before : upgrade.manifest.after) {
+            const bool above = UpgradeVersion::parse(before).semver > prepared.plan.original_version;
+            if (known.count(before) != 0 || !above) continue;
+            throw Error(Failure::preparation,
+                        upgrade.manifest.version.to_string() + " was released after " + before +
+                            ", which the source does not have: a release is hidden or was deleted",
+                        "look for the release " + before + " at the source; nothing was changed");
+        }
+    }
+}
+
+RunReport Planner::report(const PreparedPlan& prepared) {
+    RunReport report;
+    report.cluster = m_config.name;
+    report.target = prepared.plan.target.to_string();
+    report.original_version = prepared.plan.original_version.to_string();
+    report.cluster_version = prepared.plan.cluster_version.to_string();
+    report.final_version = prepared.plan.final_version.to_string();
+    report.warnings = prepared.plan.warnings;
+    for (std::size_t i = 0; i < prepared.plan.due.size(); ++i) {
+        const Release& release = prepared.releases[prepared.plan.due[i].release];
+        PlannedUpgrade upgrade;
+        upgrade.version = release.version->to_string();
+        upgrade.tag = release.tag;
+        upgrade.late = prepared.plan.due[i].late;
+        upgrade.digest = release.digest ? release.digest->to_string() : "";
+        if (i < prepared.upgrades.size()) {
+            upgrade.manifest = prepared.upgrades[i].manifest;
+            upgrade.digest = prepared.upgrades[i].archive_digest.to_string();
+        }
+        upgrade.notes = m_source.notes(release);
+        report.due.push_back(std::move(upgrade));
+    }
+    for (const OtherUpgrade& other : prepared.plan.other) {
+        const Release& release = prepared.releases[other.release];
+        report.other.push_back({release.version->to_string(), other.reason, detail_of(release, other.reason, prepared.plan)});
+    }
+    return report;
+}
+
+}  // namespace runner

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a cluster config to a plan: the ledger looked at, the releases listed, what is due with its manifests.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/cluster_config.hpp"
+#include "engine/report.hpp"
+#include "ledger/ledger.hpp"
+#include "plan/plan.hpp"
+#include "releases/upgrade_store.hpp"
+
+namespace runner {
+
+/// What the user selects; the options that `plan` and `upgrade` share.
+struct Selection {
+    std::string target;  ///< empty: the config's
+    std::vector<std::string> only;
+    std::vector<std::string> skip;
+};
+
+/// Compares the ledger's cluster with the config's. Throws Error{refused} naming both, and Error{usage} when the config
+/// says another original version than the one that is stored.
+void check_identity(const ClusterConfig& config, const LedgerFacts& facts);
+
+/// The original version from the ledger, else from the config, else nothing.
+std::optional<SemanticVersion> known_original_version(const ClusterConfig& config, const LedgerFacts& facts);
+
+/// What a plan is made from and what it came to.
+struct PreparedPlan {
+    std::vector<Release> releases;
+    Plan plan;
+    std::vector<KnownUpgrade> upgrades;  ///< of plan.due, in its order
+};
+
+class Planner {
+ public:
+    Planner(const ClusterConfig& config, ReleaseSource& source);
+
+    /// Lists the releases; once.
+    void list();
+
+    /// The plan for these facts; cheap, no I/O but for checksums that were never read.
+    PreparedPlan plan(const LedgerFacts& facts, const SemanticVersion& original, const Selection& selection);
+
+    /// Checksums and manifests of the due upgrades.
+    void load_manifests(PreparedPlan& prepared);
+
+    UpgradeStore& store() { return m_store; }
+
+    /// The plan as it is shown. Without manifests when they were not loaded.
+    RunReport report(const PreparedPlan& prepared);
+
+ private:
+    const ClusterConfig& m_config;
+    ReleaseSource& m_source;
+    UpgradeStore m_store;
+    std::vector<Release> m_releases;
+};
+
+}  // namespace runner

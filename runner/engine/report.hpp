@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine tells while it works, and the result at the end: data first, rendering elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/host.hpp"
+#include "ledger/records.hpp"
+#include "model/manifest.hpp"
+#include "plan/plan.hpp"
+
+namespace runner {
+
+/// A due upgrade with everything that is shown of it, and later how it ended.
+struct PlannedUpgrade {
+    std::string version;
+    std::string tag;
+    std::string digest;
+    std::string notes;
+    Manifest manifest;
+    bool late = false;
+    std::optional<Outcome> outcome;
+    std::string message;
+};
+
+struct OtherEntry {
+    std::string version;
+    Reason reason = Reason::done;
+    std::string detail;
+};
+
+struct RunError {
+    std::string code;
+    std::string message;
+    std::string next;
+    std::string changed = "no";  ///< no, perhaps, undone
+};
+
+/// The plan, and after a run its result.
+struct RunReport {
+    std::string run;  ///< empty when none was recorded
+    std::string cluster;
+    std::string target;
+    std::string original_version;
+    std::string cluster_version;
+    std::string final_version;  ///< of the plan: where a complete run ends
+    bool dry_run = false;
+    std::vector<PlannedUpgrade> due;
+    std::vector<OtherEntry> other;
+    std::vector<std::string> warnings;
+    std::optional<Outcome> outcome;
+    std::optional<RunError> error;
+    int exit_code = 0;
+};
+
+/// Hears what happens, in order. One call at a time, on the engine's thread.
+class Reporter {
+ public:
+    virtual ~Reporter() = default;
+    virtual void warning(const std::string& text) = 0;
+    /// Something worth knowing that is no warning: a lease taken over, an interrupted run found.
+    virtual void notice(const std::string& text) = 0;
+    virtual void planned(const RunReport& report) = 0;
+    virtual void fetching(std::uint64_t done, std::uint64_t total) = 0;
+    virtual void simulation_begins(std::size_t count) = 0;
+    virtual void phase_begins(const std::string& version, HostPhase phase, std::size_t position, std::size_t count) = 0;
+    virtual void phase_ends(const std::string& version, HostPhase phase, const std::string& words, bool good) = 0;
+    /// Lines of the upgrade, both what it logs and what it prints.
+    virtual void line(std::int32_t level, const std::string& text) = 0;
+    virtual void step(const std::string& id, const std::string& description, HostPhase phase) = 0;
+    virtual void command_shown(const std::string& command) = 0;
+    virtual void diff(const std::string& text) = 0;
+    virtual void progress(std::uint64_t done, std::uint64_t total, const std::string& message) = 0;
+    virtual void applying_begins(std::size_t count) = 0;
+    virtual void finished(const RunReport& report) = 0;
+};
+
+}  // namespace runner

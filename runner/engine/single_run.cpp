@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/single_run.hpp"
+
+#include <algorithm>
+
+#include "engine/phase_runner.hpp"
+#include "engine/recovery.hpp"
+#include "model/error.hpp"
+#include "support/file.hpp"
+#include "support/sha256.hpp"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t k_max_plugin = 256U << 20U;
+
+/// Hears nothing: for asking a plugin what it is.
+class SilentReporter final : public Reporter {
+ public:
+    void warning(const std::string&) override {}
+    void notice(const std::string&) override {}
+    void planned(const RunReport&) override {}
+    void fetching(std::uint64_t, std::uint64_t) override {}
+    void simulation_begins(std::size_t) override {}
+    void phase_begins(const std::string&, HostPhase, std::size_t, std::size_t) override {}
+    void phase_ends(const std::string&, HostPhase, const std::string&, bool) override {}
+    void line(std::int32_t, const std::string&) override {}
+    void step(const std::string&, const std::string&, HostPhase) override {}
+    void command_shown(const std::string&) override {}
+    void diff(const std::string&) override {}
+    void progress(std::uint64_t, std::uint64_t, const std::string&) override {}
+    void applying_begins(std::size_t) override {}
+    void finished(const RunReport&) override {}
+};
+
+class EmptyLedger final : public LedgerView {
+ public:
+    LedgerFacts facts() override { return {}; }
+    std::vector<DoneRecord> done() override { return {}; }
+    std::optional<LeaseInfo> lease() override { return std::nullopt; }
+    std::vector<RunRecord> runs(std::size_t, const std::string&) override { return {}; }
+    std::optional<Digest> pinned(const std::string&, const std::string&) override { return std::nullopt; }
+    std::vector<std::string> finished_steps(const std::string&) override { return {}; }
+    std::optional<std::string> state_value(std::int32_t, const std::string&, const std::string&) override { return std::nullopt; }
+    std::optional<std::int64_t> first_broken_event() override { return std::nullopt; }
+};
+
+class NobodyThere final : public Terminal {
+ public:
+    [[nodiscard]] bool interactive() const override { return false; }
+    std::optional<std::string> ask(const std::string&) override { return std::nullopt; }
+};
+
+bool is_file(const std::string& name) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(name, ignored);
+}
+
+UpgradeImage image_from_file(const std::filesystem::path& file) {
+    UpgradeImage image;
+    image.name = file.filename().string();
+    image.content = read_file(file, k_max_plugin);
+    const std::string extension = file.extension().string();
+    image.form = extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
+    return image;
+}
+
+/// `<prefix>_<version>` of an executable upgrade's file name.
+Manifest manifest_from_name(const std::filesystem::path& file) {
+    const std::string name = file.filename().string();
+    const std::size_t underscore = name.find('_');
+    return Manifest::undeclared(UpgradeVersion::parse(underscore == std::string::npos ? name : name.substr(underscore + 1)));
+}
+
+class SingleRun {
+ public:
+    SingleRun(const EngineParts& parts, const SingleRunRequest& request) : m_parts(parts), m_request(request) {}
+
+    RunReport run() {
+        m_report.cluster = m_parts.config.name;
+        m_report.dry_run = m_request.dry_run;
+        try {
+            work();
+        } catch (const Error& error) {
+            const Failure failure = m_changing && error.failure() == Failure::preparation ? Failure::apply_failed : error.failure();
+            m_report.outcome = Outcome::failed;
+            m_report.error = RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
+            m_report.exit_code = exit_code(failure);
+            close(RunState::failed, Outcome::failed, error.what());
+        }
+        m_phases.reset();
+        if (m_ledger) m_ledger->release_lease();
+        m_parts.reporter.finished(m_report);
+        return std::move(m_report);
+    }
+
+ private:
+    void work() {
+        m_view = m_parts.look_at_ledger();
+        LedgerFacts facts = m_view->facts();
+        check_identity(m_parts.config, facts);
+        load();
+        const std::string version = m_upgrade.version;
+        if (!m_request.dry_run) begin(facts);
+        make_phases();
+        PlannedUpgrade shown;
+        shown.version = version;
+        shown.tag = m_tag;
+        shown.digest = m_digest ? m_digest->to_string() : "";
+        shown.manifest = m_upgrade.manifest;
+        m_report.due.push_back(shown);
+        simulate();
+        if (m_request.dry_run) {
+            m_report.outcome = Outcome::succeeded;
+            return;
+        }
+        if (!m_request.confirm) {
+            if (!m_parts.terminal.interactive()) {
+                throw Error(Failure::usage, "there is no terminal to ask on, and --confirm was not given; nothing was changed",
+                            "add --confirm to go ahead without a question");
+            }
+            const auto answer = m_parts.terminal.ask("Run " + version + " on the cluster '" + m_parts.config.name + "'? [y/N] ");
+            if (!answer || (*answer != "y" && *answer != "Y" && *answer != "yes")) {
+                throw Error(Failure::declined, "declined; nothing was changed");
+            }
+        }
+        apply();
+    }
+
+    void load() {
+        UpgradeImage image;
+        if (is_file(m_request.upgrade)) {
+            image = image_from_file(m_request.upgrade);
+            m_upgrade.manifest = image.form == UpgradeForm::plugin
+                                     ? describe_plugin(m_request.upgrade, m_parts.signals, m_parts.clock)
+                                     : manifest_from_name(m_request.upgrade);
+            m_upgrade.check_description = false;
+        } else {
+            require_verification(m_parts.config);
+            const UpgradeVersion wanted = UpgradeVersion::parse(m_request.upgrade);
+            m_releases = m_parts.source.list();
+            const auto found = std::find_if(m_releases.begin(), m_releases.end(),
+                                            [&](const Release& release) { return release.version == wanted; });
+            if (found == m_releases.end()) {
+                throw Error(Failure::preparation, "there is no file and no release " + m_request.upgrade,
+                            "'runner releases list' shows the releases");
+            }
+            m_parts.source.complete({&*found});
+            if (!found->problem.empty()) throw Error(Failure::preparation, "release '" + found->tag + "' is malformed: " + found->problem);
+            UpgradeStore store(m_parts.source, m_parts.config.releases.prefix, Platform::current());
+            const std::vector<KnownUpgrade> known = store.manifests({&*found});
+            store.fetch(known, {});
+            image = store.image(known.front());
+            m_upgrade.manifest = known.front().manifest;
+            m_upgrade.manifest_json = m_upgrade.manifest.to_json();
+            m_digest = known.front().archive_digest;
+            m_tag = found->tag;
+        }
+        m_upgrade.version = m_upgrade.manifest.version.to_string();
+        m_upgrade.form = image.form;
+        m_upgrade.image = seal(image);
+        m_upgrade.parameters = resolve_parameters({&m_upgrade.manifest}, m_request.parameters, m_parts.config.parameters,
+                                                  &m_parts.terminal).front();
+    }
+
+    void begin(const LedgerFacts& facts) {
+        m_ledger = m_parts.open_ledger();
+        const std::string id = make_run_id(m_parts.clock);
+        const LeaseInfo owner = make_lease_owner(id);
+        acquire_lease(*m_ledger, owner, std::chrono::milliseconds(0), m_parts.signals, m_parts.clock);
+        m_ledger->mark_interrupted();
+        for (const std::string& note : restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
+            m_parts.reporter.notice(note);
+        }
+        if (!facts.identity) m_ledger->set_identity({m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
+        m_ledger->begin_run({id, "run " + m_upgrade.version, owner.actor, owner.host, owner.pid, RUNNER_VERSION, ""});
+        m_report.run = id;
+        move_to(RunState::fetching);
+        move_to(RunState::simulating);
+    }
+
+    void make_phases() {
+        PhaseRunnerOptions options;
+        options.debug = m_request.debug;
+        options.yes = m_request.confirm;
+        options.lease = m_ledger ? m_ledger->lease_descriptor() : -1;
+        LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
+        m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal, m_parts.signals, m_parts.clock);
+    }
+
+    void move_to(RunState next) {
+        m_ledger->move_run(m_report.run, m_state, next);
+        m_state = next;
+    }
+
+    void close(RunState state, Outcome outcome, const std::string& message) {
+        if (!m_ledger || m_report.run.empty() || is_end(m_state)) return;
+        const RunState end = may_move(m_state, state) ? state : RunState::failed_pre;
+        m_ledger->finish_run(m_report.run, m_state, may_move(m_state, end) ? end : RunState::interrupted, outcome, message);
+        m_state = end;
+    }
+
+    void simulate() {
+        m_parts.reporter.simulation_begins(1);
+        m_parts.reporter.phase_begins(m_upgrade.version, HostPhase::simulate, 1, 1);
+        const PhaseResult result = m_phases->simulate(m_upgrade, !m_request.dry_run);
+        const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
+        m_parts.reporter.phase_ends(m_upgrade.version, HostPhase::simulate, result.message.empty() ? "done" : result.message, good);
+        m_nothing = result.end == PhaseEnd::nothing_to_do;
+        if (!good) {
+            throw Error(Failure::preparation, m_upgrade.version + ": its simulation failed: " + result.message + "; nothing was changed",
+                        result.remedy);
+        }
+    }
+
+    void apply() {
+        move_to(RunState::awaiting_confirmation);
+        move_to(RunState::applying);
+        m_parts.reporter.applying_begins(1);
+        const std::filesystem::path log = std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
+        m_ledger->advance(m_report.run, std::nullopt,
+                          AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(), m_digest, false, log.string()});
+        m_changing = true;
+        m_parts.reporter.phase_begins(m_upgrade.version, HostPhase::apply, 1, 1);
+        PhaseResult result;
+        result.end = PhaseEnd::ok;
+        const std::filesystem::path file = m_parts.config.state.parent_path() / log;
+        if (!m_nothing) {
+            result = m_phases->apply(m_upgrade, *m_ledger, m_report.run, file, true);
+            if (result.ok() && result.has("verify")) {
+                HostValues values = std::move(result.values);
+                result = m_phases->verify(m_upgrade, m_ledger.get(), m_report.run, file, false);
+                result.values = std::move(values);
+            }
+        }
+        m_parts.reporter.phase_ends(m_upgrade.version, HostPhase::apply, result.ok() ? "done" : result.message, result.ok());
+        AttemptEnd end;
+        end.version = m_upgrade.version;
+        end.outcome = result.ok() ? (m_nothing ? Outcome::nothing_to_do : Outcome::succeeded) : Outcome::failed;
+        end.message = result.ok() ? "" : result.message;
+        end.done = result.ok() && m_request.record;
+        if (result.ok()) end.values = result.values;
+        m_ledger->advance(m_report.run, end, std::nullopt);
+        m_report.due.front().outcome = end.outcome;
+        m_report.due.front().message = end.message;
+        if (!result.ok()) {
+            throw Error(Failure::apply_failed, m_upgrade.version + " failed: " + result.message,
+                        "mend the cause and run it again: it goes on after the last finished step");
+        }
+        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::succeeded, "");
+        m_state = RunState::succeeded;
+        m_report.outcome = end.outcome;
+    }
+
+    const EngineParts& m_parts;
+    const SingleRunRequest& m_request;
+    RunReport m_report;
+    RunnableUpgrade m_upgrade;
+    std::vector<Release> m_releases;
+    std::optional<Digest> m_digest;
+    std::string m_tag;
+    std::unique_ptr<LedgerView> m_view;
+    std::unique_ptr<Ledger> m_ledger;
+    std::optional<PhaseRunner> m_phases;
+    RunState m_state = RunState::queued;
+    bool m_changing = false;
+    bool m_nothing = false;
+};
+
+}  // namespace
+
+RunReport run_single(const EngineParts& parts, const SingleRunRequest& request) { return SingleRun(parts, request).run(); }
+
+Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals& signals, const Clock& clock) {
+    ClusterConfig config;
+    config.name = "none";
+    config.repository_directory = std::filesystem::current_path();
+    config.state = config.repository_directory / ".runner/state.db";
+    SilentReporter reporter;
+    EmptyLedger ledger;
+    NobodyThere nobody;
+    RunnableUpgrade upgrade;
+    upgrade.version = plugin.filename().string();
+    upgrade.check_description = false;
+    upgrade.image = seal(image_from_file(plugin));
+    PhaseRunner phases(config, {}, ledger, reporter, nobody, signals, clock);
+    const PhaseResult result = phases.describe(upgrade);
+    if (!result.ok()) throw Error(Failure::preparation, plugin.string() + " cannot be loaded as an upgrade: " + result.message);
+    return Manifest::parse(result.description, plugin.string() + ": its description");
+}
+
+}  // namespace runner

@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/upgrade_run.hpp"
+
+#include <poll.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "engine/phase_runner.hpp"
+#include "engine/recovery.hpp"
+#include "model/error.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t k_max_image_bytes = 256U << 20U;  // of images kept from simulation to apply
+constexpr std::size_t k_max_images = 4096;
+constexpr int k_lease_poll_ms = 100;
+
+/// A stop signal came while nothing had been changed.
+struct Interrupted {
+    int signal;
+};
+
+/// The lease for as long as this lives.
+class LeaseHolder {
+ public:
+    explicit LeaseHolder(Ledger& ledger) : m_ledger(ledger) {}
+    ~LeaseHolder() {
+        try {
+            m_ledger.release_lease();
+        } catch (const Error&) {  // the kernel releases the file lock; the row is taken over by the next run
+        }
+    }
+    LeaseHolder(const LeaseHolder&) = delete;
+    LeaseHolder& operator=(const LeaseHolder&) = delete;
+
+ private:
+    Ledger& m_ledger;
+};
+
+std::string words_for(const PhaseResult& result, HostPhase phase) {
+    const char* verb = phase == HostPhase::verify ? "verification" : to_string(phase);
+    switch (result.end) {
+        case PhaseEnd::ok: return "done";
+        case PhaseEnd::nothing_to_do: return "nothing to do: " + result.message;
+        case PhaseEnd::blocked: return "blocked: " + result.message + (result.remedy.empty() ? "" : "; " + result.remedy);
+        case PhaseEnd::not_loaded: return "cannot be loaded: " + result.message;
+        case PhaseEnd::aborted: return "aborted: " + result.message;
+        case PhaseEnd::cancelled: return "cancelled: " + result.message;
+        default: return std::string(verb) + " failed: " + (result.message.empty() ? "it gives no reason" : result.message);
+    }
+}
+
+class UpgradeRun {
+ public:
+    UpgradeRun(const EngineParts& parts, const UpgradeRequest& request)
+        : m_parts(parts), m_request(request), m_planner(parts.config, parts.source) {}
+
+    RunReport run() {
+        m_report.cluster = m_parts.config.name;
+        m_report.dry_run = m_request.dry_run;
+        try {
+            prepare_and_apply();
+        } catch (const Interrupted& interrupted) {
+            end_interrupted(interrupted.signal);
+        } catch (const Error& error) {
+            if (m_parts.signals.count() > 0 && !m_changing && error.failure() == Failure::preparation) {
+                end_interrupted(m_parts.signals.first_signal());
+            } else {
+                end_failed(error);
+            }
+        }
+        m_lease.reset();
+        m_parts.reporter.finished(m_report);
+        return std::move(m_report);
+    }
+
+ private:
+    void prepare_and_apply() {
+        if (!m_request.dry_run && !m_request.yes && !m_parts.terminal.interactive()) {
+            throw Error(Failure::usage, "there is no terminal to ask on, and --yes was not given; nothing was fetched or changed",
+                        "add --yes to go ahead without a question, or --dry-run to look");
+        }
+        require_verification(m_parts.config);
+        m_view = m_parts.look_at_ledger();
+        LedgerFacts facts = m_view->facts();
+        check_identity(m_parts.config, facts);
+        m_original = original_version(facts);
+        m_planner.list();
+        check_interrupted();
+        m_prepared = m_planner.plan(facts, *m_original, m_request.selection);
+        const bool settled = facts.identity && facts.cluster.cluster_version == m_prepared.plan.final_version &&
+                             facts.cluster.original_version && !facts.has_unfinished_run;
+        if (m_prepared.plan.due.empty() && (settled || m_request.dry_run)) {
+            publish_plan();
+            finish(Outcome::nothing_to_do, m_report.cluster_version);
+            return;
+        }
+        if (!m_request.dry_run) {
+            begin_recorded_run();
+            facts = m_ledger->facts();
+            check_identity(m_parts.config, facts);
+            m_prepared = m_planner.plan(facts, *m_original, m_request.selection);
+        }
+        if (m_prepared.plan.due.empty()) {
+            publish_plan();
+            raise_without_upgrades();
+            return;
+        }
+        prepare();
+        if (m_request.dry_run) {
+            finish(Outcome::succeeded, m_report.cluster_version);
+            return;
+        }
+        ask();
+        apply_all();
+    }
+
+    SemanticVersion original_version(const LedgerFacts& facts) {
+        if (const auto known = known_original_version(m_parts.config, facts)) return *known;
+        if (m_parts.terminal.interactive()) {
+            const auto answer = m_parts.terminal.ask("With which version was the cluster '" + m_parts.config.name + "' made? ");
+            if (answer && !answer->empty()) {
+                try {
+                    return SemanticVersion::parse(*answer);
+                } catch (const Error& error) {
+                    throw error.as(Failure::preparation);
+                }
+            }
+            check_interrupted();
+        }
+        throw Error(Failure::preparation, "the original version of the cluster '" + m_parts.config.name + "' is not known",
+                    "write originalVersion into " + m_parts.config.file.string() +
+                        ": the version that the cluster was made with; nothing at or below it ever runs");
+    }
+
+    void check_interrupted() const {
+        if (m_parts.signals.count() > 0) throw Interrupted{m_parts.signals.first_signal()};
+    }
+
+    void publish_plan() {
+        RunReport planned = m_planner.report(m_prepared);
+        planned.run = m_report.run;
+        planned.dry_run = m_report.dry_run;
+        m_report = std::move(planned);
+        for (const std::string& warning : m_report.warnings) m_parts.reporter.warning(warning);
+        m_parts.reporter.planned(m_report);
+    }
+
+    /// Lease, what an earlier run left, and the row of this one.
+    void begin_recorded_run() {
+        m_ledger = m_parts.open_ledger();
+        const std::string id = make_run_id(m_parts.clock);
+        const LeaseInfo owner = make_lease_owner(id);
+        const std::string note = acquire_lease(*m_ledger, owner, m_request.wait, m_parts.signals, m_parts.clock);
+        check_interrupted();
+        m_lease.emplace(*m_ledger);
+        if (!note.empty()) m_parts.reporter.notice(note);
+        const LedgerFacts facts = m_ledger->facts();
+        check_identity(m_parts.config, facts);
+        for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
+            m_parts.reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host + " was interrupted" +
+                                    (left.upgrade.empty() ? "" : " in " + left.upgrade) + " after " +
+                                    counted(left.finished, "finished upgrade") + "; going on from there");
+        }
+        for (const std::string& restored : restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
+            m_parts.reporter.notice(restored);
+        }
+        if (!facts.identity) m_ledger->set_identity({m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
+        if (!facts.cluster.original_version) m_ledger->set_original_version(*m_original);
+        m_ledger->begin_run({id, "upgrade", owner.actor, owner.host, owner.pid, RUNNER_VERSION, m_prepared.plan.target.to_string()});
+        m_report.run = id;
+        m_state = RunState::queued;
+    }
+
+    void move_to(RunState next) {
+        if (!m_ledger || m_report.run.empty()) return;
+        m_ledger->move_run(m_report.run, m_state, next);
+        m_state = next;
+    }
+
+    void raise_without_upgrades() {
+        m_changing = true;
+        m_ledger->raise_cluster_version(m_prepared.plan.final_version, m_report.run);
+        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::nothing_to_do, "");
+        m_state = RunState::succeeded;
+        finish(Outcome::nothing_to_do, m_prepared.plan.final_version.to_string());
+    }
+
+    /// Fetch, verify, parameters, simulate: everything that can fail without anything having changed.
+    void prepare() {
+        move_to(RunState::fetching);
+        m_planner.load_manifests(m_prepared);
+        check_pins();
+        publish_plan();
+        resolve();
+        m_planner.store().fetch(m_prepared.upgrades, [this](std::uint64_t done, std::uint64_t total) {
+            m_parts.reporter.fetching(done, total);
+        });
+        check_interrupted();
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i < m_prepared.upgrades.size(); ++i) {
+            RunnableUpgrade& upgrade = m_runnable[i];
+            const UpgradeImage image = m_planner.store().image(m_prepared.upgrades[i]);
+            upgrade.form = image.form;
+            bytes += image.content.size();
+            if (bytes <= k_max_image_bytes && i < k_max_images) upgrade.image = seal(image);
+            check_interrupted();
+        }
+        move_to(RunState::simulating);
+        simulate();
+        move_to(RunState::awaiting_confirmation);
+    }
+
+    void check_pins() {
+        LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
+        const std::string platform = Platform::current().to_string();
+        for (const KnownUpgrade& upgrade : m_prepared.upgrades) {
+            const std::string version = upgrade.manifest.version.to_string();
+            const auto pinned = ledger.pinned(version, platform);
+            if (!pinned || *pinned == upgrade.archive_digest) continue;
+            const auto& accepted = m_request.accept_changed;
+            if (std::find(accepted.begin(), accepted.end(), version) != accepted.end()) {
+                if (m_ledger) m_ledger->accept_digest(version, platform, upgrade.archive_digest, make_lease_owner("").actor);
+                continue;
+            }
+            throw Error(Failure::preparation,
+                        version + " was changed after it was first attempted: its release now has " +
+                            upgrade.archive_digest.to_string() + ", attempted was " + pinned->to_string() + "; nothing was changed",
+                        "ask its author for a hotfix of another version, or take the new one with --accept-changed " + version);
+        }
+    }
+
+    void resolve() {
+        std::vector<const Manifest*> manifests;
+        for (const KnownUpgrade& upgrade : m_prepared.upgrades) manifests.push_back(&upgrade.manifest);
+        std::vector<ParameterValues> values =
+            resolve_parameters(manifests, m_request.parameters, m_parts.config.parameters, &m_parts.terminal);
+        for (std::size_t i = 0; i < m_prepared.upgrades.size(); ++i) {
+            RunnableUpgrade upgrade;
+            upgrade.manifest = m_prepared.upgrades[i].manifest;
+            upgrade.version = upgrade.manifest.version.to_string();
+            upgrade.manifest_json = upgrade.manifest.to_json();
+            upgrade.parameters = std::move(values[i]);
+            m_runnable.push_back(std::move(upgrade));
+        }
+    }
+
+    PhaseRunner& phases() {
+        if (!m_phases) {
+            PhaseRunnerOptions options;
+            options.debug = m_request.debug;
+            options.yes = m_request.yes;
+            options.lease = m_ledger ? m_ledger->lease_descriptor() : -1;
+            LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
+            m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal, m_parts.signals, m_parts.clock);
+        }
+        return *m_phases;
+    }
+
+    /// The image, verified again when it was not kept.
+    void have_image(std::size_t i) {
+        if (!m_runnable[i].image) m_runnable[i].image = seal(m_planner.store().image(m_prepared.upgrades[i]));
+    }
+
+    void simulate() {
+        m_parts.reporter.simulation_begins(m_runnable.size());
+        for (std::size_t i = 0; i < m_runnable.size(); ++i) {
+            RunnableUpgrade& upgrade = m_runnable[i];
+            const bool keep = static_cast<bool>(upgrade.image);
+            have_image(i);
+            m_parts.reporter.phase_begins(upgrade.version, HostPhase::simulate, i + 1, m_runnable.size());
+            PhaseResult result = phases().simulate(upgrade, i + 1 < m_runnable.size());
+            if (!keep) upgrade.image.reset();
+            check_interrupted();
+            warn_about_strays(upgrade, result);
+            const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
+            const std::string words = words_for(result, result.phase);
+            m_parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, good);
+            m_nothing_to_do.push_back(result.end == PhaseEnd::nothing_to_do);
+            if (good) continue;
+            m_report.due[i].outcome = result.end == PhaseEnd::blocked ? Outcome::blocked : Outcome::failed;
+            m_report.due[i].message = words;
+            throw Error(Failure::preparation,
+                        upgrade.version + ": " + (result.end == PhaseEnd::blocked ? "it cannot run here: " : "its simulation failed: ") +
+                            (result.message.empty() ? "it gives no reason" : result.message) + "; nothing was changed",
+                        !result.remedy.empty() ? result.remedy : "mend the cause, or leave the upgrade out with --skip");
+        }
+    }
+
+    void warn_about_strays(const RunnableUpgrade& upgrade, const PhaseResult& result) {
+        if (result.strays == 0) return;
+        m_parts.reporter.warning(upgrade.version + " left " + counted(result.strays, "process") +
+                                 (result.strays == 1 ? "" : "es") + " behind; ended");
+    }
+
+    void ask() {
+        if (m_request.yes) return;
+        const auto answer = m_parts.terminal.ask("This will upgrade the cluster '" + m_parts.config.name + "' to " +
+                                                 m_report.final_version + ". Do you want to continue? [y/N] ");
+        check_interrupted();
+        if (answer && (*answer == "y" || *answer == "Y" || *answer == "yes")) return;
+        throw Error(Failure::declined, "declined; nothing was changed");
+    }
+
+    void apply_all() {
+        m_phases_apply_begun = true;
+        move_to(RunState::applying);
+        m_parts.reporter.applying_begins(m_runnable.size());
+        std::optional<AttemptEnd> finished;
+        for (std::size_t i = 0; i < m_runnable.size(); ++i) {
+            if (m_parts.signals.count() > 0) {
+                m_ledger->advance(m_report.run, finished, std::nullopt);
+                stop_between_upgrades(i);
+                return;
+            }
+            if (m_state == RunState::verifying) move_to(RunState::applying);
+            // One commit closes the last upgrade and opens this one; only then does it begin.
+            m_ledger->advance(m_report.run, finished, attempt_start(i));
+            if (finished) note_version(*finished);
+            m_changing = true;
+            m_current = i;
+            finished = apply_one(i);
+            m_current.reset();
+            m_report.due[i].outcome = finished->outcome;
+            m_report.due[i].message = finished->message;
+            if (!finished->done) {
+                m_ledger->advance(m_report.run, finished, std::nullopt);
+                stop_after_failure(i, *finished);
+                return;
+            }
+        }
+        finished->cluster_version = m_prepared.plan.final_version;
+        m_ledger->advance(m_report.run, finished, std::nullopt);
+        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::succeeded, "");
+        m_state = RunState::succeeded;
+        finish(Outcome::succeeded, m_prepared.plan.final_version.to_string());
+    }
+
+    void note_version(const AttemptEnd& end) {
+        if (end.cluster_version) m_report.cluster_version = end.cluster_version->to_string();
+    }
+
+    [[nodiscard]] std::filesystem::path log_of(std::size_t i) const {
+        return std::filesystem::path("logs") / m_report.run / (m_runnable[i].version + ".log");
+    }
+
+    AttemptStart attempt_start(std::size_t i) {
+        return {m_runnable[i].version, m_prepared.upgrades[i].release->tag, Platform::current().to_string(),
+                m_prepared.upgrades[i].archive_digest, m_prepared.plan.due[i].late, log_of(i).string()};
+    }
+
+    AttemptEnd apply_one(std::size_t i) {
+        RunnableUpgrade& upgrade = m_runnable[i];
+        AttemptEnd end;
+        end.version = upgrade.version;
+        const auto succeed = [&](Outcome outcome) {
+            end.outcome = outcome;
+            end.done = true;
+            end.cluster_version = version_after(m_prepared.releases, m_prepared.plan, i + 1);
+            return end;
+        };
+        m_parts.reporter.phase_begins(upgrade.version, HostPhase::apply, i + 1, m_runnable.size());
+        if (m_nothing_to_do[i]) {
+            m_parts.reporter.phase_ends(upgrade.version, HostPhase::apply, "nothing to do", true);
+            return succeed(Outcome::nothing_to_do);
+        }
+        have_image(i);
+        const std::filesystem::path log = m_parts.config.state.parent_path() / log_of(i);
+        const bool another = i + 1 < m_runnable.size();
+        const auto begun = m_parts.clock.steady();
+        PhaseResult result = phases().apply(upgrade, *m_ledger, m_report.run, log, another);
+        end.apply_time = m_parts.clock.steady() - begun;
+        warn_about_strays(upgrade, result);
+        end.values = std::move(result.values);
+        if (result.ok() && result.has("verify")) {
+            move_to(RunState::verifying);
+            const auto verify_begun = m_parts.clock.steady();
+            PhaseResult verified = phases().verify(upgrade, m_ledger.get(), m_report.run, log, another);
+            end.verify_time = m_parts.clock.steady() - verify_begun;
+            warn_about_strays(upgrade, verified);
+            result = std::move(verified);
+            result.phase = HostPhase::verify;
+        } else {
+            result.phase = HostPhase::apply;
+        }
+        upgrade.image.reset();
+        const std::string words = words_for(result, result.phase);
+        m_parts.reporter.phase_ends(upgrade.version, result.phase, words, result.ok());
+        if (result.ok()) return succeed(Outcome::succeeded);
+        end.values.clear();
+        end.message = words;
+        end.outcome = result.end == PhaseEnd::cancelled ? Outcome::cancelled
+                      : result.end == PhaseEnd::aborted ? Outcome::aborted
+                                                        : Outcome::failed;
+        return end;
+    }
+
+    void stop_between_upgrades(std::size_t next) {
+        const std::size_t left = m_runnable.size() - next;
+        const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " + counted(left, "upgrade") +
+                                    " left, none of them begun";
+        m_report.error = RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no"};
+        m_ledger->finish_run(m_report.run, m_state, RunState::cancelled, Outcome::cancelled, message);
+        m_state = RunState::cancelled;
+        refresh_version();
+        m_report.outcome = Outcome::interrupted;
+        m_report.exit_code = 128 + m_parts.signals.first_signal();
+    }
+
+    void stop_after_failure(std::size_t i, const AttemptEnd& end) {
+        const bool cancelled = end.outcome == Outcome::cancelled;
+        const std::size_t left = m_runnable.size() - i - 1;
+        std::string message = end.version + ": " + end.message + "; " + counted(i, "upgrade") + " before it done, " +
+                              counted(left, "upgrade") + " after it not begun";
+        std::vector<std::string> steps = m_ledger->finished_steps(end.version);
+        if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
+        m_report.error = RunError{cancelled ? "interrupted" : to_string(Failure::apply_failed), message,
+                                  "mend the cause and run it again: it goes on after the last finished step; "
+                                  "'runner logs " + end.version + "' shows its output", "perhaps"};
+        m_ledger->finish_run(m_report.run, m_state, cancelled ? RunState::cancelled : RunState::failed,
+                             cancelled ? Outcome::cancelled : Outcome::failed, message);
+        m_state = RunState::failed;
+        refresh_version();
+        m_report.outcome = cancelled ? Outcome::cancelled : Outcome::failed;
+        m_report.exit_code = cancelled ? 128 + m_parts.signals.first_signal() : exit_code(Failure::apply_failed);
+    }
+
+    void refresh_version() {
+        const auto version = m_ledger->facts().cluster.cluster_version;
+        if (version) m_report.cluster_version = version->to_string();
+    }
+
+    void finish(Outcome outcome, const std::string& version) {
+        m_report.outcome = outcome;
+        m_report.cluster_version = version;
+        m_report.exit_code = 0;
+    }
+
+    void end_interrupted(int signal) {
+        close_unfinished(RunState::cancelled, Outcome::interrupted, "interrupted");
+        m_report.outcome = Outcome::interrupted;
+        m_report.error = RunError{"interrupted", "interrupted; nothing was changed", "run it again to go on", "no"};
+        m_report.exit_code = 128 + signal;
+    }
+
+    void end_failed(const Error& error) {
+        const Failure failure = m_changing && error.failure() == Failure::preparation ? Failure::apply_failed : error.failure();
+        if (m_current && m_ledger) {
+            try {  // best effort: the ledger itself may be what failed
+                AttemptEnd end;
+                end.version = m_runnable[*m_current].version;
+                end.message = error.what();
+                m_ledger->advance(m_report.run, end, std::nullopt);
+                m_report.due[*m_current].outcome = Outcome::failed;
+                m_report.due[*m_current].message = error.what();
+            } catch (const Error&) {
+            }
+        }
+        const bool declined = failure == Failure::declined;
+        close_unfinished(declined ? RunState::aborted : m_phases_apply_begun ? RunState::failed : RunState::failed_pre,
+                         declined ? Outcome::aborted : Outcome::failed, error.what());
+        m_report.outcome = declined ? Outcome::aborted : Outcome::failed;
+        m_report.error = RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
+        m_report.exit_code = exit_code(failure);
+    }
+
+    void close_unfinished(RunState state, Outcome outcome, const std::string& message) {
+        if (!m_ledger || m_report.run.empty() || is_end(m_state)) return;
+        try {
+            m_ledger->finish_run(m_report.run, m_state, may_move(m_state, state) ? state : RunState::interrupted, outcome, message);
+            m_state = state;
+        } catch (const Error& error) {
+            m_parts.reporter.warning(std::string("the end of the run could not be recorded: ") + error.what());
+        }
+    }
+
+    const EngineParts& m_parts;
+    const UpgradeRequest& m_request;
+    Planner m_planner;
+    RunReport m_report;
+    std::unique_ptr<LedgerView> m_view;
+    std::unique_ptr<Ledger> m_ledger;
+    std::optional<LeaseHolder> m_lease;
+    std::optional<SemanticVersion> m_original;
+    PreparedPlan m_prepared;
+    std::vector<RunnableUpgrade> m_runnable;
+    std::vector<bool> m_nothing_to_do;
+    std::optional<PhaseRunner> m_phases;  // after the lease: it ends first, with all plugin processes
+    std::optional<std::size_t> m_current;
+    RunState m_state = RunState::queued;
+    bool m_changing = false;
+    bool m_phases_apply_begun = false;
+};
+
+}  // namespace
+
+void require_verification(const ClusterConfig& config) {
+    if (config.verification == Verification::disabled) return;
+    throw Error(Failure::usage,
+                config.file.string() + ": trust.verification is " + to_string(config.verification) +
+                    ", and this version of runner cannot verify signatures; nothing was fetched or changed",
+                "set trust.verification to disabled, knowing that digests alone are checked, or wait for a version with signatures");
+}
+
+LeaseInfo make_lease_owner(const std::string& run) {
+    LeaseInfo owner;
+    owner.owner = run;
+    owner.pid = ::getpid();
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    owner.host = host.data();
+    const char* actor = std::getenv("RUNNER_ACTOR");
+    const passwd* user = ::getpwuid(::getuid());
+    owner.actor = actor != nullptr && *actor != '\0' ? actor : user != nullptr ? user->pw_name : std::to_string(::getuid());
+    return owner;
+}
+
+std::string make_run_id(const Clock& clock) {
+    std::string id = format_time(clock.wall());
+    id.erase(std::remove_if(id.begin(), id.end(), [](char c) { return c == '-' || c == ':' || c == '.'; }), id.end());
+    return id + '-' + random_hex(3);
+}
+
+std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait, const StopSignals& signals,
+                          const Clock& clock) {
+    const auto deadline = clock.steady() + wait;
+    while (true) {
+        try {
+            return ledger.acquire_lease(owner);
+        } catch (const Error& error) {
+            if (error.failure() != Failure::lease_held || clock.steady() >= deadline || signals.count() > 0) throw;
+        }
+        pollfd waiting{signals.descriptor(), POLLIN, 0};
+        ::poll(&waiting, 1, k_lease_poll_ms);
+    }
+}
+
+RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) { return UpgradeRun(parts, request).run(); }
+
+RunReport make_plan_report(const EngineParts& parts, const Selection& selection) {
+    const std::unique_ptr<LedgerView> ledger = parts.look_at_ledger();
+    const LedgerFacts facts = ledger->facts();
+    check_identity(parts.config, facts);
+    const auto original = known_original_version(parts.config, facts);
+    if (!original) {
+        throw Error(Failure::preparation, "the original version of the cluster '" + parts.config.name + "' is not known",
+                    "write originalVersion into " + parts.config.file.string());
+    }
+    Planner planner(parts.config, parts.source);
+    planner.list();
+    PreparedPlan prepared = planner.plan(facts, *original, selection);
+    if (!prepared.plan.due.empty()) planner.load_manifests(prepared);
+    RunReport report = planner.report(prepared);
+    if (parts.config.verification != Verification::disabled) {
+        report.warnings.emplace_back("signatures are not checked: this version of runner cannot; 'upgrade' refuses to run "
+                                     "unless trust.verification is disabled");
+    }
+    return report;
+}
+
+}  // namespace runner

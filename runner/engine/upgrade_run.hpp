@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main job: from listing to the final cluster version (house.md, "One run").
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/cluster_config.hpp"
+#include "engine/planning.hpp"
+#include "engine/report.hpp"
+#include "ledger/ledger.hpp"
+#include "support/clock.hpp"
+#include "support/stop_signals.hpp"
+#include "support/terminal.hpp"
+
+namespace runner {
+
+struct UpgradeRequest {
+    Selection selection;
+    bool dry_run = false;
+    bool yes = false;
+    bool debug = false;
+    std::map<std::string, std::string> parameters;
+    std::vector<std::string> accept_changed;  ///< versions whose release may have another digest than at first sight
+    std::chrono::milliseconds wait{0};        ///< for a held lease
+};
+
+/// What the engine works with, made in main.
+struct EngineParts {
+    const ClusterConfig& config;
+    ReleaseSource& source;
+    std::function<std::unique_ptr<LedgerView>()> look_at_ledger;
+    std::function<std::unique_ptr<Ledger>()> open_ledger;
+    Reporter& reporter;
+    Terminal& terminal;
+    const StopSignals& signals;
+    const Clock& clock;
+};
+
+/// Runs it, and returns the result with its exit code; failures are in the result, not thrown.
+RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
+
+/// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
+RunReport make_plan_report(const EngineParts& parts, const Selection& selection);
+
+/// Whether signatures can be judged as the config wants. Throws Error{usage} for `enabled`: this version cannot.
+void require_verification(const ClusterConfig& config);
+
+/// Who, where and as what: for the ledger.
+LeaseInfo make_lease_owner(const std::string& run);
+/// A run's id: sortable by time, unique.
+std::string make_run_id(const Clock& clock);
+/// Takes the lease, waiting up to `wait`. Returns what acquire_lease says.
+std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait, const StopSignals& signals,
+                          const Clock& clock);
+
+}  // namespace runner

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/host.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "host/frame.hpp"
+#include "host/zygote.hpp"
+#include "model/error.hpp"
+#include "support/text.hpp"
+#include "upgrade/abi.h"
+
+extern char** environ;
+
+namespace runner {
+namespace {
+
+constexpr std::uint64_t k_max_output = 64U << 20U;
+constexpr int k_tick_ms = 1000;
+constexpr std::size_t k_max_text = 64U << 10U;
+
+constexpr std::array<const char*, 12> k_environment{"PATH", "HOME",  "USER",   "LOGNAME", "SHELL", "LANG",
+                                                    "TERM", "TZ",    "NO_COLOR", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+
+/// One process at the other end of a socket.
+struct Child {
+    std::uint32_t id = 0;
+    FrameChannel channel;
+    UniqueFd output;
+};
+
+/// A text out of a message of the plugin process.
+std::string text_at(const Json& message, const char* key) {
+    const auto found = message.find(key);
+    if (found == message.end()) return {};
+    if (!found->is_string()) throw ProtocolError(std::string("'") + key + "' of a message is no text");
+    return found->get<std::string>().substr(0, k_max_text);
+}
+
+std::int64_t number_at(const Json& message, const char* key) {
+    const auto found = message.find(key);
+    if (found == message.end()) return 0;
+    if (!found->is_number_integer()) throw ProtocolError(std::string("'") + key + "' of a message is no number");
+    return found->get<std::int64_t>();
+}
+
+std::vector<std::string> texts_at(const Json& message, const char* key) {
+    std::vector<std::string> texts;
+    const auto found = message.find(key);
+    if (found == message.end()) return texts;
+    if (!found->is_array()) throw ProtocolError(std::string("'") + key + "' of a message is no list");
+    for (const Json& item : *found) {
+        if (!item.is_string()) throw ProtocolError(std::string("'") + key + "' of a message holds something else than texts");
+        texts.push_back(item.get<std::string>());
+    }
+    return texts;
+}
+
+HostValues values_at(const Json& message) {
+    HostValues values;
+    const auto found = message.find("values");
+    if (found == message.end()) return values;
+    for (const Json& item : *found) {
+        if (!item.is_array() || item.size() != 3 || !item[0].is_number_integer() || !item[1].is_string() || !item[2].is_string()) {
+            throw ProtocolError("a state value of a message is malformed");
+        }
+        values[{item[0].get<std::int32_t>(), item[1].get<std::string>()}] = item[2].get<std::string>();
+    }
+    return values;
+}
+
+std::string signal_name(int number) {
+    const char* name = ::strsignal(number);
+    return "signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (") + name + ")");
+}
+
+}  // namespace
+
+const char* to_string(HostPhase phase) {
+    switch (phase) {
+        case HostPhase::preflight: return "preflight";
+        case HostPhase::simulate: return "simulate";
+        case HostPhase::apply: return "apply";
+        case HostPhase::verify: return "verify";
+        case HostPhase::rollback: return "rollback";
+    }
+    return "phase";
+}
+
+bool PhaseResult::has(const char* phase_name) const {
+    return std::find(implements.begin(), implements.end(), phase_name) != implements.end();
+}
+
+std::vector<std::string> plugin_environment(const std::map<std::string, std::string>& declared) {
+    std::map<std::string, std::string> variables;
+    for (const char* name : k_environment) {
+        if (const char* value = std::getenv(name); value != nullptr) variables[name] = value;
+    }
+    for (const auto& [name, value] : declared) {
+        if (!name.starts_with("LD_") && !name.starts_with("DYLD_")) variables[name] = value;
+    }
+    std::vector<std::string> list;
+    for (const auto& [name, value] : variables) list.push_back(name + '=' + value);
+    return list;
+}
+
+/// Conducts one phase.
+class PhaseConductor {
+ public:
+    PhaseConductor(Zygote& zygote, Child child, const PhaseRequest& request, HostEvents& events, const StopSignals& signals,
+                   const Clock& clock, std::chrono::milliseconds grace)
+        : m_zygote(zygote), m_child(std::move(child)), m_request(request), m_events(events), m_signals(signals), m_clock(clock),
+          m_grace(grace) {}
+
+    /// `spare_ended` hears of ends of other children.
+    PhaseResult run() {
+        start();
+        const std::chrono::milliseconds begun = m_clock.steady();
+        m_deadline = begun + m_request.timeout;
+        while (!m_ended) {
+            wait_and_serve();
+            watch_the_clock();
+        }
+        drain_output();
+        serve_frames();
+        return classify();
+    }
+
+ private:
+    void start() {
+        Json message = {{"type", "start"}, {"phase", to_string(m_request.phase)}};
+        std::vector<int> descriptors{m_request.image};
+        message["form"] = m_request.form == UpgradeForm::plugin ? "plugin" : "executable";
+        message["imageDescriptor"] = 0;
+        message["describe"] = m_request.describe;
+        message["repository"] = m_request.repository.string();
+        message["backupFolder"] = m_request.backup_folder.string();
+        message["temporary"] = temporary_folder();
+        message["writePaths"] = m_request.write_paths;
+        message["commands"] = m_request.commands;
+        message["info"] = Json::object();
+        for (const auto& [key, value] : m_request.info) message["info"][key] = value;
+        message["info"]["temporaryDirectory"] = temporary_folder();
+        message["parameters"] = Json::object();
+        for (const auto& [key, value] : m_request.parameters) message["parameters"][key] = value ? Json(*value) : Json();
+        message["finishedSteps"] = m_request.finished_steps;
+        message["arguments"] = m_request.arguments;
+        if (m_request.manifest != nullptr) message["manifest"] = *m_request.manifest;
+        if (m_request.without_preflight) message["withoutPreflight"] = to_string(*m_request.without_preflight);
+        if (m_request.overlay >= 0) {
+            message["overlayDescriptor"] = descriptors.size();
+            descriptors.push_back(m_request.overlay);
+        }
+        UniqueFd input;
+        if (m_request.relay_input) {
+            std::array<int, 2> ends{};
+            if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
+            input.reset(ends[0]);
+            m_input.reset(ends[1]);
+            message["inputDescriptor"] = descriptors.size();
+            descriptors.push_back(input.get());
+        }
+        if (!m_child.channel.send(message, descriptors)) fail(PhaseEnd::protocol_violation, "the plugin process died before it began");
+        m_result.phase = m_request.phase;
+    }
+
+    [[nodiscard]] std::string temporary_folder() const {
+        return (m_request.temporary_folder / std::to_string(m_child.id)).string();
+    }
+
+    void wait_and_serve() {
+        std::array<pollfd, 5> waits{{{m_open ? m_child.channel.descriptor() : -1, POLLIN, 0},
+                                     {m_child.output.get(), POLLIN, 0},
+                                     {m_zygote.descriptor(), POLLIN, 0},
+                                     {m_signals.descriptor(), POLLIN, 0},
+                                     {m_input ? STDIN_FILENO : -1, POLLIN, 0}}};
+        ::poll(waits.data(), waits.size(), wait_ms());
+        // Output first: what was printed before a message was sent comes before it.
+        if (waits[1].revents != 0) drain_output();
+        if (waits[0].revents != 0) receive();
+        if (waits[2].revents != 0) hear_zygote();
+        if (waits[3].revents != 0) m_signals.drain();
+        if (waits[4].revents != 0) relay_input();
+        m_events.tick();
+    }
+
+    [[nodiscard]] int wait_ms() const {
+        auto left = std::chrono::milliseconds(k_tick_ms);
+        const auto now = m_clock.steady();
+        if (m_kill_at) left = std::min(left, *m_kill_at - now);
+        if (!m_stopping) left = std::min(left, m_deadline - now);
+        return static_cast<int>(std::max<std::int64_t>(0, left.count()));
+    }
+
+    void receive() {
+        try {
+            m_open = m_child.channel.receive(false);
+            serve_frames();
+        } catch (const ProtocolError& error) {
+            violate(error);
+        }
+    }
+
+    void violate(const std::exception& error) {
+        m_open = false;
+        fail(PhaseEnd::protocol_violation, std::string("it sent something that is no message: ") + sanitize(error.what()));
+        kill_now();
+    }
+
+    void serve_frames() {
+        try {
+            Frame frame;
+            while (m_child.channel.next(frame)) {
+                drain_output();
+                serve(frame);
+            }
+        } catch (const ProtocolError& error) {
+            violate(error);
+        } catch (const nlohmann::json::exception& error) {
+            violate(error);
+        } catch (const Error& error) {  // the ledger could not be written: what was asked is not granted
+            m_events_error.emplace(error);
+            kill_now();
+        }
+    }
+
+    void serve(Frame& frame) {
+        const Json& message = frame.message;
+        const std::string type = frame.type();
+        if (m_done) throw ProtocolError("a message came after the last one");
+        if (type == "log") {
+            count_output(text_at(message, "text").size());
+            m_events.on_log(static_cast<std::int32_t>(number_at(message, "level")), sanitize(text_at(message, "text")));
+        } else if (type == "progress") {
+            m_events.on_progress(static_cast<std::uint64_t>(number_at(message, "done")),
+                                 static_cast<std::uint64_t>(number_at(message, "total")), sanitize(text_at(message, "message")));
+        } else if (type == "command") {
+            m_events.on_command_shown(texts_at(message, "arguments"));
+        } else if (type == "stepBegun") {
+            m_events.on_step_begun(sanitize(text_at(message, "id")), sanitize(text_at(message, "description")));
+        } else if (type == "confirm") {
+            answer({{"type", "answer"}, {"yes", m_events.confirm(sanitize(text_at(message, "question")))}});
+        } else if (type == "state") {
+            const auto value = m_events.state_value(static_cast<std::int32_t>(number_at(message, "scope")), text_at(message, "key"));
+            answer({{"type", "value"}, {"value", value ? Json(*value) : Json()}});
+        } else if (type == "files" || type == "stepFinished" || type == "stepUndone") {
+            record(type, message);
+        } else if (type == "done") {
+            take_done(frame);
+        } else {
+            throw ProtocolError("a message of unknown type '" + sanitize(type) + "'");
+        }
+    }
+
+    void record(const std::string& type, const Json& message) {
+        if (m_request.phase != HostPhase::apply && m_request.phase != HostPhase::rollback) {
+            throw ProtocolError("a phase that changes nothing wants something recorded");
+        }
+        if (type == "files") {
+            std::vector<HostFileChange> changes;
+            for (const Json& item : message.at("changes")) {
+                changes.push_back({item.at(0).get<std::string>(), item.at(1).get<std::string>(), item.at(2).get<std::string>()});
+            }
+            m_events.record_files(text_at(message, "step"), changes);
+        } else if (type == "stepFinished") {
+            m_events.record_step(text_at(message, "id"), values_at(message));
+        } else {
+            m_events.record_step_undone(text_at(message, "id"), values_at(message));
+        }
+        answer({{"type", "ok"}});
+    }
+
+    void answer(const Json& message) {
+        if (!m_child.channel.send(message)) m_open = false;
+    }
+
+    void take_done(Frame& frame) {
+        const Json& message = frame.message;
+        m_done = true;
+        m_result.message = sanitize(text_at(message, "message"));
+        m_result.remedy = sanitize(text_at(message, "remedy"));
+        m_result.implements = texts_at(message, "implements");
+        m_result.values = values_at(message);
+        const auto description = message.find("description");
+        if (description != message.end() && description->is_string()) m_result.description = description->get<std::string>();
+        for (const HostPhase phase : {HostPhase::preflight, HostPhase::simulate}) {
+            if (text_at(message, "phase") == to_string(phase)) m_result.phase = phase;
+        }
+        if (!frame.descriptors.empty()) m_result.changes = std::move(frame.descriptors.front());
+        if (!message.value("loaded", false)) {
+            m_said = PhaseEnd::not_loaded;
+            return;
+        }
+        switch (number_at(message, "status")) {
+            case UPGRADE_OK: m_said = PhaseEnd::ok; break;
+            case UPGRADE_BLOCKED: m_said = PhaseEnd::blocked; break;
+            case UPGRADE_NOTHING_TO_DO: m_said = PhaseEnd::nothing_to_do; break;
+            case UPGRADE_ABORTED: m_said = PhaseEnd::aborted; break;
+            case UPGRADE_CANCELLED: m_said = PhaseEnd::cancelled; break;
+            default: m_said = PhaseEnd::failed; break;
+        }
+    }
+
+    void drain_output() {
+        std::array<char, 65536> bytes{};
+        while (m_child.output) {
+            const ssize_t count = ::read(m_child.output.get(), bytes.data(), bytes.size());
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0 && errno == EAGAIN) return;
+            if (count <= 0) {
+                m_child.output.reset();
+                return;
+            }
+            if (!count_output(static_cast<std::size_t>(count))) return;
+            m_events.on_output({bytes.data(), static_cast<std::size_t>(count)});
+        }
+    }
+
+    bool count_output(std::size_t bytes) {
+        m_output_bytes += bytes;
+        if (m_output_bytes <= k_max_output) return true;
+        if (!m_failure) {
+            fail(PhaseEnd::output_limit, "it wrote more than 64 MiB of output");
+            kill_now();
+        }
+        return false;
+    }
+
+    void relay_input() {
+        std::array<char, 4096> bytes{};
+        const ssize_t count = ::read(STDIN_FILENO, bytes.data(), bytes.size());
+        if (count <= 0 || ::write(m_input.get(), bytes.data(), static_cast<std::size_t>(count)) != count) m_input.reset();
+    }
+
+    void hear_zygote() {
+        ChildEvent event;
+        while (m_zygote.next(event, false)) {
+            if (event.id != m_child.id || event.kind == ChildEvent::Kind::started) continue;
+            if (event.kind == ChildEvent::Kind::failed) {
+                fail(PhaseEnd::not_loaded, system_error("a plugin process cannot be made", event.wait_status).what());
+            }
+            m_ended = event;
+            // What it sent before it ended is still to be read.
+            while (m_open) {
+                try {
+                    pollfd wait{m_child.channel.descriptor(), POLLIN, 0};
+                    if (::poll(&wait, 1, 0) <= 0) break;
+                    m_open = m_child.channel.receive(false);
+                } catch (const ProtocolError& error) {
+                    violate(error);
+                }
+            }
+            return;
+        }
+    }
+
+    /// Second signal: cancel. Third: kill. Over its time: as cancelled.
+    void watch_the_clock() {
+        const auto now = m_clock.steady();
+        if (m_request.stop_at_first_signal && m_signals.count() >= 1 && !m_stopping) {
+            if (!m_done) fail(PhaseEnd::cancelled, "it was interrupted");
+            kill_now();
+        }
+        if (m_signals.count() >= 3) kill_now();
+        if (!m_stopping && m_signals.count() >= 2) stop(PhaseEnd::cancelled, "it was cancelled");
+        if (!m_stopping && now >= m_deadline) {
+            stop(PhaseEnd::timed_out, "it took longer than its limit of " + format_duration(m_request.timeout));
+        }
+        if (m_kill_at && now >= *m_kill_at) kill_now();
+    }
+
+    void stop(PhaseEnd end, const std::string& message) {
+        m_stopping = true;
+        if (!m_done) fail(end, message);
+        if (m_open && m_request.form == UpgradeForm::plugin) m_child.channel.send({{"type", "cancel"}});
+        m_zygote.signal(m_child.id, SIGTERM);
+        m_kill_at = m_clock.steady() + m_grace;
+    }
+
+    void kill_now() {
+        m_stopping = true;
+        m_kill_at.reset();
+        m_zygote.signal(m_child.id, SIGKILL);
+    }
+
+    void fail(PhaseEnd end, const std::string& message) {
+        if (m_failure) return;
+        m_failure = end;
+        m_failure_message = message;
+    }
+
+    PhaseResult classify() {
+        std::error_code ignored;
+        std::filesystem::remove_all(temporary_folder(), ignored);
+        m_result.strays = m_ended->strays;
+        if (m_events_error) throw Error(*m_events_error);
+        const int status = m_ended->wait_status;
+        if (m_failure) {
+            m_result.end = *m_failure;
+            m_result.message = m_failure_message;
+        } else if (WIFSIGNALED(status)) {
+            m_result.end = PhaseEnd::killed_by_signal;
+            m_result.message = "its process was ended by " + signal_name(WTERMSIG(status));
+        } else if (m_done && m_said == PhaseEnd::not_loaded) {
+            m_result.end = PhaseEnd::not_loaded;
+        } else if (WEXITSTATUS(status) != 0) {
+            m_result.end = PhaseEnd::exit_status;
+            m_result.message = "its process ended with exit status " + std::to_string(WEXITSTATUS(status));
+        } else if (m_request.form == UpgradeForm::executable) {
+            m_result.end = PhaseEnd::ok;
+        } else if (!m_done) {
+            m_result.end = PhaseEnd::exit_status;
+            m_result.message = "its process ended with exit status 0 without saying that it was done";
+        } else {
+            m_result.end = m_said;
+        }
+        return std::move(m_result);
+    }
+
+    Zygote& m_zygote;
+    Child m_child;
+    const PhaseRequest& m_request;
+    HostEvents& m_events;
+    const StopSignals& m_signals;
+    const Clock& m_clock;
+    std::chrono::milliseconds m_grace;
+    std::chrono::milliseconds m_deadline{};
+    std::optional<std::chrono::milliseconds> m_kill_at;
+    UniqueFd m_input;
+    PhaseResult m_result;
+    std::optional<ChildEvent> m_ended;
+    std::optional<PhaseEnd> m_failure;
+    std::string m_failure_message;
+    std::optional<Error> m_events_error;
+    PhaseEnd m_said = PhaseEnd::failed;
+    std::uint64_t m_output_bytes = 0;
+    bool m_open = true;
+    bool m_done = false;
+    bool m_stopping = false;
+};
+
+struct PluginHost::State {
+    State(HostOptions given, const StopSignals& stop_signals, const Clock& used_clock)
+        : options(std::move(given)), signals(stop_signals), clock(used_clock), zygote(options.environment, options.lease) {}
+
+    Child make_child() {
+        std::array<int, 2> sockets{};
+        std::array<int, 2> pipes{};
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) throw system_error("cannot make a socket", errno);
+        Child child;
+        child.id = ++last_id;
+        child.channel = FrameChannel(UniqueFd(sockets[0]));
+        const UniqueFd child_socket(sockets[1]);
+        if (::pipe2(pipes.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
+        child.output.reset(pipes[0]);
+        const UniqueFd child_output(pipes[1]);
+        ::fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+        zygote.spawn(child.id, child_socket.get(), child_output.get());
+        return child;
+    }
+
+    HostOptions options;
+    const StopSignals& signals;
+    const Clock& clock;
+    Zygote zygote;
+    std::uint32_t last_id = 0;
+    std::optional<Child> spare;
+};
+
+PluginHost::PluginHost(HostOptions options, const StopSignals& signals, const Clock& clock)
+    : m_state(std::make_unique<State>(std::move(options), signals, clock)) {}
+
+PluginHost::~PluginHost() = default;
+
+PhaseResult PluginHost::run(const PhaseRequest& request, HostEvents& events) {
+    Child child = m_state->spare ? std::move(*m_state->spare) : m_state->make_child();
+    m_state->spare.reset();
+    if (request.another_follows) m_state->spare = m_state->make_child();
+    return PhaseConductor(m_state->zygote, std::move(child), request, events, m_state->signals, m_state->clock,
+                          m_state->options.grace)
+        .run();
+}
+
+}  // namespace runner
