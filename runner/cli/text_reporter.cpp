@@ -95,7 +95,7 @@ void TextReporter::say(const std::string& text) {
     clear_progress();
     std::fputs(text.c_str(), stdout);
     std::fputc('\n', stdout);
-    if (m_out.terminal) std::fflush(stdout);
+    std::fflush(stdout);  // live, through a pipe too
 }
 
 void TextReporter::warning(const std::string& text) {
@@ -143,7 +143,8 @@ void TextReporter::step(const std::string& id, const std::string& description, H
 void TextReporter::command_shown(const std::string& command) { say("  would run: " + command); }
 
 void TextReporter::diff(const std::string& text) {
-    for (const std::string_view line : split_lines(sanitize(text))) {
+    const std::string clean = sanitize(text);
+    for (const std::string_view line : split_lines(clean)) {
         const bool heading = line.starts_with("--- ") || line.starts_with("+++ ");
         const char* code = heading                  ? k_bold
                            : line.starts_with("+")  ? k_green

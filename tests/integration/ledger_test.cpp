@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+
+#include "ledger/sqlite_ledger.hpp"
+#include "model/error.hpp"
+#include "support/file.hpp"
+
+using namespace runner;
+
+namespace {
+
+struct Folder {
+    TemporaryFolder temporary{"ledger-test"};
+    SystemClock clock;
+    [[nodiscard]] std::filesystem::path file() const { return temporary.path() / "state/state.db"; }
+    std::unique_ptr<Ledger> open() { return open_ledger(file(), clock); }
+};
+
+LeaseInfo owner(const std::string& name) {
+    LeaseInfo lease;
+    lease.owner = name;
+    lease.actor = "tester";
+    lease.host = "here";
+    lease.pid = 1;
+    return lease;
+}
+
+void start(Ledger& ledger, const std::string& run) {
+    ledger.begin_run({run, "upgrade", "tester", "here", 1, "0", "0.0.2"});
+    ledger.move_run(run, RunState::queued, RunState::fetching);
+    ledger.move_run(run, RunState::fetching, RunState::simulating);
+    ledger.move_run(run, RunState::simulating, RunState::awaiting_confirmation);
+    ledger.move_run(run, RunState::awaiting_confirmation, RunState::applying);
+}
+
+AttemptStart attempt(const std::string& version) {
+    return {version, version, "Linux_amd64", Digest::parse(std::string(64, 'a')), false, "log"};
+}
+
+Failure failure_of(const std::function<void()>& work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.failure();
+    }
+    FAIL("nothing was thrown");
+    return Failure::usage;
+}
+
+}  // namespace
+
+TEST_CASE("a run's records survive, and its facts follow") {
+    Folder folder;
+    {
+        const auto ledger = folder.open();
+        ledger->set_identity({"demo", "eu", "1"});
+        ledger->set_original_version(SemanticVersion::parse("0.0.1"));
+        start(*ledger, "run1");
+        ledger->advance("run1", std::nullopt, attempt("0.0.2"));
+        ledger->record_step("run1", "0.0.2", "one", {{{0, "key"}, "value"}});
+        AttemptEnd end;
+        end.version = "0.0.2";
+        end.outcome = Outcome::succeeded;
+        end.done = true;
+        end.cluster_version = SemanticVersion::parse("0.0.2");
+        end.values = {{{1, "shared"}, "s"}};
+        ledger->advance("run1", end, std::nullopt);
+        ledger->finish_run("run1", RunState::applying, RunState::succeeded, Outcome::succeeded, "");
+    }
+    const auto view = look_at_ledger(folder.file());
+    const LedgerFacts facts = view->facts();
+    CHECK(facts.identity->name == "demo");
+    CHECK(facts.cluster.cluster_version->to_string() == "0.0.2");
+    CHECK(facts.cluster.done.at(0).digest->to_string() == std::string(64, 'a'));
+    CHECK_FALSE(facts.has_unfinished_run);
+    CHECK(view->finished_steps("0.0.2") == std::vector<std::string>{"one"});
+    CHECK(view->state_value(0, "0.0.2", "key") == "value");
+    CHECK(view->state_value(1, "any", "shared") == "s");
+    CHECK(view->pinned("0.0.2", "Linux_amd64"));
+    CHECK(view->runs(10).at(0).attempts.at(0).outcome == "succeeded");
+    CHECK_FALSE(view->first_broken_event());
+}
+
+TEST_CASE("the cluster version never falls, and the original version never changes") {
+    Folder folder;
+    const auto ledger = folder.open();
+    ledger->set_identity({"demo", "", ""});
+    ledger->set_original_version(SemanticVersion::parse("0.0.5"));
+    ledger->raise_cluster_version(SemanticVersion::parse("0.0.9"), "");
+    ledger->raise_cluster_version(SemanticVersion::parse("0.0.7"), "");
+    CHECK(ledger->facts().cluster.cluster_version->to_string() == "0.0.9");
+    CHECK(failure_of([&] { ledger->set_original_version(SemanticVersion::parse("0.0.6")); }) == Failure::refused);
+}
+
+TEST_CASE("one holds the lease; a live holder is named, a dead one's lease is taken over") {
+    Folder folder;
+    const auto first = folder.open();
+    const auto second = folder.open();
+    CHECK(first->acquire_lease(owner("run1")).empty());
+    CHECK_THROWS_WITH(second->acquire_lease(owner("run2")), Catch::Contains("run1") && Catch::Contains("tester"));
+    CHECK(failure_of([&] { second->acquire_lease(owner("run2")); }) == Failure::lease_held);
+    first->release_lease();
+    CHECK(second->acquire_lease(owner("run2")).empty());
+    second->release_lease();
+    {
+        const auto dies = folder.open();
+        dies->acquire_lease(owner("run3"));
+    }  // its process ends without releasing: the kernel lock is gone, the row stays
+    CHECK_THAT(first->acquire_lease(owner("run4")), Catch::Contains("took over") && Catch::Contains("run3"));
+}
+
+TEST_CASE("a lease of another host counts as live until its heartbeat is old") {
+    struct LaterClock final : Clock {
+        Time shift{};
+        [[nodiscard]] Time wall() const override { return SystemClock().wall() + shift; }
+        [[nodiscard]] Time steady() const override { return SystemClock().steady(); }
+    } clock;
+    Folder folder;
+    {
+        const auto other = open_ledger(folder.file(), clock);
+        LeaseInfo remote = owner("run1");
+        remote.host = "elsewhere";
+        other->acquire_lease(remote);
+    }
+    const auto ledger = open_ledger(folder.file(), clock);
+    CHECK(failure_of([&] { ledger->acquire_lease(owner("run2")); }) == Failure::lease_held);
+    clock.shift = std::chrono::seconds(61);
+    CHECK_THAT(ledger->acquire_lease(owner("run2")), Catch::Contains("took over"));
+}
+
+TEST_CASE("a lock by hand stays until it is released by hand") {
+    Folder folder;
+    LeaseInfo manual = owner("x");
+    manual.reason = "freeze";
+    folder.open()->lock_by_hand(manual);
+    const auto ledger = folder.open();
+    CHECK_THROWS_WITH(ledger->acquire_lease(owner("run1")), Catch::Contains("freeze"));
+    CHECK(ledger->unlock_by_hand("tester"));
+    CHECK_FALSE(ledger->unlock_by_hand("tester"));
+    CHECK(ledger->acquire_lease(owner("run1")).empty());
+}
+
+TEST_CASE("moves are compare-and-set") {
+    Folder folder;
+    const auto ledger = folder.open();
+    start(*ledger, "run1");
+    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::fetching, RunState::simulating), Catch::Contains("no longer fetching"));
+    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::applying, RunState::queued), Catch::Contains("cannot move"));
+}
+
+TEST_CASE("an interrupted run is marked with what it had done") {
+    Folder folder;
+    {
+        const auto ledger = folder.open();
+        start(*ledger, "run1");
+        ledger->advance("run1", std::nullopt, attempt("0.0.2"));
+        ledger->record_files("run1", "0.0.2", "s", {{"f", ".f.tmp", "", Digest::parse(std::string(64, 'b')), std::nullopt}});
+    }
+    const auto ledger = folder.open();
+    CHECK(ledger->facts().has_unfinished_run);
+    const auto interrupted = ledger->mark_interrupted();
+    CHECK(interrupted.at(0).upgrade == "0.0.2");
+    CHECK(ledger->runs(1).at(0).outcome == "interrupted");
+    CHECK(ledger->unfinished_files().at(0).changes.at(0).path == "f");
+    ledger->forget_unfinished_files();
+    CHECK(ledger->unfinished_files().empty());
+    CHECK_FALSE(ledger->facts().has_unfinished_run);
+}
+
+TEST_CASE("a changed history event is noticed") {
+    Folder folder;
+    {
+        const auto ledger = folder.open();
+        start(*ledger, "run1");
+    }
+    {
+        SQLite::Database database(folder.file().string(), SQLite::OPEN_READWRITE);
+        database.exec("UPDATE history SET detail = '{}' WHERE seq = 1");
+    }
+    CHECK(look_at_ledger(folder.file())->first_broken_event() == 1);
+}
+
+TEST_CASE("a newer format and a foreign database are refused, a damaged file is an error, and nothing is changed") {
+    Folder folder;
+    folder.open();
+    {
+        SQLite::Database database(folder.file().string(), SQLite::OPEN_READWRITE);
+        database.exec("PRAGMA user_version = 99");
+    }
+    CHECK(failure_of([&] { folder.open(); }) == Failure::refused);
+    CHECK(failure_of([&] { look_at_ledger(folder.file()); }) == Failure::refused);
+
+    const auto foreign = folder.temporary.path() / "foreign.db";
+    SQLite::Database(foreign.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE t (a)");
+    CHECK(failure_of([&] { open_ledger(foreign, folder.clock); }) == Failure::refused);
+
+    const auto damaged = folder.temporary.path() / "damaged.db";
+    replace_file(damaged, std::string(8192, 'x'));
+    CHECK(failure_of([&] { open_ledger(damaged, folder.clock); }) == Failure::preparation);
+    CHECK(failure_of([&] { look_at_ledger(damaged); }) == Failure::preparation);
+    CHECK(read_file(damaged) == std::string(8192, 'x'));
+}
+
+TEST_CASE("looking at a ledger that a dead writer left with its log sees everything, and writes nothing there") {
+    Folder folder;
+    const auto writer = folder.open();
+    writer->set_identity({"demo", "", ""});
+    // The writer is still open: its log has not been folded in, as after a SIGKILL.
+    REQUIRE(std::filesystem::file_size(folder.file().string() + "-wal") > 0);
+    const auto before = std::filesystem::last_write_time(folder.file().parent_path());
+    CHECK(look_at_ledger(folder.file())->facts().identity->name == "demo");
+    CHECK(std::filesystem::last_write_time(folder.file().parent_path()) == before);
+}
+
+TEST_CASE("export and import round-trip through the ledger's own types") {
+    Folder folder;
+    const auto ledger = folder.open();
+    LedgerDump dump;
+    dump.identity = {"demo", "", ""};
+    dump.cluster_version = SemanticVersion::parse("0.0.7");
+    dump.done.push_back({"0.0.7.a", "t", "Linux_amd64", std::string(64, 'c'), "r", "upgrade", Time{}});
+    ledger->import(dump, "tester");
+    CHECK(ledger->facts().cluster.done.at(0).version == "0.0.7.a");
+    CHECK(ledger->done().at(0).how == "import");
+    CHECK(failure_of([&] { ledger->import(dump, "tester"); }) == Failure::refused);
+    CHECK(ledger->forget("0.0.7.a", "tester", "again"));
+    CHECK(ledger->facts().cluster.done.empty());
+}

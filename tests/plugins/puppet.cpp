@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// An upgrade that does what the file `behaviour` in the repository says, one "VERSION BEHAVIOUR" a line; without a line,
+// nothing. Only for real, unless the behaviour begins with "simulated-". For tests.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <upgrade/sdk.hpp>
+
+namespace {
+
+std::string behaviour_of(const upgrade::Context& context) {
+    if (!context.files().exists("behaviour")) return "";
+    const std::string text = context.files().read("behaviour");
+    const std::string key = context.info("version") + " ";
+    if (text == "all-note") return "note";
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, end - at);
+        if (line.rfind(key, 0) == 0) return line.substr(key.size());
+        at = end + 1;
+    }
+    return "";
+}
+
+/// Whether this is the real run: a changing command leaves a file only then.
+bool is_real(upgrade::Context& context) {
+    const std::string mark = context.info("temporaryDirectory") + "/real";
+    context.exec().change({"touch", mark});
+    return std::filesystem::exists(mark);
+}
+
+void misbehave(upgrade::Context& context, const std::string& how) {
+    if (how == "segv") {
+        ::raise(SIGSEGV);
+    } else if (how == "abort") {
+        std::abort();
+    } else if (how == "exit0") {
+        std::exit(0);
+    } else if (how == "exit3") {
+        std::exit(3);
+    } else if (how == "hang") {
+        while (true) ::pause();
+    } else if (how == "hang-ignoring-term") {
+        ::signal(SIGTERM, SIG_IGN);
+        while (true) ::pause();
+    } else if (how == "flood") {
+        const std::string line(1000, 'x');
+        while (true) context.log(line);
+    } else if (how == "fail") {
+        throw std::runtime_error("told to fail");
+    } else if (how == "daemon") {
+        if (::fork() == 0) {
+            ::setsid();
+            while (true) ::pause();
+        }
+    } else if (how == "print") {
+        context.log("a log line\xff\x1b[31m");
+        ::write(1, "to stdout\n", 10);
+        ::write(2, "to stderr\n", 10);
+    } else if (how == "ask") {
+        context.confirm("really?");
+    } else if (how == "outside") {
+        context.files().write("../outside", "x");
+    }
+}
+
+}  // namespace
+
+struct Puppet final : upgrade::Upgrade {
+    void preflight(upgrade::Context& context) override {
+        const std::string how = behaviour_of(context);
+        if (how == "blocked") throw upgrade::Blocked("told to be blocked", "tell it otherwise");
+        if (how == "nothing") throw upgrade::NothingToDo("told to have nothing to do");
+    }
+
+    void apply(upgrade::Context& context) override {
+        const std::string how = behaviour_of(context);
+        const std::string simulated = "simulated-";
+        if (how.rfind(simulated, 0) == 0) misbehave(context, how.substr(simulated.size()));
+        if (how == "two-steps" || how == "fail-second") {
+            context.step("one", "the first", [&] { context.files().write("one", "1"); });
+            context.step("two", "the second", [&] {
+                context.files().write("two", "2");
+                if (how == "fail-second" && is_real(context)) throw std::runtime_error("told to fail in its second step");
+            });
+        }
+        if (how == "note") note(context);
+        if (!how.empty() && is_real(context)) misbehave(context, how);
+    }
+
+    void verify(upgrade::Context& context) override {
+        if (behaviour_of(context) == "verify-fails") throw std::runtime_error("told to fail its verification");
+    }
+
+    /// Appends its version to a file, exactly once however often it dies.
+    static void note(upgrade::Context& context) {
+        context.step("note", "write the version down", [&] {
+            const std::string before = context.files().exists("order") ? context.files().read("order") : "";
+            context.files().write("order", before + context.info("version") + "\n");
+        });
+    }
+};
+
+UPGRADE_PLUGIN(Puppet)

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/sandbox.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <fstream>
+#include <stdexcept>
+
+#include "model/manifest.hpp"
+#include "model/release.hpp"
+#include "releases/archive.hpp"
+#include "releases/checksums.hpp"
+#include "support/file.hpp"
+#include "support/sha256.hpp"
+
+namespace test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int k_wait_s = 30;
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    for (std::string& text : strings) result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+}
+
+[[noreturn]] void become(std::vector<std::string> arguments, const fs::path& folder,
+                         const std::map<std::string, std::string>& environment) {
+    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+    if (::chdir(folder.c_str()) != 0) ::_exit(126);
+    const std::vector<char*> argv = pointers(arguments);
+    ::execvp(argv[0], argv.data());
+    ::_exit(127);
+}
+
+int status_of(int wait_status) { return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status); }
+
+/// Appends what is there; false at the end.
+bool drain(int fd, std::string& text) {
+    char bytes[65536];
+    const ssize_t count = ::read(fd, bytes, sizeof(bytes));
+    if (count > 0) text.append(bytes, static_cast<std::size_t>(count));
+    return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+}  // namespace
+
+Program::Program(const std::vector<std::string>& arguments, const fs::path& folder,
+                 const std::map<std::string, std::string>& environment) {
+    int out[2];
+    int err[2];
+    if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    m_pid = ::fork();
+    if (m_pid == 0) {
+        const int null = ::open("/dev/null", O_RDONLY);
+        ::dup2(null, 0);
+        ::dup2(out[1], 1);
+        ::dup2(err[1], 2);
+        become(arguments, folder, environment);
+    }
+    ::close(out[1]);
+    ::close(err[1]);
+    m_out = out[0];
+    m_err = err[0];
+}
+
+Program::~Program() {
+    if (m_pid > 0) {
+        ::kill(m_pid, SIGKILL);
+        ::waitpid(m_pid, nullptr, 0);
+    }
+    if (m_out >= 0) ::close(m_out);
+    if (m_err >= 0) ::close(m_err);
+}
+
+void Program::signal(int number) const { ::kill(m_pid, number); }
+
+void Program::read_some(int timeout_ms) {
+    pollfd waits[2] = {{m_out, POLLIN, 0}, {m_err, POLLIN, 0}};
+    ::poll(waits, 2, timeout_ms);
+    const auto take = [](pollfd& wait, int& fd, std::string& text) {
+        if (fd < 0 || wait.revents == 0 || drain(fd, text)) return;
+        ::close(fd);
+        fd = -1;
+    };
+    take(waits[0], m_out, m_result.out);
+    take(waits[1], m_err, m_result.err);
+}
+
+bool Program::wait_for_output(const std::string& text) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(k_wait_s);
+    while (m_result.out.find(text) == std::string::npos) {
+        if (m_out < 0 || std::chrono::steady_clock::now() > deadline) return false;
+        read_some(100);
+    }
+    return true;
+}
+
+ProgramResult Program::wait() {
+    while (m_out >= 0 || m_err >= 0) read_some(-1);
+    int status = 0;
+    ::waitpid(m_pid, &status, 0);
+    m_pid = -1;
+    m_result.status = status_of(status);
+    return m_result;
+}
+
+Sandbox::Sandbox() {
+    std::string name = (fs::temp_directory_path() / "runner-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    m_path = name;
+    fs::create_directories(repository());
+    fs::create_directories(releases());
+    environment["RUNNER_CACHE"] = (m_path / "cache").string();
+    environment["RUNNER_ACTOR"] = "tester";
+    environment["NO_COLOR"] = "";
+    environment["HOME"] = m_path.string();
+    config("0.1.0");
+}
+
+Sandbox::~Sandbox() {
+    std::error_code ignored;
+    fs::permissions(m_path / "state", fs::perms::owner_all, fs::perm_options::add, ignored);
+    fs::remove_all(m_path, ignored);
+}
+
+void Sandbox::write(const std::string& file, const std::string& text) const {
+    fs::create_directories((m_path / file).parent_path());
+    std::ofstream(m_path / file, std::ios::binary | std::ios::trunc) << text;
+}
+
+std::string Sandbox::read(const std::string& file) const { return runner::read_file(m_path / file, 1U << 30U); }
+
+std::map<std::string, std::string> Sandbox::snapshot(const std::string& folder) const {
+    std::map<std::string, std::string> files;
+    if (!fs::exists(m_path / folder)) return files;
+    for (const auto& entry : fs::recursive_directory_iterator(m_path / folder)) {
+        const std::string name = fs::relative(entry.path(), m_path).string();
+        files[name] = entry.is_regular_file() ? runner::read_file(entry.path(), 1U << 30U) : "(folder)";
+    }
+    return files;
+}
+
+std::string Sandbox::program() { return RUNNER_PROGRAM; }
+
+std::string Sandbox::tag_of(const std::string& version) {
+    const runner::UpgradeVersion parsed = runner::UpgradeVersion::parse(version);
+    return parsed.identifier.empty() ? version : parsed.semver.to_string() + '+' + parsed.identifier;
+}
+
+void Sandbox::release_file(const std::string& version, const std::string& name, const std::string& content,
+                           const std::optional<runner::Json>& manifest) {
+    const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
+    const fs::path folder = releases() / tag_of(version);
+    const std::string archive = runner::make_archive({name, content});
+    runner::Checksums checksums{{names.archive, runner::sha256(archive)}};
+    fs::create_directories(folder);
+    runner::replace_file(folder / names.archive, archive, runner::Durability::replaceable);
+    if (manifest) {
+        const std::string text = runner::dump_json(*manifest, 2);
+        runner::replace_file(folder / names.manifest, text, runner::Durability::replaceable);
+        checksums[names.manifest] = runner::sha256(text);
+    }
+    runner::replace_file(folder / names.checksums, runner::format_checksums(checksums), runner::Durability::replaceable);
+}
+
+void Sandbox::release_plugin(const std::string& plugin, const std::string& version) {
+    const std::string placeholder = "0.1.10000";
+    std::string& library = m_templates[plugin];
+    if (library.empty()) library = runner::read_file(fs::path(TEST_PLUGINS) / (plugin + ".so"));
+    if (version.size() != placeholder.size()) throw std::runtime_error("a test plugin's version has the form 0.1.NNNNN");
+    std::string content = library;
+    for (std::size_t at = 0; (at = content.find(placeholder, at)) != std::string::npos; at += version.size()) {
+        content.replace(at, placeholder.size(), version);
+    }
+    const std::size_t named = content.find('"' + version + '"');
+    const std::string description = content.c_str() + content.rfind('\0', named) + 1;
+    runner::Json manifest = runner::Manifest::parse(description, "the test plugin's description").to_json();
+    manifest["tag"] = tag_of(version);
+    const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
+    release_file(version, names.library, content, manifest);
+}
+
+void Sandbox::release_program(const std::string& version, const std::string& script) {
+    const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
+    release_file(version, names.executable, script, std::nullopt);
+}
+
+void Sandbox::remove_release(const std::string& version) { fs::remove_all(releases() / tag_of(version)); }
+
+void Sandbox::config(const std::string& original_version, const std::string& releases_text, const std::string& more) const {
+    write("cluster.yaml",
+          "apiVersion: runner/v1\nkind: Cluster\nmetadata: {name: test}\n" +
+              (original_version.empty() ? "" : "originalVersion: " + original_version + "\n") +
+              "repositoryDirectory: repository\nstate: state/state.db\n" +
+              (releases_text.empty() ? "releases: {source: directory, directory: releases}\n" : releases_text) +
+              "trust: {verification: disabled}\n" + more);
+}
+
+std::unique_ptr<Program> Sandbox::start(const std::vector<std::string>& arguments) {
+    std::vector<std::string> all{program()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return std::make_unique<Program>(all, m_path, environment);
+}
+
+ProgramResult Sandbox::run(const std::vector<std::string>& arguments) {
+    ProgramResult result = start(arguments)->wait();
+    UNSCOPED_INFO("stdout:\n" << result.out << "\nstderr:\n" << result.err);
+    return result;
+}
+
+ProgramResult Sandbox::upgrade(std::vector<std::string> more) {
+    more.insert(more.begin(), {"upgrade", "--yes"});
+    return run(more);
+}
+
+ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments, const std::string& input) {
+    std::vector<std::string> all{program()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    int master = -1;
+    ProgramResult result;
+    const pid_t pid = ::forkpty(&master, nullptr, nullptr, nullptr);
+    if (pid == 0) {
+        ::setenv("TERM", "xterm", 1);
+        become(all, m_path, environment);
+    }
+    if (::write(master, input.data(), input.size()) < 0) throw std::runtime_error("write to the terminal");
+    while (drain(master, result.out)) {
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    ::close(master);
+    result.status = status_of(status);
+    UNSCOPED_INFO("terminal:\n" << result.out);
+    return result;
+}
+
+}  // namespace test

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/files.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "services/changes.hpp"
+#include "support/file.hpp"
+#include "upgrade/abi.h"
+
+using namespace upgrade::services;
+
+namespace {
+
+class Repository {
+ public:
+    Repository() : m_folder("files-test") { std::filesystem::create_directories(root()); }
+    [[nodiscard]] std::string root() const { return (m_folder.path() / "repository").string(); }
+    [[nodiscard]] std::string backups() const { return (m_folder.path() / "originals").string(); }
+    void write(const std::string& path, const std::string& text) const {
+        runner::replace_file(std::filesystem::path(root()) / path, text, runner::Durability::replaceable);
+    }
+    [[nodiscard]] std::string read(const std::string& path) const { return runner::read_file(std::filesystem::path(root()) / path); }
+    [[nodiscard]] bool exists(const std::string& path) const { return std::filesystem::exists(root() + '/' + path); }
+
+ private:
+    runner::TemporaryFolder m_folder;
+};
+
+}  // namespace
+
+TEST_CASE("paths stay in the repository") {
+    for (const char* bad : {"", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/.", ".git/config"}) {
+        CAPTURE(bad);
+        CHECK_THROWS_AS(check_path(bad), Refusal);
+    }
+    CHECK_THROWS_AS(check_path(std::string("a\0b", 3)), Refusal);
+    CHECK_NOTHROW(check_path("a/b..c/.hidden"));
+}
+
+TEST_CASE("no link leads out of the repository, for reading or writing") {
+    const Repository repository;
+    std::filesystem::create_symlink("/etc", repository.root() + "/etc");
+    std::filesystem::create_symlink("/etc/hostname", repository.root() + "/name");
+    RepositoryFiles files(repository.root(), {});
+    CHECK_THROWS_AS(files.read("etc/hostname"), Refusal);
+    CHECK_THROWS_AS(files.read("name"), Refusal);
+    files.write("name", "x");
+    CHECK_THROWS_AS(files.write("etc/x", "x"), Refusal);
+}
+
+TEST_CASE("declared paths cover files and folders, and nothing beside them") {
+    CHECK(covers({"a/b"}, "a/b"));
+    CHECK(covers({"a/b/"}, "a/b/c"));
+    CHECK_FALSE(covers({"a/b"}, "a/bc"));
+    CHECK(covers({"."}, "x"));
+    CHECK_FALSE(covers({}, "x"));
+}
+
+TEST_CASE("reads see what was written, and the disk sees it only at the commit") {
+    const Repository repository;
+    repository.write("dir/old", "1");
+    RepositoryFiles files(repository.root(), {});
+    files.write("dir/old", "2");
+    files.write("new/file", "3");
+    files.move("dir/old", "dir/moved");
+    CHECK(files.read("dir/moved") == "2");
+    CHECK(files.kind("dir/old") == UPGRADE_FILE_NONE);
+    CHECK(files.kind("new") == UPGRADE_FILE_FOLDER);
+    CHECK(files.glob("**") == std::vector<std::string>{"dir/moved", "new/file"});
+    CHECK(repository.read("dir/old") == "1");
+    CHECK_FALSE(repository.exists("new"));
+
+    std::vector<PreparedChange> recorded;
+    files.commit(repository.backups(), [&](const std::vector<PreparedChange>& changes) {
+        recorded = changes;
+        CHECK(repository.read("dir/old") == "1");  // nothing is renamed before this has returned
+    });
+    CHECK(recorded.size() == 3);
+    CHECK(repository.read("dir/moved") == "2");
+    CHECK_FALSE(repository.exists("dir/old"));
+    CHECK(runner::read_file(recorded.at(1).backup) == "1");
+    CHECK(files.pending().empty());
+}
+
+TEST_CASE("a commit whose record fails changes nothing and leaves nothing behind") {
+    const Repository repository;
+    repository.write("a", "1");
+    RepositoryFiles files(repository.root(), {});
+    files.write("a", "2");
+    CHECK_THROWS(files.commit(repository.backups(), [](const std::vector<PreparedChange>&) { throw std::runtime_error("disk full"); }));
+    CHECK(repository.read("a") == "1");
+    CHECK(std::distance(std::filesystem::directory_iterator(repository.root()), {}) == 1);
+}
+
+TEST_CASE("patterns match within folders and over them") {
+    const Repository repository;
+    for (const char* path : {"a/x.yaml", "a/b/x.yaml", "a/b/c/x.yaml", "x.yaml", "a/y.txt"}) repository.write(path, "");
+    const RepositoryFiles files(repository.root(), {});
+    CHECK(files.glob("a/*.yaml") == std::vector<std::string>{"a/x.yaml"});
+    CHECK(files.glob("a/*/x.yaml") == std::vector<std::string>{"a/b/x.yaml"});
+    CHECK(files.glob("**/x.yaml") == std::vector<std::string>{"a/b/c/x.yaml", "a/b/x.yaml", "a/x.yaml", "x.yaml"});
+    CHECK(files.glob("a/**") == std::vector<std::string>{"a/b/c/x.yaml", "a/b/x.yaml", "a/x.yaml", "a/y.txt"});
+}
+
+TEST_CASE("changes survive their way between processes, and garbage is refused") {
+    FileChanges changes;
+    changes["a"].content = std::string("x\0y", 3);
+    changes["b"].content.reset();
+    const std::string bytes = encode(changes);
+    CHECK(decode(bytes).at("a").content == changes.at("a").content);
+    CHECK_FALSE(decode(bytes).at("b").content);
+    for (std::size_t length = 1; length < bytes.size(); ++length) {
+        if (length == encode({{"a", changes["a"]}}).size()) continue;
+        CHECK_THROWS(decode(bytes.substr(0, length)));
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include "model/digest.hpp"
+#include "model/error.hpp"
+#include "model/manifest.hpp"
+#include "model/run_state.hpp"
+#include "model/upgrade_version.hpp"
+
+using namespace runner;
+
+TEST_CASE("upgrade versions read back as they were written") {
+    for (const std::string text : {"0.0.66", "0.0.64.argocd", "0.0.65.loki-pvc", "1.2.0-rc1.argocd", "10.20.30-beta"}) {
+        CHECK(UpgradeVersion::parse(text).to_string() == text);
+    }
+}
+
+TEST_CASE("anything else is refused with the reason") {
+    const auto [text, reason] = GENERATE(table<std::string, std::string>({
+        {"", "empty"},
+        {"0.0.a", "patch number is missing"},
+        {"0.0", "MAJOR.MINOR.PATCH"},
+        {"0.0.1.some.thing", "no dots"},
+        {"0.0.1.", "identifier is empty"},
+        {"0.0.1.a_b", "letters, digits and '-'"},
+        {"00.0.1", "leading zero"},
+        {"0.0.01", "leading zero"},
+        {"0.0.1-.a", "pre-release is empty"},
+        {"0.0.1-01.a", "leading zero"},
+        {"v0.0.1", "major number is missing"},
+        {"0.0.1/../x", "unexpected"},
+        {"0.0.9999999999999999999", "too large"},
+    }));
+    CAPTURE(text);
+    REQUIRE_THROWS_WITH(UpgradeVersion::parse(text), Catch::Contains(reason) && Catch::Contains("'" + text + "'"));
+}
+
+TEST_CASE("the order is semver first, then the identifier bytewise, none first") {
+    const std::vector<std::string> ordered{"0.0.61-alpha", "0.0.61-beta.a", "0.0.61", "0.0.62", "0.0.62.B", "0.0.62.a",
+                                           "0.0.62.b", "0.0.63", "0.0.100", "0.1.0", "1.0.0"};
+    for (std::size_t i = 0; i < ordered.size(); ++i) {
+        for (std::size_t j = 0; j < ordered.size(); ++j) {
+            CAPTURE(ordered[i], ordered[j]);
+            CHECK((UpgradeVersion::parse(ordered[i]) < UpgradeVersion::parse(ordered[j])) == (i < j));
+        }
+    }
+}
+
+TEST_CASE("semver precedence is that of semver.org, section 11") {
+    const std::vector<std::string> ordered{"1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
+                                           "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0"};
+    for (std::size_t i = 0; i + 1 < ordered.size(); ++i) {
+        CAPTURE(ordered[i]);
+        CHECK(SemanticVersion::parse(ordered[i]) < SemanticVersion::parse(ordered[i + 1]));
+    }
+    CHECK(SemanticVersion::parse("v1.2.0-rc.1+build.5").to_string() == "1.2.0-rc.1");
+    CHECK_THROWS_WITH(SemanticVersion::parse("0.0.65.loki"), Catch::Contains("without identifier"));
+}
+
+TEST_CASE("a tag's first plus is a dot, and a leading v is dropped") {
+    CHECK(UpgradeVersion::from_tag("0.0.5+some-component").to_string() == "0.0.5.some-component");
+    CHECK(UpgradeVersion::from_tag("v0.0.61").to_string() == "0.0.61");
+    CHECK_THROWS_WITH(UpgradeVersion::from_tag("0.0.5+a+b"), Catch::Contains("0.0.5+a+b"));
+    CHECK_THROWS_AS(UpgradeVersion::from_tag("nightly"), Error);
+}
+
+TEST_CASE("digests are 64 hexadecimal digits and nothing else") {
+    const std::string hex(64, 'a');
+    CHECK(Digest::parse(hex)->to_string() == hex);
+    CHECK(Digest::parse("sha256:" + std::string(64, 'A'))->to_string() == hex);
+    CHECK_FALSE(Digest::parse(std::string(63, 'a')));
+    CHECK_FALSE(Digest::parse(std::string(63, 'a') + "g"));
+}
+
+TEST_CASE("a manifest reads back as it was written") {
+    const std::string text = R"({"schema":1,"version":"0.0.65.loki","description":"d","severity":"critical","timeout":"90s",
+        "parameters":[{"name":"size","required":true,"pattern":"[0-9]+"}],
+        "permissions":{"write":["infra"],"commands":["kubectl"],"network":true},"after":["0.0.64"]})";
+    const Manifest manifest = Manifest::parse(text, "m");
+    CHECK(manifest.severity == Severity::critical);
+    CHECK(manifest.timeout == std::chrono::seconds(90));
+    CHECK(Manifest::parse(dump_json(manifest.to_json()), "m").to_json() == manifest.to_json());
+}
+
+TEST_CASE("a malformed manifest is refused by the key at fault") {
+    const auto [text, reason] = GENERATE(table<std::string, std::string>({
+        {"[]", "JSON object"},
+        {"{", "not valid JSON"},
+        {R"({"schema":2,"version":"0.0.1"})", "schema"},
+        {R"({"schema":1})", "'version' is missing"},
+        {R"({"schema":1,"version":"0.0"})", "0.0"},
+        {R"({"schema":1,"version":"0.0.1","severity":"loud"})", "severity"},
+        {R"({"schema":1,"version":"0.0.1","timeout":"soon"})", "timeout"},
+        {R"({"schema":1,"version":"0.0.1","permissions":{"write":["../x"]}})", "never lead upwards"},
+        {R"({"schema":1,"version":"0.0.1","parameters":[{"name":"a b"}]})", "a b"},
+        {R"({"schema":1,"version":"0.0.1","downtime":"no"})", "downtime"},
+    }));
+    REQUIRE_THROWS_WITH(Manifest::parse(text, "the manifest"), Catch::Contains("the manifest") && Catch::Contains(reason));
+}
+
+TEST_CASE("a document nested too deep is refused instead of overflowing the stack") {
+    CHECK_THROWS_WITH(parse_json(std::string(100'000, '['), "deep"), Catch::Contains("deep"));
+    const std::string nested = std::string(70, '[') + std::string(70, ']');
+    CHECK_THROWS_WITH(parse_json(nested, "deep"), Catch::Contains("64 levels"));
+}
+
+TEST_CASE("no end state is left again, and every other state can be interrupted") {
+    for (int from = 0; from <= static_cast<int>(RunState::interrupted); ++from) {
+        const auto state = static_cast<RunState>(from);
+        CHECK(run_state_from(to_string(state)) == state);
+        CHECK(may_move(state, RunState::interrupted) == !is_end(state));
+        for (int to = 0; is_end(state) && to <= static_cast<int>(RunState::interrupted); ++to) {
+            CHECK_FALSE(may_move(state, static_cast<RunState>(to)));
+        }
+    }
+}

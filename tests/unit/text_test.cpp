@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <random>
+
+#include "support/clock.hpp"
+#include "support/diff.hpp"
+#include "support/file.hpp"
+#include "support/sha256.hpp"
+#include "support/text.hpp"
+
+using namespace runner;
+
+TEST_CASE("what a plugin prints cannot move the cursor or break a document") {
+    CHECK(sanitize("a\x1b[31mb") == "a\\x1b[31mb");
+    CHECK(sanitize("tab\tnewline\n") == "tab\tnewline\n");
+    CHECK(sanitize("bad\xff") == "bad\xEF\xBF\xBD");
+    CHECK(sanitize("gr\xc3\xbc\xc3\x9f") == "gr\xc3\xbc\xc3\x9f");
+    CHECK(sanitize("\xed\xa0\x80").find("\xEF\xBF\xBD") == 0);
+}
+
+TEST_CASE("times are UTC, RFC 3339") { CHECK(format_time(std::chrono::milliseconds(1'767'225'600'123)) == "2026-01-01T00:00:00.123Z"); }
+
+TEST_CASE("SHA-256 of a known text") {
+    CHECK(sha256("abc").to_string() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_CASE("a changed line is shown with three lines of context") {
+    const std::string before = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+    const std::string after = "1\n2\n3\n4\nfive\n6\n7\n8\n9\n";
+    CHECK(unified_diff("f", before, after) ==
+          "--- a/f\n+++ b/f\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n");
+    CHECK(unified_diff("f", before, before).empty());
+    CHECK(unified_diff("f", std::nullopt, "x\n") == "--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n");
+    CHECK(unified_diff("f", "x", std::nullopt) == "--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n\\ No newline at end of file\n");
+}
+
+TEST_CASE("patch makes the new file of the old one and the diff, for random edits") {
+    std::mt19937 random(7);
+    const TemporaryFolder folder("diff-test");
+    for (int round = 0; round < 60; ++round) {
+        const auto text = [&](int lines) {
+            std::string made;
+            for (int i = 0; i < lines; ++i) made += "line " + std::to_string(random() % 12) + '\n';
+            if (!made.empty() && random() % 4 == 0) made.pop_back();
+            return made;
+        };
+        const std::string before = text(static_cast<int>(random() % 40) + 1);
+        const std::string after = text(static_cast<int>(random() % 40) + 1);
+        const std::string diff = unified_diff("f", before, after);
+        if (diff.empty()) continue;
+        replace_file(folder.path() / "f", before, Durability::replaceable);
+        replace_file(folder.path() / "d", diff, Durability::replaceable);
+        const std::string command = "cd " + folder.path().string() + " && patch -s -p1 < d";
+        CAPTURE(before, after, diff);
+        REQUIRE(std::system(command.c_str()) == 0);
+        REQUIRE(read_file(folder.path() / "f") == after);
+    }
+}
+
+TEST_CASE("a diff of more edits than the bound is correct, only longer") {
+    std::string before;
+    std::string after;
+    for (int i = 0; i < 3000; ++i) {
+        before += "old " + std::to_string(i) + '\n';
+        after += "new " + std::to_string(i) + '\n';
+    }
+    const std::string diff = unified_diff("f", before, after);
+    CHECK(std::count(diff.begin(), diff.end(), '\n') == 6003);
+}
+
+TEST_CASE("a file is replaced whole, its mode kept, and nothing is left beside it") {
+    const TemporaryFolder folder("file-test");
+    const auto file = folder.path() / "a/b";
+    replace_file(file, "one");
+    std::filesystem::permissions(file, std::filesystem::perms(0640));
+    replace_file(file, "two");
+    CHECK(read_file(file) == "two");
+    CHECK(std::filesystem::status(file).permissions() == std::filesystem::perms(0640));
+    CHECK(std::distance(std::filesystem::directory_iterator(file.parent_path()), {}) == 1);
+    CHECK_THROWS(create_file(file, "three"));
+    CHECK_THROWS(read_file(file, 2));
+}
