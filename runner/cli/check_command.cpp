@@ -23,7 +23,8 @@ struct CheckRow {
 
 Severity highest_severity(const RunReport& report) {
     Severity highest = Severity::routine;
-    for (const PlannedUpgrade& upgrade : report.due) highest = std::max(highest, upgrade.manifest.severity);
+    for (const PlannedUpgrade& upgrade : report.due)
+        highest = std::max(highest, upgrade.manifest.severity);
     return highest;
 }
 
@@ -52,7 +53,8 @@ Json check_document(const std::vector<CheckRow>& rows) {
         } else {
             entry.update(plan_document(row.report));
             entry.erase("schemaVersion");
-            entry["severity"] = row.report.due.empty() ? Json() : Json(to_string(highest_severity(row.report)));
+            entry["severity"] =
+                row.report.due.empty() ? Json() : Json(to_string(highest_severity(row.report)));
         }
         json["clusters"].push_back(std::move(entry));
     }
@@ -66,30 +68,36 @@ int check_command(int argc, char** argv) {
     std::vector<std::string> files;
     bool fail_on_changes = false;
     CLI::App app("Is anything due? One row for each cluster. Changes nothing.", "check");
-    app.add_option("-c,--cluster,cluster", files, "cluster configs (default: $RUNNER_CLUSTER, else cluster.yaml)");
-    app.add_option("-o,--output", common.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+    app.add_option("-c,--cluster,cluster", files,
+                   "cluster configs (default: $RUNNER_CLUSTER, else cluster.yaml)");
+    app.add_option("-o,--output", common.output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}));
     app.add_flag("--debug", common.debug, "more output");
     app.add_flag("--fail-on-changes", fail_on_changes, "exit with 7 when anything is due");
-    app.footer("Examples:\n"
-               "  runner check -c cluster.yaml\n"
-               "  runner check clusters/*.yaml --fail-on-changes   for CI and cron");
+    app.footer(
+        "Examples:\n"
+        "  runner check -c cluster.yaml\n"
+        "  runner check clusters/*.yaml --fail-on-changes   for CI and cron");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     if (files.empty()) files.push_back(cluster_file(""));
     std::vector<CheckRow> rows;
     for (const std::string& file : files) rows.push_back(check_one(common, file));
 
-    std::vector<std::vector<std::string>> table{{"CLUSTER", "STATUS", "VERSION", "TARGET", "DUE", "SEVERITY"}};
+    std::vector<std::vector<std::string>> table{
+        {"CLUSTER", "STATUS", "VERSION", "TARGET", "DUE", "SEVERITY"}};
     bool due = false;
     for (const CheckRow& row : rows) {
-        for (const std::string& warning : row.report.warnings) log_warning(row.report.cluster + ": " + warning);
+        for (const std::string& warning : row.report.warnings)
+            log_warning(row.report.cluster + ": " + warning);
         due = due || !row.report.due.empty();
         if (row.error) {
             print_error(*row.error);
-            table.push_back({row.report.cluster.empty() ? row.file : row.report.cluster, row.status(), "?", "?", "?", ""});
+            table.push_back({row.report.cluster.empty() ? row.file : row.report.cluster,
+                             row.status(), "?", "?", "?", ""});
             continue;
         }
-        table.push_back({row.report.cluster, row.status(), row.report.cluster_version, row.report.target,
-                         std::to_string(row.report.due.size()),
+        table.push_back({row.report.cluster, row.status(), row.report.cluster_version,
+                         row.report.target, std::to_string(row.report.due.size()),
                          row.report.due.empty() ? "" : to_string(highest_severity(row.report))});
     }
     if (common.json()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands. Each takes the arguments after its own name, parses, calls the engine, prints, and returns the exit code.
+// The commands. Each takes the arguments after its own name, parses, calls the engine, prints, and
+// returns the exit code.
 #pragma once
 
 namespace runner {

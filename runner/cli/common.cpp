@@ -13,17 +13,20 @@
 namespace runner {
 
 void add_cluster_option(CLI::App& app, CommonOptions& options) {
-    app.add_option("-c,--cluster", options.cluster, "the cluster config (default: $RUNNER_CLUSTER, else cluster.yaml)");
+    app.add_option("-c,--cluster", options.cluster,
+                   "the cluster config (default: $RUNNER_CLUSTER, else cluster.yaml)");
 }
 
 void add_common_options(CLI::App& app, CommonOptions& options) {
     add_cluster_option(app, options);
-    app.add_option("-o,--output", options.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+    app.add_option("-o,--output", options.output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}));
     app.add_flag("--debug", options.debug, "more output");
 }
 
 void add_selection_options(CLI::App& app, Selection& selection) {
-    app.add_option("--to", selection.target, "the target: latest, stable or a version (default: the config's)");
+    app.add_option("--to", selection.target,
+                   "the target: latest, stable or a version (default: the config's)");
     app.add_option("--only", selection.only, "only these upgrades")->delimiter(',');
     app.add_option("--skip", selection.skip, "leave these out this time")->delimiter(',');
 }
@@ -36,7 +39,8 @@ int parse_arguments(CLI::App& app, int argc, char** argv) {
         std::fputs(app.help().c_str(), stdout);
         return 0;
     } catch (const CLI::ParseError& error) {
-        print_error(Error(Failure::usage, error.what(), "'runner " + app.get_name() + " --help' shows the options"));
+        print_error(Error(Failure::usage, error.what(),
+                          "'runner " + app.get_name() + " --help' shows the options"));
         return exit_code(Failure::usage);
     }
 }
@@ -47,7 +51,8 @@ std::string cluster_file(const std::string& named) {
     return variable != nullptr && *variable != '\0' ? variable : "cluster.yaml";
 }
 
-std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts, const std::string& option) {
+std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts,
+                                                     const std::string& option) {
     std::map<std::string, std::string> values;
     for (const std::string& text : texts) {
         const std::size_t equals = text.find('=');
@@ -65,7 +70,9 @@ void print_error(const Error& error) {
     if (!error.next().empty()) std::fprintf(stderr, "       %s\n", error.next().c_str());
 }
 
-void print_json(const Json& document) { std::fputs((dump_json(document, 2) + '\n').c_str(), stdout); }
+void print_json(const Json& document) {
+    std::fputs((dump_json(document, 2) + '\n').c_str(), stdout);
+}
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;

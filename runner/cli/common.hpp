@@ -41,7 +41,8 @@ int parse_arguments(CLI::App& app, int argc, char** argv);
 std::string cluster_file(const std::string& named);
 
 /// "K=V" into a map. Throws Error{usage} naming `option`.
-std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts, const std::string& option);
+std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts,
+                                                     const std::string& option);
 
 /// Message and next step on standard error.
 void print_error(const Error& error);

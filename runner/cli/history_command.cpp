@@ -31,21 +31,26 @@ int history_command(int argc, char** argv) {
     const auto ledger = look_at_ledger(config.state);
     const std::vector<RunRecord> runs = ledger->runs(limit);
     const auto broken = ledger->first_broken_event();
-    if (broken) log_warning("the history was tampered with: event " + std::to_string(*broken) + " does not follow from the one before");
+    if (broken)
+        log_warning("the history was tampered with: event " + std::to_string(*broken) +
+                    " does not follow from the one before");
     if (common.json()) {
         print_json(history_document(runs, broken));
         return 0;
     }
     if (runs.empty()) std::puts("No runs yet.");
     for (const RunRecord& run : runs) {
-        std::printf("%s  %s  %s  by %s on %s  %s%s%s\n", format_time(run.started_at).c_str(), run.start.id.c_str(),
-                    run.outcome.empty() ? to_string(run.state) : run.outcome.c_str(), run.start.actor.c_str(),
-                    run.start.host.c_str(), run.start.command.c_str(), run.start.target.empty() ? "" : " to ",
-                    run.start.target.c_str());
-        if (const std::string duration = took(run); !duration.empty()) std::printf("    took %s\n", duration.c_str());
+        std::printf("%s  %s  %s  by %s on %s  %s%s%s\n", format_time(run.started_at).c_str(),
+                    run.start.id.c_str(),
+                    run.outcome.empty() ? to_string(run.state) : run.outcome.c_str(),
+                    run.start.actor.c_str(), run.start.host.c_str(), run.start.command.c_str(),
+                    run.start.target.empty() ? "" : " to ", run.start.target.c_str());
+        if (const std::string duration = took(run); !duration.empty())
+            std::printf("    took %s\n", duration.c_str());
         if (!run.message.empty()) std::printf("    %s\n", run.message.c_str());
         for (const AttemptRecord& attempt : run.attempts) {
-            std::printf("    %-32s %s%s\n", attempt.version.c_str(), attempt.outcome.empty() ? "running" : attempt.outcome.c_str(),
+            std::printf("    %-32s %s%s\n", attempt.version.c_str(),
+                        attempt.outcome.empty() ? "running" : attempt.outcome.c_str(),
                         attempt.late ? " (late)" : "");
         }
     }
@@ -56,7 +61,8 @@ int logs_command(int argc, char** argv) {
     CommonOptions common;
     std::string version;
     std::string run_id;
-    CLI::App app("What an upgrade printed in its newest attempt, or in the one of a given run.", "logs");
+    CLI::App app("What an upgrade printed in its newest attempt, or in the one of a given run.",
+                 "logs");
     add_cluster_option(app, common);
     app.add_option("upgrade", version, "the upgrade's version")->required();
     app.add_option("--run", run_id, "the run's id, from 'runner history'");
@@ -74,8 +80,10 @@ int logs_command(int argc, char** argv) {
             return 0;
         }
     }
-    throw Error(Failure::preparation, "no " + std::string(run_id.empty() ? "run" : "run " + run_id) + " has attempted " + version,
-                "'runner history' shows what was attempted");
+    throw Error(
+        Failure::preparation,
+        "no " + std::string(run_id.empty() ? "run" : "run " + run_id) + " has attempted " + version,
+        "'runner history' shows what was attempted");
 }
 
 }  // namespace runner

@@ -17,8 +17,10 @@ int main(int argc, char** argv) {
     try {
         const std::size_t colon = listen.rfind(':');
         const std::string port = colon == std::string::npos ? "" : listen.substr(colon + 1);
-        if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos) {
-            throw runner::Error(runner::Failure::usage, "--listen '" + listen + "': expected ADDRESS:PORT");
+        if (port.empty() || port.size() > 5 ||
+            port.find_first_not_of("0123456789") != std::string::npos) {
+            throw runner::Error(runner::Failure::usage,
+                                "--listen '" + listen + "': expected ADDRESS:PORT");
         }
         options.host = listen.substr(0, colon);
         options.port = std::stoi(port);

@@ -10,30 +10,38 @@
 namespace runner {
 namespace {
 
-std::string config_text(const std::string& name, const std::string& original, const std::string& directory,
-                        const std::string& repository) {
+std::string config_text(const std::string& name, const std::string& original,
+                        const std::string& directory, const std::string& repository) {
     std::string text =
-        "# The cluster, and where its upgrades come from. 'runner init --schema' prints the JSON Schema of this file.\n"
+        "# The cluster, and where its upgrades come from. 'runner init --schema' prints the JSON "
+        "Schema of this file.\n"
         "apiVersion: runner/v1\n"
         "kind: Cluster\n"
         "metadata:\n"
-        "  name: " + name + "\n"
+        "  name: " +
+        name +
+        "\n"
         "  # region: eu-west-1\n"
         "  # accountID: \"123456789012\"\n\n"
         "# The version that the cluster was made with. Nothing at or below it ever runs.\n";
-    text += original.empty() ? "# originalVersion: 0.0.50\n" : "originalVersion: " + original + "\n";
+    text +=
+        original.empty() ? "# originalVersion: 0.0.50\n" : "originalVersion: " + original + "\n";
     text +=
         "# latest, stable, or a version\n"
         "targetVersion: latest\n\n"
-        "# The infrastructure repository that upgrades work in, and the ledger; relative to this file.\n"
+        "# The infrastructure repository that upgrades work in, and the ledger; relative to this "
+        "file.\n"
         "repositoryDirectory: .\n"
         "state: .runner/state.db\n\n"
         "releases:\n";
     if (!directory.empty()) {
         text += "  source: directory\n  directory: " + directory + "\n";
     } else {
-        text += "  source: github\n  repository: " + (repository.empty() ? std::string("OWNER/NAME") : repository) + "\n"
-                "  # api: https://api.github.com   # also GitHub Enterprise (/api/v3) and Gitea or Forgejo (/api/v1)\n"
+        text += "  source: github\n  repository: " +
+                (repository.empty() ? std::string("OWNER/NAME") : repository) +
+                "\n"
+                "  # api: https://api.github.com   # also GitHub Enterprise (/api/v3) and Gitea or "
+                "Forgejo (/api/v1)\n"
                 "  # tokenEnv: GITHUB_TOKEN        # the variable's name, never the token\n";
     }
     text +=
@@ -65,9 +73,11 @@ int init_command(int argc, char** argv) {
     app.add_option("--directory", directory, "take releases from this folder");
     app.add_option("--repository", repository, "take releases from this repository, OWNER/NAME");
     app.add_flag("--schema", schema, "only print the JSON Schema of the config");
-    app.footer("Examples:\n"
-               "  runner init --name demo --original-version 0.0.50 --repository oslokommune/okctl-upgrade\n"
-               "  runner init -c clusters/demo.yaml --directory ../mirror");
+    app.footer(
+        "Examples:\n"
+        "  runner init --name demo --original-version 0.0.50 --repository "
+        "oslokommune/okctl-upgrade\n"
+        "  runner init -c clusters/demo.yaml --directory ../mirror");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     if (schema) {
         std::fputs(config_json_schema().c_str(), stdout);
@@ -81,7 +91,8 @@ int init_command(int argc, char** argv) {
         config = ClusterConfig::parse(text, file);
     } catch (const Error& error) {
         if (repository.empty() && directory.empty()) throw;
-        throw Error(Failure::usage, std::string("this would not be a valid config: ") + error.what());
+        throw Error(Failure::usage,
+                    std::string("this would not be a valid config: ") + error.what());
     }
     create_file(file, text);
     const SystemClock clock;
@@ -92,7 +103,8 @@ int init_command(int argc, char** argv) {
     }
     std::printf("Wrote %s and started the ledger %s.\n", file.c_str(), config.state.c_str());
     if (original.empty()) std::puts("Next: write originalVersion into it.");
-    if (repository.empty() && directory.empty()) std::puts("Next: name the releases' repository in it.");
+    if (repository.empty() && directory.empty())
+        std::puts("Next: name the releases' repository in it.");
     return 0;
 }
 

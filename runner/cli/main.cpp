@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/main_program.hpp"
 
-int main(int argc, char** argv) { return runner::main_program(argc, argv); }
+int main(int argc, char** argv) {
+    return runner::main_program(argc, argv);
+}

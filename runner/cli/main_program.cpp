@@ -30,27 +30,35 @@ constexpr std::array<Command, 10> k_commands{{
     {"history", history_command, "runs and what became of them, newest first"},
     {"logs", logs_command, "what an upgrade printed"},
     {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
-    {"state", state_command, "the ledger by hand: show, export, import, forget, record, lock, unlock"},
+    {"state", state_command,
+     "the ledger by hand: show, export, import, forget, record, lock, unlock"},
     {"releases", releases_command, "the source by hand: list, verify, serve"},
     {"package", package_command, "make the release artefacts of a built upgrade"},
 }};
 
 void print_help(std::FILE* stream) {
-    std::fputs("runner " RUNNER_VERSION " - brings clusters from version to version, exactly once, in order, safely\n\n"
-               "Usage: runner COMMAND [OPTIONS]\n\nCommands:\n", stream);
+    std::fputs("runner " RUNNER_VERSION
+               " - brings clusters from version to version, exactly once, in order, safely\n\n"
+               "Usage: runner COMMAND [OPTIONS]\n\nCommands:\n",
+               stream);
     for (const Command& command : k_commands) {
         std::fprintf(stream, "  %-10s %s\n", std::string(command.name).c_str(), command.summary);
     }
-    std::fputs("\nOptions:\n"
-               "  -h, --help     this text; 'runner COMMAND --help' tells about one command\n"
-               "  --version      the version of this program\n\n"
-               "Examples:\n"
-               "  runner init --name demo --original-version 0.0.50   write cluster.yaml\n"
-               "  runner check -c cluster.yaml                        is anything due?\n"
-               "  runner upgrade -c cluster.yaml                      simulate, ask, apply\n\n"
-               "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working directory.\n"
-               "Exit codes: 0 done, 1 failed after changes began, 2 usage, 3 preparation failed, 4 declined,\n"
-               "5 lease held, 6 refused, 7 changes are due (--fail-on-changes), 130/143/129 interrupted.\n", stream);
+    std::fputs(
+        "\nOptions:\n"
+        "  -h, --help     this text; 'runner COMMAND --help' tells about one command\n"
+        "  --version      the version of this program\n\n"
+        "Examples:\n"
+        "  runner init --name demo --original-version 0.0.50   write cluster.yaml\n"
+        "  runner check -c cluster.yaml                        is anything due?\n"
+        "  runner upgrade -c cluster.yaml                      simulate, ask, apply\n\n"
+        "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
+        "directory.\n"
+        "Exit codes: 0 done, 1 failed after changes began, 2 usage, 3 preparation failed, 4 "
+        "declined,\n"
+        "5 lease held, 6 refused, 7 changes are due (--fail-on-changes), 130/143/129 "
+        "interrupted.\n",
+        stream);
 }
 
 int dispatch(int argc, char** argv) {
@@ -69,7 +77,8 @@ int dispatch(int argc, char** argv) {
     if (name.empty()) {
         print_help(stderr);
     } else {
-        print_error(Error(Failure::usage, "there is no command '" + std::string(name) + "'", "'runner --help' lists them"));
+        print_error(Error(Failure::usage, "there is no command '" + std::string(name) + "'",
+                          "'runner --help' lists them"));
     }
     return exit_code(Failure::usage);
 }

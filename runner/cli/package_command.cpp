@@ -39,12 +39,14 @@ Platform parse_platform(const std::string& text) {
             if (platform.to_string() == text) return platform;
         }
     }
-    throw Error(Failure::usage, "--platform '" + text + "': expected Linux or Darwin, '_', amd64 or arm64");
+    throw Error(Failure::usage,
+                "--platform '" + text + "': expected Linux or Darwin, '_', amd64 or arm64");
 }
 
 /// The tag of a version: its first identifier dot is a '+'.
 std::string tag_of(const UpgradeVersion& version) {
-    return version.identifier.empty() ? version.semver.to_string() : version.semver.to_string() + '+' + version.identifier;
+    return version.identifier.empty() ? version.semver.to_string()
+                                      : version.semver.to_string() + '+' + version.identifier;
 }
 
 fs::path package(const PackageRequest& request, const StopSignals& signals, const Clock& clock) {
@@ -55,14 +57,17 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
     if (plugin) {
         manifest = describe_plugin(request.file, signals, clock);
     } else if (request.version.empty()) {
-        throw Error(Failure::usage, "an executable upgrade does not say its version: give it with --version-of-upgrade");
+        throw Error(
+            Failure::usage,
+            "an executable upgrade does not say its version: give it with --version-of-upgrade");
     } else {
         manifest = Manifest::undeclared(UpgradeVersion::parse(request.version));
     }
     const std::string version = manifest.version.to_string();
     manifest.tag = request.tag.empty() ? tag_of(manifest.version) : request.tag;
     if (UpgradeVersion::from_tag(manifest.tag) != manifest.version) {
-        throw Error(Failure::usage, "the tag '" + manifest.tag + "' is not of the upgrade " + version);
+        throw Error(Failure::usage,
+                    "the tag '" + manifest.tag + "' is not of the upgrade " + version);
     }
     manifest.repository = request.repository;
     manifest.commit = request.commit;
@@ -71,20 +76,24 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
 
     const AssetNames names = AssetNames::of(request.prefix, version, platform);
     const fs::path folder = fs::path(request.out) / manifest.tag;
-    ArchiveFile file{plugin ? names.library : names.executable, read_file(request.file, k_max_file)};
+    ArchiveFile file{plugin ? names.library : names.executable,
+                     read_file(request.file, k_max_file)};
     const std::string archive = make_archive(file);
     if (const auto earlier = read_file_if_there(folder / names.manifest)) {
         const Manifest known = Manifest::parse(*earlier, (folder / names.manifest).string());
         manifest.platforms = known.platforms;  // of the other platforms
     }
-    manifest.platforms[platform.to_string()] = {names.archive, static_cast<std::int64_t>(archive.size()), sha256(archive),
-                                                sha256(file.content)};
+    manifest.platforms[platform.to_string()] = {names.archive,
+                                                static_cast<std::int64_t>(archive.size()),
+                                                sha256(archive), sha256(file.content)};
     replace_file(folder / names.archive, archive);
     if (plugin) replace_file(folder / names.manifest, dump_json(manifest.to_json(), 2) + '\n');
     Checksums checksums;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const std::string name = entry.path().filename().string();
-        if (name == names.checksums || name == names.signature || !entry.is_regular_file() || name.starts_with(".")) continue;
+        if (name == names.checksums || name == names.signature || !entry.is_regular_file() ||
+            name.starts_with("."))
+            continue;
         checksums[name] = sha256(read_file(entry.path(), k_max_file));
     }
     replace_file(folder / names.checksums, format_checksums(checksums));
@@ -95,8 +104,10 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
 
 int package_command(int argc, char** argv) {
     PackageRequest request;
-    CLI::App app("Make the release artefacts of a built upgrade: archive, manifest, checksums, in a folder named by the tag.",
-                 "package");
+    CLI::App app(
+        "Make the release artefacts of a built upgrade: archive, manifest, checksums, in a folder "
+        "named by the tag.",
+        "package");
     app.add_option("file", request.file, "the built plugin, or an executable upgrade")->required();
     app.add_option("--out", request.out, "the folder above the tag's")->required();
     app.add_option("--tag", request.tag, "the release's tag (default: made from the version)");
@@ -106,8 +117,9 @@ int package_command(int argc, char** argv) {
     app.add_option("--commit", request.commit, "the commit it was built from, for the manifest");
     app.add_option("--platform", request.platform, "what it was built for (default: this machine)");
     app.add_option("--after", request.after, "the upgrades released before it")->delimiter(',');
-    app.footer("Examples:\n"
-               "  runner package build/upgrades/upgrade_0.0.61.argocd.so --out releases");
+    app.footer(
+        "Examples:\n"
+        "  runner package build/upgrades/upgrade_0.0.61.argocd.so --out releases");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     const ProcessStopSignals signals;
     const SystemClock clock;

@@ -14,13 +14,16 @@ int plan_command(int argc, char** argv) {
     CommonOptions common;
     Selection selection;
     bool fail_on_changes = false;
-    CLI::App app("What would run, in which order, and for every other upgrade why not. Changes nothing.", "plan");
+    CLI::App app(
+        "What would run, in which order, and for every other upgrade why not. Changes nothing.",
+        "plan");
     add_common_options(app, common);
     add_selection_options(app, selection);
     app.add_flag("--fail-on-changes", fail_on_changes, "exit with 7 when anything is due");
-    app.footer("Examples:\n"
-               "  runner plan -c cluster.yaml\n"
-               "  runner plan -c cluster.yaml --to 0.0.65 -o json");
+    app.footer(
+        "Examples:\n"
+        "  runner plan -c cluster.yaml\n"
+        "  runner plan -c cluster.yaml --to 0.0.65 -o json");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     TextReporter reporter(common.json());
     Composition composition(common, false);

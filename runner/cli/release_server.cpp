@@ -32,10 +32,12 @@ struct ServedAsset {
     std::string tag;
 };
 
-/// Reads the folder anew with each request: it is small, and what was just released is there at once.
+/// Reads the folder anew with each request: it is small, and what was just released is there at
+/// once.
 class ReleaseFolder {
  public:
-    ReleaseFolder(fs::path folder, std::string repository) : m_folder(std::move(folder)), m_repository(std::move(repository)) {}
+    ReleaseFolder(fs::path folder, std::string repository)
+        : m_folder(std::move(folder)), m_repository(std::move(repository)) {}
 
     Json list(const std::string& base) {
         const std::lock_guard lock(m_mutex);
@@ -66,13 +68,15 @@ class ReleaseFolder {
  private:
     Json release(const std::string& tag, const std::string& base) {
         const Release parsed = release_for_tag(tag);
-        Json json = {{"tag_name", tag}, {"name", tag}, {"draft", false}, {"prerelease", parsed.prerelease}};
+        Json json = {
+            {"tag_name", tag}, {"name", tag}, {"draft", false}, {"prerelease", parsed.prerelease}};
         json["body"] = read_file_if_there(m_folder / tag / "NOTES.md").value_or("");
         json["assets"] = Json::array();
         std::vector<fs::path> files;
         for (const auto& entry : fs::directory_iterator(m_folder / tag)) {
             const std::string name = entry.path().filename().string();
-            if (entry.is_regular_file() && !name.starts_with(".") && name != "NOTES.md") files.push_back(entry.path());
+            if (entry.is_regular_file() && !name.starts_with(".") && name != "NOTES.md")
+                files.push_back(entry.path());
         }
         std::sort(files.begin(), files.end());
         for (const fs::path& file : files) {
@@ -80,16 +84,19 @@ class ReleaseFolder {
             // The id follows the content, so that a replaced asset is another one, as at a forge.
             const std::string key = tag + '/' + file.filename().string() + '/' + digest.to_string();
             std::int64_t id = 0;
-            for (const char c : sha256(key).to_string().substr(0, 12)) id = id * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
+            for (const char c : sha256(key).to_string().substr(0, 12))
+                id = id * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
             m_assets[id] = {file, tag};
-            json["assets"].push_back({{"id", id},
-                                      {"name", file.filename().string()},
-                                      {"size", fs::file_size(file)},
-                                      {"state", "uploaded"},
-                                      {"digest", "sha256:" + digest.to_string()},
-                                      {"url", base + "/repos/" + m_repository + "/releases/assets/" + std::to_string(id)},
-                                      {"browser_download_url", base + "/" + m_repository + "/releases/download/" + tag + "/" +
-                                                                   file.filename().string()}});
+            json["assets"].push_back(
+                {{"id", id},
+                 {"name", file.filename().string()},
+                 {"size", fs::file_size(file)},
+                 {"state", "uploaded"},
+                 {"digest", "sha256:" + digest.to_string()},
+                 {"url",
+                  base + "/repos/" + m_repository + "/releases/assets/" + std::to_string(id)},
+                 {"browser_download_url", base + "/" + m_repository + "/releases/download/" + tag +
+                                              "/" + file.filename().string()}});
         }
         return json;
     }
@@ -98,7 +105,8 @@ class ReleaseFolder {
         const auto written = fs::last_write_time(file).time_since_epoch().count();
         auto& known = m_digests[file.string()];
         const auto size = fs::file_size(file);
-        if (known.written != written || known.size != size) known = {written, size, sha256(read_file(file, k_max_asset))};
+        if (known.written != written || known.size != size)
+            known = {written, size, sha256(read_file(file, k_max_asset))};
         return known.digest;
     }
 
@@ -115,25 +123,31 @@ class ReleaseFolder {
     std::map<std::string, KnownDigest> m_digests;
 };
 
-std::size_t number_parameter(const httplib::Request& request, const char* name, std::size_t fallback, std::size_t most) {
+std::size_t number_parameter(const httplib::Request& request, const char* name,
+                             std::size_t fallback, std::size_t most) {
     if (!request.has_param(name)) return fallback;
     const std::string text = request.get_param_value(name);
-    const bool digits = !text.empty() && text.size() < 7 && text.find_first_not_of("0123456789") == std::string::npos;
+    const bool digits = !text.empty() && text.size() < 7 &&
+                        text.find_first_not_of("0123456789") == std::string::npos;
     return digits ? std::clamp<std::size_t>(std::stoul(text), 1, most) : fallback;
 }
 
-void answer_list(ReleaseFolder& folder, const std::string& repository, const httplib::Request& request, httplib::Response& response) {
+void answer_list(ReleaseFolder& folder, const std::string& repository,
+                 const httplib::Request& request, httplib::Response& response) {
     const std::string base = "http://" + request.get_header_value("Host");
     const Json all = folder.list(base);
     const std::size_t per_page = number_parameter(request, "per_page", k_default_page, k_max_page);
     const std::size_t page = number_parameter(request, "page", 1, 1'000'000);
     Json part = Json::array();
-    for (std::size_t i = (page - 1) * per_page; i < std::min(all.size(), page * per_page); ++i) part.push_back(all[i]);
+    for (std::size_t i = (page - 1) * per_page; i < std::min(all.size(), page * per_page); ++i)
+        part.push_back(all[i]);
     const std::string body = dump_json(part);
-    const std::string etag = "\"" + sha256(body + std::to_string(all.size())).to_string().substr(0, 32) + "\"";
+    const std::string etag =
+        "\"" + sha256(body + std::to_string(all.size())).to_string().substr(0, 32) + "\"";
     response.set_header("ETag", etag);
     if (page * per_page < all.size()) {
-        response.set_header("Link", "<" + base + "/repos/" + repository + "/releases?per_page=" + std::to_string(per_page) +
+        response.set_header("Link", "<" + base + "/repos/" + repository +
+                                        "/releases?per_page=" + std::to_string(per_page) +
                                         "&page=" + std::to_string(page + 1) + ">; rel=\"next\"");
     }
     if (request.get_header_value("If-None-Match") == etag) {
@@ -143,7 +157,8 @@ void answer_list(ReleaseFolder& folder, const std::string& repository, const htt
     response.set_content(body, "application/json");
 }
 
-void answer_asset(ReleaseFolder& folder, const httplib::Request& request, httplib::Response& response) {
+void answer_asset(ReleaseFolder& folder, const httplib::Request& request,
+                  httplib::Response& response) {
     const auto asset = folder.asset(std::stoll(request.matches[1].str()));
     if (!asset) {
         response.status = 404;
@@ -160,28 +175,36 @@ int serve_releases(const ReleaseServerOptions& options) {
         throw Error(Failure::usage, "'" + options.directory + "' is no folder");
     }
     if (options.host != "127.0.0.1" && options.host != "::1" && options.host != "localhost") {
-        throw Error(Failure::usage, "the release server listens on loopback addresses only, not on " + options.host);
+        throw Error(
+            Failure::usage,
+            "the release server listens on loopback addresses only, not on " + options.host);
     }
     const ProcessStopSignals signals;
     ReleaseFolder folder(options.directory, options.repository);
     httplib::Server server;
     server.set_keep_alive_max_count(10'000);
     server.set_tcp_nodelay(true);
-    server.Get("/repos/" + options.repository + "/releases", [&](const httplib::Request& request, httplib::Response& response) {
-        answer_list(folder, options.repository, request, response);
-    });
+    server.Get("/repos/" + options.repository + "/releases",
+               [&](const httplib::Request& request, httplib::Response& response) {
+                   answer_list(folder, options.repository, request, response);
+               });
     server.Get("/repos/" + options.repository + R"(/releases/assets/(\d{1,18}))",
-               [&](const httplib::Request& request, httplib::Response& response) { answer_asset(folder, request, response); });
-    server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
-        response.status = 500;
-        response.set_content("{\"message\":\"Internal Server Error\"}", "application/json");
-    });
+               [&](const httplib::Request& request, httplib::Response& response) {
+                   answer_asset(folder, request, response);
+               });
+    server.set_exception_handler(
+        [](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+            response.status = 500;
+            response.set_content("{\"message\":\"Internal Server Error\"}", "application/json");
+        });
     const int port = options.port == 0 ? server.bind_to_any_port(options.host) : options.port;
     if (port < 0 || (options.port != 0 && !server.bind_to_port(options.host, options.port))) {
-        throw Error(Failure::preparation, "cannot listen on " + options.host + ":" + std::to_string(options.port),
+        throw Error(Failure::preparation,
+                    "cannot listen on " + options.host + ":" + std::to_string(options.port),
                     "choose another port with --listen, or port 0 for any free one");
     }
-    std::printf("Serving %s as %s at http://%s:%d\n", options.directory.c_str(), options.repository.c_str(), options.host.c_str(), port);
+    std::printf("Serving %s as %s at http://%s:%d\n", options.directory.c_str(),
+                options.repository.c_str(), options.host.c_str(), port);
     std::fflush(stdout);
     std::thread stopper([&] {
         pollfd wait{signals.descriptor(), POLLIN, 0};

@@ -13,7 +13,8 @@ struct ReleaseServerOptions {
     std::string repository;  ///< OWNER/NAME
 };
 
-/// Serves until a stop signal comes. Prints the address on standard output when it listens. Returns the exit code.
+/// Serves until a stop signal comes. Prints the address on standard output when it listens. Returns
+/// the exit code.
 int serve_releases(const ReleaseServerOptions& options);
 
 }  // namespace runner

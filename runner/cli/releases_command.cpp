@@ -18,28 +18,34 @@ namespace {
 void list(ReleaseSource& source, bool json) {
     const std::vector<Release> releases = source.list();
     if (json) {
-        Json document = {{"schemaVersion", 1}, {"source", source.name()}, {"releases", Json::array()}};
+        Json document = {
+            {"schemaVersion", 1}, {"source", source.name()}, {"releases", Json::array()}};
         for (const Release& release : releases) {
-            document["releases"].push_back({{"tag", release.tag},
-                                            {"version", release.version ? Json(release.version->to_string()) : Json()},
-                                            {"prerelease", release.prerelease},
-                                            {"hasBuild", release.has_build},
-                                            {"digest", release.digest ? Json(release.digest->to_string()) : Json()},
-                                            {"problem", release.problem}});
+            document["releases"].push_back(
+                {{"tag", release.tag},
+                 {"version", release.version ? Json(release.version->to_string()) : Json()},
+                 {"prerelease", release.prerelease},
+                 {"hasBuild", release.has_build},
+                 {"digest", release.digest ? Json(release.digest->to_string()) : Json()},
+                 {"problem", release.problem}});
         }
         print_json(document);
         return;
     }
     std::vector<std::vector<std::string>> rows{{"VERSION", "TAG", "BUILD", "NOTE"}};
     for (const Release& release : releases) {
-        rows.push_back({release.version ? release.version->to_string() : "-", release.tag, release.has_build ? "yes" : "no",
-                        !release.problem.empty() ? release.problem : release.prerelease ? "pre-release" : ""});
+        rows.push_back({release.version ? release.version->to_string() : "-", release.tag,
+                        release.has_build ? "yes" : "no",
+                        !release.problem.empty() ? release.problem
+                        : release.prerelease     ? "pre-release"
+                                                 : ""});
     }
     print_table(rows);
 }
 
 /// Fetches and checks each; how many are bad.
-std::size_t verify(const ClusterConfig& config, ReleaseSource& source, const std::vector<std::string>& wanted) {
+std::size_t verify(const ClusterConfig& config, ReleaseSource& source,
+                   const std::vector<std::string>& wanted) {
     std::vector<Release> releases = source.list();
     std::vector<Release*> all;
     for (Release& release : releases) all.push_back(&release);
@@ -48,10 +54,12 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source, const std
     std::size_t bad = 0;
     for (const Release& release : releases) {
         const std::string version = release.version ? release.version->to_string() : release.tag;
-        const bool chosen = wanted.empty() || std::find(wanted.begin(), wanted.end(), version) != wanted.end();
+        const bool chosen =
+            wanted.empty() || std::find(wanted.begin(), wanted.end(), version) != wanted.end();
         if (!chosen) continue;
         try {
-            if (!release.version || !release.problem.empty()) throw Error(Failure::preparation, release.problem);
+            if (!release.version || !release.problem.empty())
+                throw Error(Failure::preparation, release.problem);
             if (!release.has_build) {
                 std::printf("%-32s no build for this platform\n", version.c_str());
                 continue;
@@ -59,7 +67,8 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source, const std
             const std::vector<KnownUpgrade> known = store.manifests({&release});
             store.fetch(known, {});
             const UpgradeImage image = store.image(known.front());
-            std::printf("%-32s good  %s\n", version.c_str(), image.form == UpgradeForm::plugin ? "plugin" : "executable");
+            std::printf("%-32s good  %s\n", version.c_str(),
+                        image.form == UpgradeForm::plugin ? "plugin" : "executable");
         } catch (const Error& error) {
             ++bad;
             std::printf("%-32s BAD   %s\n", version.c_str(), error.what());
@@ -72,7 +81,8 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source, const std
     const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe");
     const std::string program = (own.parent_path() / "runner-http").string();
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments)
+        argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     ::execv(program.c_str(), argv.data());
     throw system_error("cannot start " + program + ", which belongs beside runner", errno);
@@ -91,18 +101,25 @@ int releases_command(int argc, char** argv) {
     app.fallthrough();
     add_common_options(app, common);
     CLI::App* list_app = app.add_subcommand("list", "every release of the source");
-    CLI::App* verify_app = app.add_subcommand("verify", "fetch releases and check digests, archives and manifests");
+    CLI::App* verify_app =
+        app.add_subcommand("verify", "fetch releases and check digests, archives and manifests");
     verify_app->add_option("version", wanted, "only these");
-    CLI::App* serve_app = app.add_subcommand("serve", "a local release server with GitHub's API, over a folder per tag");
+    CLI::App* serve_app = app.add_subcommand(
+        "serve", "a local release server with GitHub's API, over a folder per tag");
     serve_app->add_option("directory", directory, "the folder")->required();
-    serve_app->add_option("--listen", listen, "loopback address and port; port 0: any free one (default 127.0.0.1:8770)");
-    serve_app->add_option("--repository", repository, "as which OWNER/NAME (default local/upgrades)");
-    app.footer("Examples:\n"
-               "  runner releases list -c cluster.yaml\n"
-               "  runner releases verify -c cluster.yaml\n"
-               "  runner releases serve ./releases --listen 127.0.0.1:8770");
+    serve_app->add_option(
+        "--listen", listen,
+        "loopback address and port; port 0: any free one (default 127.0.0.1:8770)");
+    serve_app->add_option("--repository", repository,
+                          "as which OWNER/NAME (default local/upgrades)");
+    app.footer(
+        "Examples:\n"
+        "  runner releases list -c cluster.yaml\n"
+        "  runner releases verify -c cluster.yaml\n"
+        "  runner releases serve ./releases --listen 127.0.0.1:8770");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
-    if (serve_app->parsed()) become_server({directory, "--listen", listen, "--repository", repository});
+    if (serve_app->parsed())
+        become_server({directory, "--listen", listen, "--repository", repository});
     Composition composition(common, false);
     if (list_app->parsed()) {
         list(composition.source(), common.json());

@@ -15,14 +15,18 @@ int run_command(int argc, char** argv) {
     std::vector<std::string> env;
     CLI::App app("One upgrade by itself. A dry run unless --dry-run=false.", "run");
     add_common_options(app, common);
-    app.add_option("upgrade", request.upgrade, "a built plugin or program, or the version of a release")->required();
-    app.add_option("--dry-run", request.dry_run, "true (default): show what would be done, change nothing");
+    app.add_option("upgrade", request.upgrade,
+                   "a built plugin or program, or the version of a release")
+        ->required();
+    app.add_option("--dry-run", request.dry_run,
+                   "true (default): show what would be done, change nothing");
     app.add_flag("--confirm", request.confirm, "do not ask");
     app.add_flag("--record", request.record, "record it as done when it succeeds for real");
     app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
-    app.footer("Examples:\n"
-               "  runner run build/upgrades/upgrade_0.0.61.so -c cluster.yaml\n"
-               "  runner run 0.0.61 -c cluster.yaml --dry-run=false --confirm --record");
+    app.footer(
+        "Examples:\n"
+        "  runner run build/upgrades/upgrade_0.0.61.so -c cluster.yaml\n"
+        "  runner run 0.0.61 -c cluster.yaml --dry-run=false --confirm --record");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
     request.parameters = parse_assignments(env, "--env");

@@ -33,19 +33,24 @@ void show(const StateTools& tools, bool json) {
         std::printf("There is no ledger at %s yet.\n", tools.config.state.c_str());
         return;
     }
-    const auto text = [](const std::optional<SemanticVersion>& version) { return version ? version->to_string() : "unknown"; };
+    const auto text = [](const std::optional<SemanticVersion>& version) {
+        return version ? version->to_string() : "unknown";
+    };
     std::printf("cluster           %s\n", facts.identity->name.c_str());
     std::printf("original version  %s\n", text(facts.cluster.original_version).c_str());
     std::printf("cluster version   %s\n", text(facts.cluster.cluster_version).c_str());
     if (lease) {
-        std::printf("lease             %s, %s on %s since %s%s%s\n", lease->manual() ? "locked by hand" : lease->owner.c_str(),
-                    lease->actor.c_str(), lease->host.c_str(), format_time(lease->acquired_at).c_str(),
+        std::printf("lease             %s, %s on %s since %s%s%s\n",
+                    lease->manual() ? "locked by hand" : lease->owner.c_str(), lease->actor.c_str(),
+                    lease->host.c_str(), format_time(lease->acquired_at).c_str(),
                     lease->reason.empty() ? "" : ": ", lease->reason.c_str());
     }
-    if (facts.has_unfinished_run) std::puts("unfinished run    yes: the next 'runner upgrade' goes on from it");
+    if (facts.has_unfinished_run)
+        std::puts("unfinished run    yes: the next 'runner upgrade' goes on from it");
     std::printf("done              %s\n", counted(done.size(), "upgrade").c_str());
     for (const DoneRecord& record : done) {
-        std::printf("  %-32s %s  %s\n", record.version.c_str(), format_time(record.recorded_at).c_str(), record.how.c_str());
+        std::printf("  %-32s %s  %s\n", record.version.c_str(),
+                    format_time(record.recorded_at).c_str(), record.how.c_str());
     }
 }
 
@@ -68,7 +73,8 @@ void write_ledger(const StateTools& tools, Work&& work) {
 void start_if_new(Ledger& ledger, const ClusterConfig& config) {
     const LedgerFacts facts = ledger.facts();
     if (!facts.identity) ledger.set_identity({config.name, config.region, config.account_id});
-    if (!facts.cluster.original_version && config.original_version) ledger.set_original_version(*config.original_version);
+    if (!facts.cluster.original_version && config.original_version)
+        ledger.set_original_version(*config.original_version);
 }
 
 }  // namespace
@@ -82,23 +88,28 @@ int state_command(int argc, char** argv) {
     app.require_subcommand(1);
     app.fallthrough();
     add_common_options(app, common);
-    CLI::App* show_app = app.add_subcommand("show", "versions, lease, and what is done; changes nothing");
-    CLI::App* export_app = app.add_subcommand("export", "the ledger's content as JSON; changes nothing");
+    CLI::App* show_app =
+        app.add_subcommand("show", "versions, lease, and what is done; changes nothing");
+    CLI::App* export_app =
+        app.add_subcommand("export", "the ledger's content as JSON; changes nothing");
     export_app->add_option("file", file, "where to write it (default: standard output)");
     CLI::App* import_app = app.add_subcommand("import", "start a ledger from what 'export' wrote");
     import_app->add_option("file", file, "what 'export' wrote")->required();
     CLI::App* forget_app = app.add_subcommand("forget", "make a done upgrade due again");
-    CLI::App* record_app = app.add_subcommand("record", "mark an upgrade as done without running it");
+    CLI::App* record_app =
+        app.add_subcommand("record", "mark an upgrade as done without running it");
     CLI::App* lock_app = app.add_subcommand("lock", "keep all runs out until unlock");
     CLI::App* unlock_app = app.add_subcommand("unlock", "release a lock by hand");
-    for (CLI::App* sub : {forget_app, record_app}) sub->add_option("upgrade", version, "the upgrade's version")->required();
+    for (CLI::App* sub : {forget_app, record_app})
+        sub->add_option("upgrade", version, "the upgrade's version")->required();
     for (CLI::App* sub : {forget_app, record_app, lock_app}) {
         sub->add_option("--reason", reason, "why; kept in the history")->required();
     }
-    app.footer("Examples:\n"
-               "  runner state show -c cluster.yaml\n"
-               "  runner state record 0.0.61 --reason 'done by hand on Monday'\n"
-               "  runner state lock --reason 'freeze until the fair is over'");
+    app.footer(
+        "Examples:\n"
+        "  runner state show -c cluster.yaml\n"
+        "  runner state record 0.0.61 --reason 'done by hand on Monday'\n"
+        "  runner state lock --reason 'freeze until the fair is over'");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     StateTools tools{ClusterConfig::load(cluster_file(common.cluster)), {}};
     if (!version.empty()) version = UpgradeVersion::parse(version).to_string();
@@ -108,7 +119,9 @@ int state_command(int argc, char** argv) {
     } else if (export_app->parsed()) {
         const auto ledger = look_at_ledger(tools.config.state);
         const LedgerFacts facts = ledger->facts();
-        if (!facts.identity) throw Error(Failure::preparation, "there is no ledger at " + tools.config.state.string());
+        if (!facts.identity)
+            throw Error(Failure::preparation,
+                        "there is no ledger at " + tools.config.state.string());
         const std::string text = dump_json(export_document(facts, ledger->done()), 2) + '\n';
         if (file.empty()) {
             std::fputs(text.c_str(), stdout);
@@ -119,14 +132,17 @@ int state_command(int argc, char** argv) {
         const LedgerDump dump = parse_export(read_file(file, k_max_import), file);
         const ClusterIdentity own{tools.config.name, tools.config.region, tools.config.account_id};
         if (dump.identity != own) {
-            throw Error(Failure::refused, file + " is of the cluster '" + dump.identity.name + "', the config is of '" + own.name + "'");
+            throw Error(Failure::refused, file + " is of the cluster '" + dump.identity.name +
+                                              "', the config is of '" + own.name + "'");
         }
-        write_ledger(tools, [&](Ledger& ledger, const std::string& actor) { ledger.import(dump, actor); });
+        write_ledger(tools,
+                     [&](Ledger& ledger, const std::string& actor) { ledger.import(dump, actor); });
         std::printf("Imported %s.\n", counted(dump.done.size(), "upgrade").c_str());
     } else if (forget_app->parsed()) {
         write_ledger(tools, [&](Ledger& ledger, const std::string& actor) {
             if (!ledger.forget(version, actor, reason)) {
-                throw Error(Failure::preparation, version + " is not done, so it cannot be forgotten");
+                throw Error(Failure::preparation,
+                            version + " is not done, so it cannot be forgotten");
             }
         });
         std::printf("%s is due again.\n", version.c_str());
@@ -146,7 +162,8 @@ int state_command(int argc, char** argv) {
         ledger->lock_by_hand(owner);
         std::puts("Locked. 'runner state unlock' releases it.");
     } else if (unlock_app->parsed()) {
-        const bool was_locked = open_ledger(tools.config.state, tools.clock)->unlock_by_hand(make_lease_owner("").actor);
+        const bool was_locked = open_ledger(tools.config.state, tools.clock)
+                                    ->unlock_by_hand(make_lease_owner("").actor);
         std::puts(was_locked ? "Unlocked." : "It was not locked by hand.");
     }
     return 0;

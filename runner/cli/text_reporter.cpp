@@ -31,7 +31,8 @@ std::string indented(const std::string& text, const std::string& by) {
 
 std::string facts_of(const PlannedUpgrade& upgrade) {
     std::vector<std::string> facts;
-    if (upgrade.manifest.severity != Severity::routine) facts.emplace_back(to_string(upgrade.manifest.severity));
+    if (upgrade.manifest.severity != Severity::routine)
+        facts.emplace_back(to_string(upgrade.manifest.severity));
     if (upgrade.late) facts.emplace_back("late: added below the cluster version");
     if (upgrade.manifest.downtime) facts.emplace_back("downtime");
     if (!upgrade.manifest.declared) facts.emplace_back("undeclared");
@@ -43,14 +44,15 @@ std::string due_text(const PlannedUpgrade& upgrade) {
     std::string text = "  " + upgrade.version + facts_of(upgrade) + '\n';
     if (!manifest.description.empty()) text += "      " + sanitize(manifest.description) + '\n';
     for (const std::string& change : manifest.changes) text += "      - " + sanitize(change) + '\n';
-    if (!manifest.permissions.write.empty()) text += "      writes: " + sanitize(join(manifest.permissions.write, ", ")) + '\n';
+    if (!manifest.permissions.write.empty())
+        text += "      writes: " + sanitize(join(manifest.permissions.write, ", ")) + '\n';
     if (!manifest.permissions.commands.empty()) {
         text += "      runs: " + sanitize(join(manifest.permissions.commands, ", ")) + '\n';
     }
     if (manifest.permissions.network) text += "      uses the network\n";
     for (const Parameter& parameter : manifest.parameters) {
-        text += "      parameter " + parameter.name + (parameter.required ? " (required)" : "") + ": " +
-                sanitize(parameter.description) + '\n';
+        text += "      parameter " + parameter.name + (parameter.required ? " (required)" : "") +
+                ": " + sanitize(parameter.description) + '\n';
     }
     if (!upgrade.notes.empty()) text += indented(sanitize(upgrade.notes), "      | ");
     return text;
@@ -61,24 +63,28 @@ std::string due_text(const PlannedUpgrade& upgrade) {
 std::string plan_text(const RunReport& report, bool with_other) {
     std::string text;
     if (report.due.empty()) {
-        text += "Nothing is due: the cluster '" + report.cluster + "' is at " + report.cluster_version + ", the target is " +
-                report.target + ".\n";
+        text += "Nothing is due: the cluster '" + report.cluster + "' is at " +
+                report.cluster_version + ", the target is " + report.target + ".\n";
     } else {
-        text += "Found " + counted(report.due.size(), "applicable upgrade") + " for the cluster '" + report.cluster + "' (" +
-                report.cluster_version + " -> " + report.final_version + "):\n";
+        text += "Found " + counted(report.due.size(), "applicable upgrade") + " for the cluster '" +
+                report.cluster + "' (" + report.cluster_version + " -> " + report.final_version +
+                "):\n";
         for (const PlannedUpgrade& upgrade : report.due) text += due_text(upgrade);
     }
     if (with_other && !report.other.empty()) {
         text += "Not due:\n";
         for (const OtherEntry& other : report.other) {
-            text += "  " + other.version + "  " + to_string(other.reason) + (other.detail.empty() ? "" : ": " + other.detail) + '\n';
+            text += "  " + other.version + "  " + to_string(other.reason) +
+                    (other.detail.empty() ? "" : ": " + other.detail) + '\n';
         }
     }
     return text;
 }
 
 TextReporter::TextReporter(bool quiet)
-    : m_quiet(quiet), m_out(OutputStyle::of(STDOUT_FILENO)), m_error(OutputStyle::of(STDERR_FILENO)) {}
+    : m_quiet(quiet),
+      m_out(OutputStyle::of(STDOUT_FILENO)),
+      m_error(OutputStyle::of(STDERR_FILENO)) {}
 
 std::string TextReporter::paint(const char* code, const std::string& text) const {
     return m_out.colour ? "\x1b[" + std::string(code) + "m" + text + "\x1b[0m" : text;
@@ -104,7 +110,9 @@ void TextReporter::warning(const std::string& text) {
     log_warning(text);
 }
 
-void TextReporter::notice(const std::string& text) { say("Note: " + text); }
+void TextReporter::notice(const std::string& text) {
+    say("Note: " + text);
+}
 
 void TextReporter::planned(const RunReport& report) {
     if (!report.due.empty()) say(plan_text(report, false));
@@ -120,19 +128,26 @@ void TextReporter::simulation_begins(std::size_t count) {
     say(paint(k_bold, "Simulating " + counted(count, "upgrade") + "; nothing is changed"));
 }
 
-void TextReporter::phase_begins(const std::string& version, HostPhase phase, std::size_t position, std::size_t count) {
+void TextReporter::phase_begins(const std::string& version, HostPhase phase, std::size_t position,
+                                std::size_t count) {
     m_phase = phase;
     const std::string verb = phase == HostPhase::simulate ? "simulating " : "running ";
-    say(paint(k_cyan, "--- " + verb + version + " (" + std::to_string(position) + " of " + std::to_string(count) + ") ---"));
+    say(paint(k_cyan, "--- " + verb + version + " (" + std::to_string(position) + " of " +
+                          std::to_string(count) + ") ---"));
 }
 
-void TextReporter::phase_ends(const std::string& version, HostPhase, const std::string& words, bool good) {
+void TextReporter::phase_ends(const std::string& version, HostPhase, const std::string& words,
+                              bool good) {
     say(paint(good ? k_green : k_red, "--- " + version + ": " + words + " ---"));
 }
 
 void TextReporter::line(std::int32_t level, const std::string& text) {
-    const char* code = level == UPGRADE_LOG_ERROR ? k_red : level == UPGRADE_LOG_WARNING ? k_yellow : nullptr;
-    const std::string prefix = level == UPGRADE_LOG_ERROR ? "error: " : level == UPGRADE_LOG_WARNING ? "warning: " : "";
+    const char* code = level == UPGRADE_LOG_ERROR     ? k_red
+                       : level == UPGRADE_LOG_WARNING ? k_yellow
+                                                      : nullptr;
+    const std::string prefix = level == UPGRADE_LOG_ERROR     ? "error: "
+                               : level == UPGRADE_LOG_WARNING ? "warning: "
+                                                              : "";
     say(code == nullptr ? "  " + text : paint(code, "  " + prefix + text));
 }
 
@@ -140,7 +155,9 @@ void TextReporter::step(const std::string& id, const std::string& description, H
     say("  step " + id + (description.empty() ? "" : ": " + description));
 }
 
-void TextReporter::command_shown(const std::string& command) { say("  would run: " + command); }
+void TextReporter::command_shown(const std::string& command) {
+    say("  would run: " + command);
+}
 
 void TextReporter::diff(const std::string& text) {
     const std::string clean = sanitize(text);
@@ -158,30 +175,37 @@ void TextReporter::diff(const std::string& text) {
 void TextReporter::progress(std::uint64_t done, std::uint64_t total, const std::string& message) {
     if (m_quiet || !m_error.terminal) return;
     clear_progress();
-    const std::string amount = total == 0 ? std::to_string(done) : std::to_string(done) + " of " + std::to_string(total);
+    const std::string amount =
+        total == 0 ? std::to_string(done) : std::to_string(done) + " of " + std::to_string(total);
     std::fprintf(stderr, "\r  %s %s", amount.c_str(), message.c_str());
     m_progress_shown = true;
 }
 
-void TextReporter::applying_begins(std::size_t count) { say('\n' + paint(k_bold, "Running " + counted(count, "upgrade"))); }
+void TextReporter::applying_begins(std::size_t count) {
+    say('\n' + paint(k_bold, "Running " + counted(count, "upgrade")));
+}
 
 void TextReporter::finished(const RunReport& report) {
     clear_progress();
     if (report.error) {
         std::fflush(stdout);
-        for (const std::string_view text : split_lines(report.error->message)) log_error(std::string(text));
-        if (!report.error->next.empty()) std::fprintf(stderr, "       %s\n", report.error->next.c_str());
+        for (const std::string_view text : split_lines(report.error->message))
+            log_error(std::string(text));
+        if (!report.error->next.empty())
+            std::fprintf(stderr, "       %s\n", report.error->next.c_str());
         if (report.error->changed == "perhaps" && !report.cluster_version.empty()) {
             say("The cluster version is " + report.cluster_version + ".");
         }
         return;
     }
     if (report.dry_run && !report.due.empty()) {
-        say(paint(k_bold, "This was a dry run: nothing was changed. The cluster version is still " + report.cluster_version + "."));
+        say(paint(k_bold, "This was a dry run: nothing was changed. The cluster version is still " +
+                              report.cluster_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {
         say("Nothing to do. The cluster version is " + report.cluster_version + ".");
     } else if (!report.cluster_version.empty()) {
-        say(paint(k_bold, "Upgrade complete. The cluster version is now " + report.cluster_version + "."));
+        say(paint(k_bold,
+                  "Upgrade complete. The cluster version is now " + report.cluster_version + "."));
     } else {
         say(paint(k_bold, report.dry_run ? "This was a dry run: nothing was changed." : "Done."));
     }

@@ -19,8 +19,10 @@ class TextReporter final : public Reporter {
     void planned(const RunReport& report) override;
     void fetching(std::uint64_t done, std::uint64_t total) override;
     void simulation_begins(std::size_t count) override;
-    void phase_begins(const std::string& version, HostPhase phase, std::size_t position, std::size_t count) override;
-    void phase_ends(const std::string& version, HostPhase phase, const std::string& words, bool good) override;
+    void phase_begins(const std::string& version, HostPhase phase, std::size_t position,
+                      std::size_t count) override;
+    void phase_ends(const std::string& version, HostPhase phase, const std::string& words,
+                    bool good) override;
     void line(std::int32_t level, const std::string& text) override;
     void step(const std::string& id, const std::string& description, HostPhase phase) override;
     void command_shown(const std::string& command) override;

@@ -15,21 +15,27 @@ int upgrade_command(int argc, char** argv) {
     std::vector<std::string> env;
     std::string wait;
     bool non_interactive = false;
-    CLI::App app("Bring the cluster to its target version: find, verify, simulate, ask, apply, verify, record.", "upgrade");
+    CLI::App app(
+        "Bring the cluster to its target version: find, verify, simulate, ask, apply, verify, "
+        "record.",
+        "upgrade");
     add_common_options(app, common);
     add_selection_options(app, request.selection);
-    app.add_flag("-n,--dry-run", request.dry_run, "everything up to the question; changes and records nothing");
+    app.add_flag("-n,--dry-run", request.dry_run,
+                 "everything up to the question; changes and records nothing");
     app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
     app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
-    app.add_option("--accept-changed", request.accept_changed, "take an upgrade whose release was changed since it was first attempted")
+    app.add_option("--accept-changed", request.accept_changed,
+                   "take an upgrade whose release was changed since it was first attempted")
         ->delimiter(',');
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
-    app.footer("Examples:\n"
-               "  runner upgrade -c cluster.yaml                  simulate, show, ask, apply\n"
-               "  runner upgrade -c cluster.yaml --dry-run        only look\n"
-               "  runner upgrade -c cluster.yaml --yes -o json    for scripts\n"
-               "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd");
+    app.footer(
+        "Examples:\n"
+        "  runner upgrade -c cluster.yaml                  simulate, show, ask, apply\n"
+        "  runner upgrade -c cluster.yaml --dry-run        only look\n"
+        "  runner upgrade -c cluster.yaml --yes -o json    for scripts\n"
+        "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
     request.parameters = parse_assignments(env, "--env");

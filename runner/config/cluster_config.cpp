@@ -21,10 +21,11 @@ constexpr std::size_t k_max_config_size = 1U << 20U;
     std::string message;
     for (const ConfigProblem& problem : problems) {
         if (!message.empty()) message += '\n';
-        message += file.string() + ':' + std::to_string(problem.line) + ':' + std::to_string(problem.column) + ": " +
-                   problem.message;
+        message += file.string() + ':' + std::to_string(problem.line) + ':' +
+                   std::to_string(problem.column) + ": " + problem.message;
     }
-    throw Error(Failure::usage, message, "correct the config; 'runner init' writes a commented one");
+    throw Error(Failure::usage, message,
+                "correct the config; 'runner init' writes a commented one");
 }
 
 std::string text_at(const YAML::Node& node, const char* key, const std::string& fallback = {}) {
@@ -50,18 +51,23 @@ std::vector<ConfigProblem> check_releases(const YAML::Node& releases) {
     const std::string source = text_at(releases, "source");
     const auto need = [&](const char* key) {
         if (!releases[key]) {
-            problems.push_back(problem_at(releases, std::string("'") + key + "' is missing in 'releases': source " +
+            problems.push_back(problem_at(releases, std::string("'") + key +
+                                                        "' is missing in 'releases': source " +
                                                         source + " needs it"));
         }
     };
     if (source == "github") need("repository");
     if (source == "directory") need("directory");
-    if (source == "git") problems.push_back(problem_at(releases["source"], "source git is not available in this version"));
+    if (source == "git")
+        problems.push_back(
+            problem_at(releases["source"], "source git is not available in this version"));
     const std::string api = text_at(releases, "api");
-    const bool loopback = api.rfind("http://127.", 0) == 0 || api.rfind("http://localhost", 0) == 0 ||
+    const bool loopback = api.rfind("http://127.", 0) == 0 ||
+                          api.rfind("http://localhost", 0) == 0 ||
                           api.rfind("http://[::1]", 0) == 0;
     if (api.rfind("http://", 0) == 0 && !loopback) {
-        problems.push_back(problem_at(releases["api"], "'api' must use https: plain http is for loopback addresses only"));
+        problems.push_back(problem_at(
+            releases["api"], "'api' must use https: plain http is for loopback addresses only"));
     }
     return problems;
 }
@@ -73,7 +79,8 @@ ReleasesConfig read_releases(const YAML::Node& node, const fs::path& folder) {
                       : source == "git"     ? SourceKind::git
                                             : SourceKind::github;
     releases.repository = text_at(node, "repository");
-    if (node["directory"]) releases.directory = (folder / text_at(node, "directory")).lexically_normal();
+    if (node["directory"])
+        releases.directory = (folder / text_at(node, "directory")).lexically_normal();
     releases.api = text_at(node, "api", releases.api);
     while (releases.api.back() == '/') releases.api.pop_back();
     releases.prefix = text_at(node, "prefix", releases.prefix);
@@ -86,18 +93,24 @@ ReleasesConfig read_releases(const YAML::Node& node, const fs::path& folder) {
 
 const char* to_string(SourceKind kind) {
     switch (kind) {
-        case SourceKind::github: return "github";
-        case SourceKind::directory: return "directory";
-        case SourceKind::git: return "git";
+        case SourceKind::github:
+            return "github";
+        case SourceKind::directory:
+            return "directory";
+        case SourceKind::git:
+            return "git";
     }
     return "github";
 }
 
 const char* to_string(Verification verification) {
     switch (verification) {
-        case Verification::enabled: return "enabled";
-        case Verification::warn: return "warn";
-        case Verification::disabled: return "disabled";
+        case Verification::enabled:
+            return "enabled";
+        case Verification::warn:
+            return "warn";
+        case Verification::disabled:
+            return "disabled";
     }
     return "enabled";
 }
@@ -107,7 +120,8 @@ ClusterConfig ClusterConfig::load(const fs::path& file) {
         return parse(read_file(file, k_max_config_size), file);
     } catch (const Error& error) {
         if (error.failure() == Failure::usage) throw;
-        throw Error(Failure::usage, error.what(), "name the cluster's config with -c, or write one with 'runner init'");
+        throw Error(Failure::usage, error.what(),
+                    "name the cluster's config with -c, or write one with 'runner init'");
     }
 }
 
@@ -116,7 +130,9 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
     try {
         const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
         if (documents.size() != 1) {
-            refuse(file, {{1, 1, "expected one YAML document, found " + std::to_string(documents.size())}});
+            refuse(
+                file,
+                {{1, 1, "expected one YAML document, found " + std::to_string(documents.size())}});
         }
         document = documents.front();
     } catch (const YAML::Exception& error) {
@@ -136,7 +152,8 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
         config.original_version = SemanticVersion::parse(text_at(document, "originalVersion"));
     }
     config.target_version = text_at(document, "targetVersion", config.target_version);
-    config.repository_directory = (folder / text_at(document, "repositoryDirectory", ".")).lexically_normal();
+    config.repository_directory =
+        (folder / text_at(document, "repositoryDirectory", ".")).lexically_normal();
     config.state = (folder / text_at(document, "state", ".runner/state.db")).lexically_normal();
     config.releases = read_releases(document["releases"], folder);
     const YAML::Node trust = document["trust"];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cluster config (contracts.md, "Cluster config"): what a person writes, checked whole before anything else happens.
+// The cluster config (contracts.md, "Cluster config"): what a person writes, checked whole before
+// anything else happens.
 #pragma once
 
 #include <filesystem>
@@ -45,7 +46,8 @@ struct ClusterConfig {
     std::map<std::string, std::string> environment;
     std::map<std::string, std::string> parameters;
 
-    /// Reads and checks `file`. Throws Error{usage} with every problem, one a line: "FILE:LINE:COLUMN: what".
+    /// Reads and checks `file`. Throws Error{usage} with every problem, one a line:
+    /// "FILE:LINE:COLUMN: what".
     static ClusterConfig load(const std::filesystem::path& file);
 
     /// As load, for a text; relative paths are relative to the folder of `file`.

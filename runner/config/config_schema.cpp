@@ -7,20 +7,36 @@
 namespace runner {
 namespace {
 
-SchemaEntry text(std::string key, std::string description, bool required = false, std::string pattern = {}) {
-    return {std::move(key), ValueKind::text, std::move(description), required, {}, {}, std::move(pattern)};
+SchemaEntry text(std::string key, std::string description, bool required = false,
+                 std::string pattern = {}) {
+    return {std::move(key),    ValueKind::text, std::move(description), required, {}, {},
+            std::move(pattern)};
 }
 
-SchemaEntry word(std::string key, std::string description, std::vector<std::string> words, bool required = false) {
-    return {std::move(key), ValueKind::word, std::move(description), required, std::move(words), {}, {}};
+SchemaEntry word(std::string key, std::string description, std::vector<std::string> words,
+                 bool required = false) {
+    return {std::move(key),
+            ValueKind::word,
+            std::move(description),
+            required,
+            std::move(words),
+            {},
+            {}};
 }
 
 SchemaEntry plain(std::string key, ValueKind kind, std::string description) {
     return {std::move(key), kind, std::move(description), false, {}, {}, {}};
 }
 
-SchemaEntry object(std::string key, std::string description, bool required, std::vector<SchemaEntry> children) {
-    return {std::move(key), ValueKind::object, std::move(description), required, {}, std::move(children), {}};
+SchemaEntry object(std::string key, std::string description, bool required,
+                   std::vector<SchemaEntry> children) {
+    return {std::move(key),
+            ValueKind::object,
+            std::move(description),
+            required,
+            {},
+            std::move(children),
+            {}};
 }
 
 SchemaEntry make_schema() {
@@ -30,30 +46,39 @@ SchemaEntry make_schema() {
         {
             word("apiVersion", "The version of this format", {"runner/v1"}, true),
             word("kind", "What this document describes", {"Cluster"}, true),
-            object("metadata", "Which cluster this is; kept in the ledger, and compared with it", true,
-                   {text("name", "The cluster's name", true, name_pattern), text("region", "Where it runs"),
-                    text("accountID", "The account that owns it")}),
+            object(
+                "metadata", "Which cluster this is; kept in the ledger, and compared with it", true,
+                {text("name", "The cluster's name", true, name_pattern),
+                 text("region", "Where it runs"), text("accountID", "The account that owns it")}),
             plain("originalVersion", ValueKind::version,
                   "The version that the cluster was made with; nothing at or below it ever runs"),
             plain("targetVersion", ValueKind::target, "latest (default), stable, or a version"),
-            text("repositoryDirectory", "The infrastructure repository, relative to this file; default: its folder"),
+            text("repositoryDirectory",
+                 "The infrastructure repository, relative to this file; default: its folder"),
             text("state", "The ledger, relative to this file; default: .runner/state.db"),
-            object("releases", "Where upgrades come from", true,
-                   {word("source", "The kind of source", {"github", "directory", "git"}, true),
-                    text("repository", "OWNER/NAME, for github", false, "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"),
-                    text("directory", "A folder per tag, for directory; relative to this file"),
-                    text("api", "Base address of the API, for github; also GitHub Enterprise and Gitea", false,
-                         "^https?://[^\\s]+$"),
-                    text("prefix", "What asset names begin with; default: upgrade", false, "^[A-Za-z0-9][A-Za-z0-9-]*$"),
-                    word("channel", "preview takes pre-releases too; default: stable", {"stable", "preview"}),
-                    text("tokenEnv", "The environment variable that holds the token, never the token", false,
-                         "^[A-Za-z_][A-Za-z0-9_]*$")}),
-            object("trust", "Which releases are believed", false,
-                   {word("verification", "Of signatures; digests are always checked; default: enabled",
-                         {"enabled", "warn", "disabled"}),
-                    plain("publicKeys", ValueKind::texts, "minisign public keys")}),
+            object(
+                "releases", "Where upgrades come from", true,
+                {word("source", "The kind of source", {"github", "directory", "git"}, true),
+                 text("repository", "OWNER/NAME, for github", false,
+                      "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"),
+                 text("directory", "A folder per tag, for directory; relative to this file"),
+                 text("api",
+                      "Base address of the API, for github; also GitHub Enterprise and Gitea",
+                      false, "^https?://[^\\s]+$"),
+                 text("prefix", "What asset names begin with; default: upgrade", false,
+                      "^[A-Za-z0-9][A-Za-z0-9-]*$"),
+                 word("channel", "preview takes pre-releases too; default: stable",
+                      {"stable", "preview"}),
+                 text("tokenEnv", "The environment variable that holds the token, never the token",
+                      false, "^[A-Za-z_][A-Za-z0-9_]*$")}),
+            object(
+                "trust", "Which releases are believed", false,
+                {word("verification", "Of signatures; digests are always checked; default: enabled",
+                      {"enabled", "warn", "disabled"}),
+                 plain("publicKeys", ValueKind::texts, "minisign public keys")}),
             plain("environment", ValueKind::name_map, "Environment variables of the upgrades"),
-            plain("parameters", ValueKind::text_map, "Values for the parameters that upgrades declare"),
+            plain("parameters", ValueKind::text_map,
+                  "Values for the parameters that upgrades declare"),
         });
 }
 
@@ -78,14 +103,18 @@ Json schema_of(const SchemaEntry& entry) {
             json["minLength"] = 1;
             if (!entry.pattern.empty()) json["pattern"] = entry.pattern;
             break;
-        case ValueKind::word: json["enum"] = entry.words; break;
+        case ValueKind::word:
+            json["enum"] = entry.words;
+            break;
         case ValueKind::version:
             json["type"] = "string";
             json["pattern"] = "^v?[0-9]+\\.[0-9]+\\.[0-9]+(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$";
             break;
         case ValueKind::target:
             json["type"] = "string";
-            json["pattern"] = "^(latest|stable|v?[0-9]+\\.[0-9]+\\.[0-9]+(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?)$";
+            json["pattern"] =
+                "^(latest|stable|v?[0-9]+\\.[0-9]+\\.[0-9]+(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?)"
+                "$";
             break;
         case ValueKind::texts:
             json["type"] = "array";
@@ -113,7 +142,8 @@ const SchemaEntry& config_schema() {
 }
 
 std::string config_json_schema() {
-    Json json = {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "runner/v1 Cluster"}};
+    Json json = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                 {"title", "runner/v1 Cluster"}};
     json.update(schema_of(config_schema()));
     return dump_json(json, 2) + '\n';
 }

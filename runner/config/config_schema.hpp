@@ -8,14 +8,14 @@
 namespace runner {
 
 enum class ValueKind {
-    object,      ///< with the keys of `children`
-    text,        ///< a string, not empty
-    word,        ///< one of `words`
-    version,     ///< MAJOR.MINOR.PATCH[-PRERELEASE]
-    target,      ///< latest, stable or a version
-    texts,       ///< a list of strings
-    text_map,    ///< any keys, string values
-    name_map,    ///< environment variables: names [A-Za-z_][A-Za-z0-9_]*, string values
+    object,    ///< with the keys of `children`
+    text,      ///< a string, not empty
+    word,      ///< one of `words`
+    version,   ///< MAJOR.MINOR.PATCH[-PRERELEASE]
+    target,    ///< latest, stable or a version
+    texts,     ///< a list of strings
+    text_map,  ///< any keys, string values
+    name_map,  ///< environment variables: names [A-Za-z_][A-Za-z0-9_]*, string values
 };
 
 struct SchemaEntry {

@@ -22,7 +22,8 @@ const char* kind_name(const YAML::Node& node) {
 /// The key of `entries` that was probably meant: the one that differs in case or by one edit only.
 std::string nearest(const std::vector<SchemaEntry>& entries, const std::string& key) {
     const auto lower = [](std::string text) {
-        std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+        std::transform(text.begin(), text.end(), text.begin(),
+                       [](unsigned char c) { return std::tolower(c); });
         return text;
     };
     const auto distance = [](const std::string& a, const std::string& b) {
@@ -50,11 +51,19 @@ class Checker {
 
     void check(const YAML::Node& node, const SchemaEntry& entry) {
         switch (entry.kind) {
-            case ValueKind::object: check_object(node, entry); break;
-            case ValueKind::texts: check_list(node, entry); break;
+            case ValueKind::object:
+                check_object(node, entry);
+                break;
+            case ValueKind::texts:
+                check_list(node, entry);
+                break;
             case ValueKind::text_map:
-            case ValueKind::name_map: check_map(node, entry); break;
-            default: check_scalar(node, entry); break;
+            case ValueKind::name_map:
+                check_map(node, entry);
+                break;
+            default:
+                check_scalar(node, entry);
+                break;
         }
     }
 
@@ -71,14 +80,16 @@ class Checker {
         std::set<std::string> seen;
         for (const auto& pair : node) {
             const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
-            const auto child = std::find_if(entry.children.begin(), entry.children.end(),
-                                            [&](const SchemaEntry& candidate) { return candidate.key == key; });
+            const auto child =
+                std::find_if(entry.children.begin(), entry.children.end(),
+                             [&](const SchemaEntry& candidate) { return candidate.key == key; });
             if (!seen.insert(key).second) {
                 add(pair.first.Mark(), "'" + key + "' is there twice");
             } else if (child == entry.children.end()) {
                 const std::string meant = nearest(entry.children, key);
-                add(pair.first.Mark(), "unknown key '" + key + "' in " + place(entry) +
-                                           (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
+                add(pair.first.Mark(),
+                    "unknown key '" + key + "' in " + place(entry) +
+                        (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
             } else {
                 check(pair.second, *child);
             }
@@ -90,7 +101,10 @@ class Checker {
         }
     }
 
-    static std::string place(const SchemaEntry& entry) { return entry.key.find(' ') == std::string::npos ? "'" + entry.key + "'" : "the " + entry.key; }
+    static std::string place(const SchemaEntry& entry) {
+        return entry.key.find(' ') == std::string::npos ? "'" + entry.key + "'"
+                                                        : "the " + entry.key;
+    }
 
     void check_scalar(const YAML::Node& node, const SchemaEntry& entry) {
         if (!node.IsScalar()) {
@@ -102,12 +116,14 @@ class Checker {
             add(node.Mark(), "'" + entry.key + "' must not be empty");
         } else if (entry.kind == ValueKind::word) {
             if (std::find(entry.words.begin(), entry.words.end(), value) == entry.words.end()) {
-                add(node.Mark(), "'" + entry.key + "' must be " + join(entry.words, " or ") + ", not '" + value + "'");
+                add(node.Mark(), "'" + entry.key + "' must be " + join(entry.words, " or ") +
+                                     ", not '" + value + "'");
             }
         } else if (entry.kind == ValueKind::version || entry.kind == ValueKind::target) {
             check_version(node, entry);
         } else if (!entry.pattern.empty() && !std::regex_match(value, std::regex(entry.pattern))) {
-            add(node.Mark(), "'" + entry.key + "' is '" + value + "', which does not match " + entry.pattern);
+            add(node.Mark(),
+                "'" + entry.key + "' is '" + value + "', which does not match " + entry.pattern);
         }
     }
 
@@ -128,7 +144,8 @@ class Checker {
         }
         for (const auto& item : node) {
             if (!item.IsScalar() || item.Scalar().empty()) {
-                add(item.Mark(), "'" + entry.key + "' must hold single values, not " + kind_name(item));
+                add(item.Mark(),
+                    "'" + entry.key + "' must hold single values, not " + kind_name(item));
             }
         }
     }
@@ -144,10 +161,12 @@ class Checker {
             const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
             if (!seen.insert(key).second) add(pair.first.Mark(), "'" + key + "' is there twice");
             if (entry.kind == ValueKind::name_map && !std::regex_match(key, name_pattern)) {
-                add(pair.first.Mark(), "'" + key + "' in '" + entry.key + "' is no name for an environment variable");
+                add(pair.first.Mark(),
+                    "'" + key + "' in '" + entry.key + "' is no name for an environment variable");
             }
             if (!pair.second.IsScalar()) {
-                add(pair.second.Mark(), "'" + key + "' in '" + entry.key + "' must be a single value, not " +
+                add(pair.second.Mark(), "'" + key + "' in '" + entry.key +
+                                            "' must be a single value, not " +
                                             kind_name(pair.second));
             }
         }
@@ -159,9 +178,10 @@ class Checker {
 std::vector<ConfigProblem> check_config(const YAML::Node& node, const SchemaEntry& schema) {
     Checker checker;
     checker.check(node, schema);
-    std::stable_sort(checker.problems.begin(), checker.problems.end(), [](const auto& a, const auto& b) {
-        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-    });
+    std::stable_sort(checker.problems.begin(), checker.problems.end(),
+                     [](const auto& a, const auto& b) {
+                         return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+                     });
     return checker.problems;
 }
 

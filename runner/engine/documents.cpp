@@ -20,7 +20,8 @@ Json parameters_of(const Manifest& manifest) {
                       {"description", parameter.description},
                       {"required", parameter.required},
                       {"secret", parameter.secret}};
-        if (parameter.default_value && !parameter.secret) entry["default"] = *parameter.default_value;
+        if (parameter.default_value && !parameter.secret)
+            entry["default"] = *parameter.default_value;
         list.push_back(std::move(entry));
     }
     return list;
@@ -49,7 +50,8 @@ Json due_entry(const PlannedUpgrade& upgrade) {
 }
 
 Json other_entry(const OtherEntry& other) {
-    return {{"version", other.version}, {"reason", to_string(other.reason)}, {"detail", other.detail}};
+    return {
+        {"version", other.version}, {"reason", to_string(other.reason)}, {"detail", other.detail}};
 }
 
 Json lease_entry(const std::optional<LeaseInfo>& lease) {
@@ -65,16 +67,24 @@ Json lease_entry(const std::optional<LeaseInfo>& lease) {
 
 Json identity_entry(const std::optional<ClusterIdentity>& identity) {
     if (!identity) return nullptr;
-    return {{"name", identity->name}, {"region", identity->region}, {"accountID", identity->account_id}};
+    return {{"name", identity->name},
+            {"region", identity->region},
+            {"accountID", identity->account_id}};
 }
 
 Json done_entry(const DoneRecord& done) {
-    return {{"version", done.version},   {"tag", done.tag}, {"platform", done.platform},
-            {"digest", done.digest},     {"recordedAt", format_time(done.recorded_at)},
-            {"run", done.run},           {"how", done.how}};
+    return {{"version", done.version},
+            {"tag", done.tag},
+            {"platform", done.platform},
+            {"digest", done.digest},
+            {"recordedAt", format_time(done.recorded_at)},
+            {"run", done.run},
+            {"how", done.how}};
 }
 
-Json optional_time(const std::optional<Time>& time) { return time ? Json(format_time(*time)) : Json(); }
+Json optional_time(const std::optional<Time>& time) {
+    return time ? Json(format_time(*time)) : Json();
+}
 
 Json plan_fields(const RunReport& report) {
     Json json = {{"schemaVersion", k_schema_version},
@@ -109,7 +119,8 @@ Json upgrade_document(const RunReport& report) {
     json.erase("finalVersion");
     json.erase("error");
     for (std::size_t i = 0; i < report.due.size(); ++i) {
-        json["due"][i]["outcome"] = report.due[i].outcome ? Json(to_string(*report.due[i].outcome)) : Json();
+        json["due"][i]["outcome"] =
+            report.due[i].outcome ? Json(to_string(*report.due[i].outcome)) : Json();
         json["due"][i]["message"] = report.due[i].message;
     }
     json["run"] = report.run;
@@ -125,7 +136,8 @@ Json upgrade_document(const RunReport& report) {
     return json;
 }
 
-Json history_document(const std::vector<RunRecord>& runs, const std::optional<std::int64_t>& first_broken_event) {
+Json history_document(const std::vector<RunRecord>& runs,
+                      const std::optional<std::int64_t>& first_broken_event) {
     Json json = {{"schemaVersion", k_schema_version}, {"runs", Json::array()}};
     for (const RunRecord& run : runs) {
         Json entry = {{"id", run.start.id},
@@ -141,24 +153,27 @@ Json history_document(const std::vector<RunRecord>& runs, const std::optional<st
                       {"finishedAt", optional_time(run.finished_at)},
                       {"upgrades", Json::array()}};
         for (const AttemptRecord& attempt : run.attempts) {
-            entry["upgrades"].push_back({{"version", attempt.version},
-                                         {"outcome", attempt.outcome.empty() ? Json() : Json(attempt.outcome)},
-                                         {"message", attempt.message},
-                                         {"digest", attempt.digest},
-                                         {"late", attempt.late},
-                                         {"startedAt", format_time(attempt.started_at)},
-                                         {"finishedAt", optional_time(attempt.finished_at)},
-                                         {"applyMs", attempt.apply_time.count()},
-                                         {"verifyMs", attempt.verify_time.count()}});
+            entry["upgrades"].push_back(
+                {{"version", attempt.version},
+                 {"outcome", attempt.outcome.empty() ? Json() : Json(attempt.outcome)},
+                 {"message", attempt.message},
+                 {"digest", attempt.digest},
+                 {"late", attempt.late},
+                 {"startedAt", format_time(attempt.started_at)},
+                 {"finishedAt", optional_time(attempt.finished_at)},
+                 {"applyMs", attempt.apply_time.count()},
+                 {"verifyMs", attempt.verify_time.count()}});
         }
         json["runs"].push_back(std::move(entry));
     }
-    json["chain"] = first_broken_event ? Json({{"intact", false}, {"firstBrokenEvent", *first_broken_event}})
-                                       : Json({{"intact", true}});
+    json["chain"] = first_broken_event
+                        ? Json({{"intact", false}, {"firstBrokenEvent", *first_broken_event}})
+                        : Json({{"intact", true}});
     return json;
 }
 
-Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done, const std::optional<LeaseInfo>& lease) {
+Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done,
+                    const std::optional<LeaseInfo>& lease) {
     Json json = {{"schemaVersion", k_schema_version},
                  {"cluster", identity_entry(facts.identity)},
                  {"originalVersion", optional_version(facts.cluster.original_version)},
@@ -182,14 +197,20 @@ LedgerDump parse_export(const std::string& text, const std::string& what) {
     try {
         const Json document = parse_json(text, what);
         const JsonObject object(document, what);
-        if (object.string("kind") != "RunnerLedger" || object.integer("schemaVersion") != k_schema_version) {
-            object.fail("kind", "must be RunnerLedger with schemaVersion 1, as 'runner state export' writes it");
+        if (object.string("kind") != "RunnerLedger" ||
+            object.integer("schemaVersion") != k_schema_version) {
+            object.fail(
+                "kind",
+                "must be RunnerLedger with schemaVersion 1, as 'runner state export' writes it");
         }
         LedgerDump dump;
         const JsonObject cluster(object.at("cluster"), what + ": cluster");
-        dump.identity = {cluster.string("name"), cluster.string_or("region", ""), cluster.string_or("accountID", "")};
-        if (object.has("originalVersion")) dump.original_version = SemanticVersion::parse(object.string("originalVersion"));
-        if (object.has("clusterVersion")) dump.cluster_version = SemanticVersion::parse(object.string("clusterVersion"));
+        dump.identity = {cluster.string("name"), cluster.string_or("region", ""),
+                         cluster.string_or("accountID", "")};
+        if (object.has("originalVersion"))
+            dump.original_version = SemanticVersion::parse(object.string("originalVersion"));
+        if (object.has("clusterVersion"))
+            dump.cluster_version = SemanticVersion::parse(object.string("clusterVersion"));
         const Json& upgrades = object.at("upgrades");
         if (!upgrades.is_array()) object.fail("upgrades", "must be a list");
         for (const Json& item : upgrades) {
@@ -200,7 +221,8 @@ LedgerDump parse_export(const std::string& text, const std::string& what) {
             done.platform = entry.string_or("platform", "");
             done.digest = entry.string_or("digest", "");
             done.run = entry.string_or("run", "");
-            if (!done.digest.empty() && !Digest::parse(done.digest)) entry.fail("digest", "must be 64 hexadecimal digits");
+            if (!done.digest.empty() && !Digest::parse(done.digest))
+                entry.fail("digest", "must be 64 hexadecimal digits");
             dump.done.push_back(std::move(done));
         }
         return dump;

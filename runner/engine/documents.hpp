@@ -10,8 +10,10 @@ namespace runner {
 
 Json plan_document(const RunReport& report);
 Json upgrade_document(const RunReport& report);
-Json history_document(const std::vector<RunRecord>& runs, const std::optional<std::int64_t>& first_broken_event);
-Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done, const std::optional<LeaseInfo>& lease);
+Json history_document(const std::vector<RunRecord>& runs,
+                      const std::optional<std::int64_t>& first_broken_event);
+Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done,
+                    const std::optional<LeaseInfo>& lease);
 
 /// `state export`'s document, and the inverse; throws Error{usage} that names what is wrong.
 Json export_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done);

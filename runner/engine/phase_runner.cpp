@@ -40,16 +40,29 @@ class AttemptLog {
     UniqueFd m_fd;
 };
 
-std::string join_arguments(const std::vector<std::string>& arguments) { return sanitize(join(arguments, " ")); }
+std::string join_arguments(const std::vector<std::string>& arguments) {
+    return sanitize(join(arguments, " "));
+}
 
 /// Serves one phase.
 class PhaseEvents final : public HostEvents {
  public:
-    PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view, Ledger* writer, std::string run,
-                const std::filesystem::path& log, const std::filesystem::path& repository, Reporter& reporter,
-                Terminal& terminal, bool yes, bool debug, const Clock& clock)
-        : m_upgrade(upgrade), m_phase(phase), m_view(view), m_writer(writer), m_run(std::move(run)), m_log(log),
-          m_repository(repository), m_reporter(reporter), m_terminal(terminal), m_yes(yes), m_debug(debug), m_clock(clock),
+    PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view, Ledger* writer,
+                std::string run, const std::filesystem::path& log,
+                const std::filesystem::path& repository, Reporter& reporter, Terminal& terminal,
+                bool yes, bool debug, const Clock& clock)
+        : m_upgrade(upgrade),
+          m_phase(phase),
+          m_view(view),
+          m_writer(writer),
+          m_run(std::move(run)),
+          m_log(log),
+          m_repository(repository),
+          m_reporter(reporter),
+          m_terminal(terminal),
+          m_yes(yes),
+          m_debug(debug),
+          m_clock(clock),
           m_last_heartbeat(clock.steady()) {}
 
     void on_log(std::int32_t level, const std::string& text) override {
@@ -60,8 +73,10 @@ class PhaseEvents final : public HostEvents {
     void on_output(std::string_view bytes) override {
         m_partial += bytes;
         std::size_t begin = 0;
-        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos; begin = end + 1) {
-            line(UPGRADE_LOG_INFO, sanitize(std::string_view(m_partial).substr(begin, end - begin)));
+        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos;
+             begin = end + 1) {
+            line(UPGRADE_LOG_INFO,
+                 sanitize(std::string_view(m_partial).substr(begin, end - begin)));
         }
         m_partial.erase(0, begin);
     }
@@ -94,17 +109,21 @@ class PhaseEvents final : public HostEvents {
         return m_view.state_value(scope, m_upgrade.version, key);
     }
 
-    void record_files(const std::string& step, const std::vector<HostFileChange>& changes) override {
+    void record_files(const std::string& step,
+                      const std::vector<HostFileChange>& changes) override {
         std::vector<FileIntent> intents;
         for (const HostFileChange& change : changes) {
-            // The messages come from another process: nothing in them may lead out of the repository.
+            // The messages come from another process: nothing in them may lead out of the
+            // repository.
             upgrade::services::check_path(change.path);
-            FileIntent intent{change.path, change.temporary, change.backup, std::nullopt, std::nullopt};
+            FileIntent intent{change.path, change.temporary, change.backup, std::nullopt,
+                              std::nullopt};
             if (!change.temporary.empty()) {
                 upgrade::services::check_path(change.temporary);
                 intent.new_digest = sha256(read_file(m_repository / change.temporary, k_max_file));
             }
-            if (!change.backup.empty()) intent.old_digest = sha256(read_file(change.backup, k_max_file));
+            if (!change.backup.empty())
+                intent.old_digest = sha256(read_file(change.backup, k_max_file));
             intents.push_back(std::move(intent));
         }
         writer().record_files(m_run, m_upgrade.version, step, intents);
@@ -117,8 +136,17 @@ class PhaseEvents final : public HostEvents {
         throw Error(Failure::preparation, "rollback is not available in this version");
     }
 
+    void on_stop_signal(int count) override {
+        if (count == 1)
+            m_reporter.notice("stopping after " + m_upgrade.version +
+                              "; a second signal cancels it");
+        if (count == 2)
+            m_reporter.notice("cancelling " + m_upgrade.version + "; a third signal kills it");
+    }
+
     void tick() override {
-        if (m_writer == nullptr || m_clock.steady() - m_last_heartbeat < k_heartbeat_interval) return;
+        if (m_writer == nullptr || m_clock.steady() - m_last_heartbeat < k_heartbeat_interval)
+            return;
         m_last_heartbeat = m_clock.steady();
         m_writer->heartbeat();
     }
@@ -129,7 +157,9 @@ class PhaseEvents final : public HostEvents {
         m_reporter.line(level, text);
     }
     Ledger& writer() {
-        if (m_writer == nullptr) throw Error(Failure::preparation, "a phase that changes nothing wants something recorded");
+        if (m_writer == nullptr)
+            throw Error(Failure::preparation,
+                        "a phase that changes nothing wants something recorded");
         return *m_writer;
     }
 
@@ -152,13 +182,21 @@ class PhaseEvents final : public HostEvents {
 }  // namespace
 
 UniqueFd seal(const UpgradeImage& image) {
-    return make_sealed_file(image.name.c_str(), image.content, image.form == UpgradeForm::executable);
+    return make_sealed_file(image.name.c_str(), image.content,
+                            image.form == UpgradeForm::executable);
 }
 
-PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options, LedgerView& ledger, Reporter& reporter,
-                         Terminal& terminal, const StopSignals& signals, const Clock& clock)
-    : m_config(config), m_options(options), m_ledger(ledger), m_reporter(reporter), m_terminal(terminal), m_clock(clock),
-      m_temporary("runner"), m_host({plugin_environment(config.environment), options.lease}, signals, clock) {}
+PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options,
+                         LedgerView& ledger, Reporter& reporter, Terminal& terminal,
+                         const StopSignals& signals, const Clock& clock)
+    : m_config(config),
+      m_options(options),
+      m_ledger(ledger),
+      m_reporter(reporter),
+      m_terminal(terminal),
+      m_clock(clock),
+      m_temporary("runner"),
+      m_host({plugin_environment(config.environment), options.lease}, signals, clock) {}
 
 PhaseRunner::~PhaseRunner() = default;
 
@@ -182,10 +220,12 @@ PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase 
                     {"debug", m_options.debug ? "true" : "false"}};
     request.parameters = upgrade.parameters;
     request.timeout = upgrade.manifest.timeout;
-    if (upgrade.form == UpgradeForm::plugin) request.finished_steps = m_ledger.finished_steps(upgrade.version);
+    if (upgrade.form == UpgradeForm::plugin)
+        request.finished_steps = m_ledger.finished_steps(upgrade.version);
     if (upgrade.form == UpgradeForm::executable) {
         if (m_options.debug) request.arguments.emplace_back("--debug");
-        request.arguments.emplace_back(phase == HostPhase::simulate ? "--dry-run=true" : "--dry-run=false");
+        request.arguments.emplace_back(phase == HostPhase::simulate ? "--dry-run=true"
+                                                                    : "--dry-run=false");
         if (m_options.yes) request.arguments.emplace_back("--confirm");
         request.relay_input = !m_options.yes && m_terminal.interactive();
     }
@@ -199,14 +239,16 @@ PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_f
         request.overlay = m_overlay.get();
         request.another_follows = another_follows || phase == HostPhase::preflight;
         if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
-        PhaseEvents events(upgrade, phase, m_ledger, nullptr, "", {}, m_config.repository_directory, m_reporter, m_terminal,
-                           m_options.yes, m_options.debug, m_clock);
+        PhaseEvents events(upgrade, phase, m_ledger, nullptr, "", {}, m_config.repository_directory,
+                           m_reporter, m_terminal, m_options.yes, m_options.debug, m_clock);
         PhaseResult result = m_host.run(request, events);
         events.end_of_output();
         return result;
     };
-    PhaseResult result = run(upgrade.form == UpgradeForm::plugin ? HostPhase::preflight : HostPhase::simulate);
-    if (result.ok() && result.phase == HostPhase::preflight && result.has("preflight")) result = run(HostPhase::simulate);
+    PhaseResult result =
+        run(upgrade.form == UpgradeForm::plugin ? HostPhase::preflight : HostPhase::simulate);
+    if (result.ok() && result.phase == HostPhase::preflight && result.has("preflight"))
+        result = run(HostPhase::simulate);
     if (result.ok() && result.changes) report_changes(result);
     return result;
 }
@@ -218,13 +260,15 @@ std::optional<std::string> PhaseRunner::content_before(const std::string& path) 
 }
 
 void PhaseRunner::report_changes(const PhaseResult& result) {
-    const std::string bytes = read_all(result.changes.get(), k_max_changes, "the simulated changes");
+    const std::string bytes =
+        read_all(result.changes.get(), k_max_changes, "the simulated changes");
     upgrade::services::FileChanges changes;
     try {
         changes = upgrade::services::decode(bytes);
         for (const auto& [path, change] : changes) upgrade::services::check_path(path);
     } catch (const std::exception& error) {
-        throw Error(Failure::preparation, std::string("the simulation's result is refused: ") + error.what());
+        throw Error(Failure::preparation,
+                    std::string("the simulation's result is refused: ") + error.what());
     }
     for (const auto& [path, change] : changes) {
         const auto before = content_before(path);
@@ -241,24 +285,28 @@ void PhaseRunner::report_changes(const PhaseResult& result) {
     write_all(m_overlay.get(), bytes, "the changes so far");
 }
 
-PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer, const std::string& run,
-                               const std::filesystem::path& log, bool another_follows) {
+PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer,
+                               const std::string& run, const std::filesystem::path& log,
+                               bool another_follows) {
     PhaseRequest request = request_for(upgrade, HostPhase::apply);
     request.another_follows = another_follows;
-    PhaseEvents events(upgrade, HostPhase::apply, writer, &writer, run, log, m_config.repository_directory, m_reporter,
-                       m_terminal, m_options.yes, m_options.debug, m_clock);
+    PhaseEvents events(upgrade, HostPhase::apply, writer, &writer, run, log,
+                       m_config.repository_directory, m_reporter, m_terminal, m_options.yes,
+                       m_options.debug, m_clock);
     PhaseResult result = m_host.run(request, events);
     events.end_of_output();
     return result;
 }
 
-PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer, const std::string& run,
-                                const std::filesystem::path& log, bool another_follows) {
+PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
+                                const std::string& run, const std::filesystem::path& log,
+                                bool another_follows) {
     PhaseRequest request = request_for(upgrade, HostPhase::verify);
     request.another_follows = another_follows;
     LedgerView& view = writer != nullptr ? *writer : m_ledger;
-    PhaseEvents events(upgrade, HostPhase::verify, view, writer, run, log, m_config.repository_directory, m_reporter,
-                       m_terminal, m_options.yes, m_options.debug, m_clock);
+    PhaseEvents events(upgrade, HostPhase::verify, view, writer, run, log,
+                       m_config.repository_directory, m_reporter, m_terminal, m_options.yes,
+                       m_options.debug, m_clock);
     PhaseResult result = m_host.run(request, events);
     events.end_of_output();
     return result;
@@ -268,8 +316,9 @@ PhaseResult PhaseRunner::describe(const RunnableUpgrade& upgrade) {
     PhaseRequest request = request_for(upgrade, HostPhase::preflight);
     request.describe = true;
     request.manifest = nullptr;
-    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, nullptr, "", {}, m_config.repository_directory, m_reporter,
-                       m_terminal, m_options.yes, m_options.debug, m_clock);
+    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, nullptr, "", {},
+                       m_config.repository_directory, m_reporter, m_terminal, m_options.yes,
+                       m_options.debug, m_clock);
     return m_host.run(request, events);
 }
 

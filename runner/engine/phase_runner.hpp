@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the phases of upgrades for the engine: requests made from config and manifest, events handed to the reporter, the
-// log and the ledger, and the file changes of a simulated chain carried from one upgrade to the next.
+// Runs the phases of upgrades for the engine: requests made from config and manifest, events handed
+// to the reporter, the log and the ledger, and the file changes of a simulated chain carried from
+// one upgrade to the next.
 #pragma once
 
 #include <filesystem>
@@ -24,10 +25,10 @@ namespace runner {
 struct RunnableUpgrade {
     std::string version;
     Manifest manifest;
-    Json manifest_json;          ///< what the plugin's own description is compared with
+    Json manifest_json;  ///< what the plugin's own description is compared with
     bool check_description = true;
     UpgradeForm form = UpgradeForm::plugin;
-    UniqueFd image;              ///< sealed
+    UniqueFd image;  ///< sealed
     ParameterValues parameters;
 };
 
@@ -36,19 +37,21 @@ UniqueFd seal(const UpgradeImage& image);
 
 struct PhaseRunnerOptions {
     bool debug = false;
-    bool yes = false;            ///< confirmations are skipped
-    bool simulating_run = false; ///< nothing is applied after the simulation
+    bool yes = false;             ///< confirmations are skipped
+    bool simulating_run = false;  ///< nothing is applied after the simulation
     int lease = -1;
 };
 
 class PhaseRunner {
  public:
     /// All references must outlive it. `ledger` serves state values and finished steps.
-    PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options, LedgerView& ledger, Reporter& reporter,
-                Terminal& terminal, const StopSignals& signals, const Clock& clock);
+    PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options, LedgerView& ledger,
+                Reporter& reporter, Terminal& terminal, const StopSignals& signals,
+                const Clock& clock);
     ~PhaseRunner();
 
-    /// preflight and simulation; the diff against what came before is reported. `last`: no other simulation follows.
+    /// preflight and simulation; the diff against what came before is reported. `last`: no other
+    /// simulation follows.
     PhaseResult simulate(const RunnableUpgrade& upgrade, bool another_follows);
 
     /// The real thing. `writer` records steps and files; `log` is the file that keeps the output.

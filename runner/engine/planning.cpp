@@ -24,12 +24,18 @@ std::vector<UpgradeVersion> parse_all(const std::vector<std::string>& texts) {
 
 std::string detail_of(const Release& release, Reason reason, const Plan& plan) {
     switch (reason) {
-        case Reason::newer_than_target: return "above the target " + plan.target.to_string();
-        case Reason::not_newer_than_original: return "not above the original version " + plan.original_version.to_string();
-        case Reason::prerelease: return "a pre-release; the channel is stable";
-        case Reason::not_selected: return "left out by --only or --skip";
-        case Reason::malformed_release: return release.problem;
-        default: return {};
+        case Reason::newer_than_target:
+            return "above the target " + plan.target.to_string();
+        case Reason::not_newer_than_original:
+            return "not above the original version " + plan.original_version.to_string();
+        case Reason::prerelease:
+            return "a pre-release; the channel is stable";
+        case Reason::not_selected:
+            return "left out by --only or --skip";
+        case Reason::malformed_release:
+            return release.problem;
+        default:
+            return {};
     }
 }
 
@@ -40,29 +46,38 @@ void check_identity(const ClusterConfig& config, const LedgerFacts& facts) {
     const ClusterIdentity own{config.name, config.region, config.account_id};
     if (*facts.identity != own) {
         throw Error(Failure::refused,
-                    "the ledger " + config.state.string() + " is of the cluster " + describe(*facts.identity) + ", the config " +
-                        config.file.string() + " is of " + describe(own) + "; nothing was changed",
+                    "the ledger " + config.state.string() + " is of the cluster " +
+                        describe(*facts.identity) + ", the config " + config.file.string() +
+                        " is of " + describe(own) + "; nothing was changed",
                     "name the right config, or another 'state' in it");
     }
     const auto& stored = facts.cluster.original_version;
     if (stored && config.original_version && *stored != *config.original_version) {
         throw Error(Failure::usage,
-                    config.file.string() + " says originalVersion " + config.original_version->to_string() +
-                        ", the ledger has " + stored->to_string() + ", which is fixed",
+                    config.file.string() + " says originalVersion " +
+                        config.original_version->to_string() + ", the ledger has " +
+                        stored->to_string() + ", which is fixed",
                     "correct the config");
     }
 }
 
-std::optional<SemanticVersion> known_original_version(const ClusterConfig& config, const LedgerFacts& facts) {
-    return facts.cluster.original_version ? facts.cluster.original_version : config.original_version;
+std::optional<SemanticVersion> known_original_version(const ClusterConfig& config,
+                                                      const LedgerFacts& facts) {
+    return facts.cluster.original_version ? facts.cluster.original_version
+                                          : config.original_version;
 }
 
 Planner::Planner(const ClusterConfig& config, ReleaseSource& source)
-    : m_config(config), m_source(source), m_store(source, config.releases.prefix, Platform::current()) {}
+    : m_config(config),
+      m_source(source),
+      m_store(source, config.releases.prefix, Platform::current()) {}
 
-void Planner::list() { m_releases = m_source.list(); }
+void Planner::list() {
+    m_releases = m_source.list();
+}
 
-PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& original, const Selection& selection) {
+PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& original,
+                           const Selection& selection) {
     PlanOptions options;
     options.target = selection.target.empty() ? m_config.target_version : selection.target;
     options.target_was_asked_for = !selection.target.empty();
@@ -76,7 +91,8 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
     // Digests of what is due, and of what is done and could have been changed since.
     std::vector<Release*> incomplete;
     for (Release& release : m_releases) {
-        if (release.version && !release.digest && release.problem.empty() && release.version->semver > original) {
+        if (release.version && !release.digest && release.problem.empty() &&
+            release.version->semver > original) {
             incomplete.push_back(&release);
         }
     }
@@ -90,7 +106,8 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
 
 void Planner::load_manifests(PreparedPlan& prepared) {
     std::vector<const Release*> due;
-    for (const DueUpgrade& upgrade : prepared.plan.due) due.push_back(&prepared.releases[upgrade.release]);
+    for (const DueUpgrade& upgrade : prepared.plan.due)
+        due.push_back(&prepared.releases[upgrade.release]);
     prepared.upgrades = m_store.manifests(due);
     std::set<std::string> known;
     for (const Release& release : prepared.releases) {
@@ -98,7 +115,8 @@ void Planner::load_manifests(PreparedPlan& prepared) {
     }
     for (const KnownUpgrade& upgrade : prepared.upgrades) {
         for (const std::string& before : upgrade.manifest.after) {
-            const bool above = UpgradeVersion::parse(before).semver > prepared.plan.original_version;
+            const bool above =
+                UpgradeVersion::parse(before).semver > prepared.plan.original_version;
             if (known.count(before) != 0 || !above) continue;
             throw Error(Failure::preparation,
                         upgrade.manifest.version.to_string() + " was released after " + before +
@@ -132,7 +150,8 @@ RunReport Planner::report(const PreparedPlan& prepared) {
     }
     for (const OtherUpgrade& other : prepared.plan.other) {
         const Release& release = prepared.releases[other.release];
-        report.other.push_back({release.version->to_string(), other.reason, detail_of(release, other.reason, prepared.plan)});
+        report.other.push_back({release.version->to_string(), other.reason,
+                                detail_of(release, other.reason, prepared.plan)});
     }
     return report;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a cluster config to a plan: the ledger looked at, the releases listed, what is due with its manifests.
+// From a cluster config to a plan: the ledger looked at, the releases listed, what is due with its
+// manifests.
 #pragma once
 
 #include <map>
@@ -22,12 +23,13 @@ struct Selection {
     std::vector<std::string> skip;
 };
 
-/// Compares the ledger's cluster with the config's. Throws Error{refused} naming both, and Error{usage} when the config
-/// says another original version than the one that is stored.
+/// Compares the ledger's cluster with the config's. Throws Error{refused} naming both, and
+/// Error{usage} when the config says another original version than the one that is stored.
 void check_identity(const ClusterConfig& config, const LedgerFacts& facts);
 
 /// The original version from the ledger, else from the config, else nothing.
-std::optional<SemanticVersion> known_original_version(const ClusterConfig& config, const LedgerFacts& facts);
+std::optional<SemanticVersion> known_original_version(const ClusterConfig& config,
+                                                      const LedgerFacts& facts);
 
 /// What a plan is made from and what it came to.
 struct PreparedPlan {
@@ -44,7 +46,8 @@ class Planner {
     void list();
 
     /// The plan for these facts; cheap, no I/O but for checksums that were never read.
-    PreparedPlan plan(const LedgerFacts& facts, const SemanticVersion& original, const Selection& selection);
+    PreparedPlan plan(const LedgerFacts& facts, const SemanticVersion& original,
+                      const Selection& selection);
 
     /// Checksums and manifests of the due upgrades.
     void load_manifests(PreparedPlan& prepared);

@@ -21,7 +21,8 @@ std::optional<Digest> digest_at(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::vector<std::string> restore_unfinished_files(Ledger& ledger, const std::filesystem::path& repository) {
+std::vector<std::string> restore_unfinished_files(Ledger& ledger,
+                                                  const std::filesystem::path& repository) {
     std::vector<std::string> notes;
     const std::vector<UnfinishedFiles> unfinished = ledger.unfinished_files();
     for (const UnfinishedFiles& files : unfinished) {
@@ -37,14 +38,16 @@ std::vector<std::string> restore_unfinished_files(Ledger& ledger, const std::fil
                 continue;
             }
             if (change.backup.empty()) {
-                if (::unlink(path.c_str()) != 0) throw system_error("cannot remove " + path.string(), errno);
+                if (::unlink(path.c_str()) != 0)
+                    throw system_error("cannot remove " + path.string(), errno);
             } else {
                 replace_file(path, read_file(change.backup, k_max_file));
             }
             ++restored;
         }
         if (restored > 0) {
-            notes.push_back("put back " + std::to_string(restored) + " file(s) that an unfinished step of " + files.version +
+            notes.push_back("put back " + std::to_string(restored) +
+                            " file(s) that an unfinished step of " + files.version +
                             " had changed");
         }
     }

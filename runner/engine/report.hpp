@@ -67,8 +67,10 @@ class Reporter {
     virtual void planned(const RunReport& report) = 0;
     virtual void fetching(std::uint64_t done, std::uint64_t total) = 0;
     virtual void simulation_begins(std::size_t count) = 0;
-    virtual void phase_begins(const std::string& version, HostPhase phase, std::size_t position, std::size_t count) = 0;
-    virtual void phase_ends(const std::string& version, HostPhase phase, const std::string& words, bool good) = 0;
+    virtual void phase_begins(const std::string& version, HostPhase phase, std::size_t position,
+                              std::size_t count) = 0;
+    virtual void phase_ends(const std::string& version, HostPhase phase, const std::string& words,
+                            bool good) = 0;
     /// Lines of the upgrade, both what it logs and what it prints.
     virtual void line(std::int32_t level, const std::string& text) = 0;
     virtual void step(const std::string& id, const std::string& description, HostPhase phase) = 0;

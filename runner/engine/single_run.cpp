@@ -39,9 +39,14 @@ class EmptyLedger final : public LedgerView {
     std::vector<DoneRecord> done() override { return {}; }
     std::optional<LeaseInfo> lease() override { return std::nullopt; }
     std::vector<RunRecord> runs(std::size_t, const std::string&) override { return {}; }
-    std::optional<Digest> pinned(const std::string&, const std::string&) override { return std::nullopt; }
+    std::optional<Digest> pinned(const std::string&, const std::string&) override {
+        return std::nullopt;
+    }
     std::vector<std::string> finished_steps(const std::string&) override { return {}; }
-    std::optional<std::string> state_value(std::int32_t, const std::string&, const std::string&) override { return std::nullopt; }
+    std::optional<std::string> state_value(std::int32_t, const std::string&,
+                                           const std::string&) override {
+        return std::nullopt;
+    }
     std::optional<std::int64_t> first_broken_event() override { return std::nullopt; }
 };
 
@@ -61,7 +66,8 @@ UpgradeImage image_from_file(const std::filesystem::path& file) {
     image.name = file.filename().string();
     image.content = read_file(file, k_max_plugin);
     const std::string extension = file.extension().string();
-    image.form = extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
+    image.form =
+        extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
     return image;
 }
 
@@ -69,12 +75,14 @@ UpgradeImage image_from_file(const std::filesystem::path& file) {
 Manifest manifest_from_name(const std::filesystem::path& file) {
     const std::string name = file.filename().string();
     const std::size_t underscore = name.find('_');
-    return Manifest::undeclared(UpgradeVersion::parse(underscore == std::string::npos ? name : name.substr(underscore + 1)));
+    return Manifest::undeclared(UpgradeVersion::parse(
+        underscore == std::string::npos ? name : name.substr(underscore + 1)));
 }
 
 class SingleRun {
  public:
-    SingleRun(const EngineParts& parts, const SingleRunRequest& request) : m_parts(parts), m_request(request) {}
+    SingleRun(const EngineParts& parts, const SingleRunRequest& request)
+        : m_parts(parts), m_request(request) {}
 
     RunReport run() {
         m_report.cluster = m_parts.config.name;
@@ -82,9 +90,12 @@ class SingleRun {
         try {
             work();
         } catch (const Error& error) {
-            const Failure failure = m_changing && error.failure() == Failure::preparation ? Failure::apply_failed : error.failure();
+            const Failure failure = m_changing && error.failure() == Failure::preparation
+                                        ? Failure::apply_failed
+                                        : error.failure();
             m_report.outcome = Outcome::failed;
-            m_report.error = RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
+            m_report.error = RunError{to_string(failure), error.what(), error.next(),
+                                      m_changing ? "perhaps" : "no"};
             m_report.exit_code = exit_code(failure);
             close(RunState::failed, Outcome::failed, error.what());
         }
@@ -116,10 +127,13 @@ class SingleRun {
         }
         if (!m_request.confirm) {
             if (!m_parts.terminal.interactive()) {
-                throw Error(Failure::usage, "there is no terminal to ask on, and --confirm was not given; nothing was changed",
+                throw Error(Failure::usage,
+                            "there is no terminal to ask on, and --confirm was not given; nothing "
+                            "was changed",
                             "add --confirm to go ahead without a question");
             }
-            const auto answer = m_parts.terminal.ask("Run " + version + " on the cluster '" + m_parts.config.name + "'? [y/N] ");
+            const auto answer = m_parts.terminal.ask("Run " + version + " on the cluster '" +
+                                                     m_parts.config.name + "'? [y/N] ");
             if (!answer || (*answer != "y" && *answer != "Y" && *answer != "yes")) {
                 throw Error(Failure::declined, "declined; nothing was changed");
             }
@@ -131,22 +145,27 @@ class SingleRun {
         UpgradeImage image;
         if (is_file(m_request.upgrade)) {
             image = image_from_file(m_request.upgrade);
-            m_upgrade.manifest = image.form == UpgradeForm::plugin
-                                     ? describe_plugin(m_request.upgrade, m_parts.signals, m_parts.clock)
-                                     : manifest_from_name(m_request.upgrade);
+            m_upgrade.manifest =
+                image.form == UpgradeForm::plugin
+                    ? describe_plugin(m_request.upgrade, m_parts.signals, m_parts.clock)
+                    : manifest_from_name(m_request.upgrade);
             m_upgrade.check_description = false;
         } else {
             require_verification(m_parts.config);
             const UpgradeVersion wanted = UpgradeVersion::parse(m_request.upgrade);
             m_releases = m_parts.source.list();
-            const auto found = std::find_if(m_releases.begin(), m_releases.end(),
-                                            [&](const Release& release) { return release.version == wanted; });
+            const auto found =
+                std::find_if(m_releases.begin(), m_releases.end(),
+                             [&](const Release& release) { return release.version == wanted; });
             if (found == m_releases.end()) {
-                throw Error(Failure::preparation, "there is no file and no release " + m_request.upgrade,
+                throw Error(Failure::preparation,
+                            "there is no file and no release " + m_request.upgrade,
                             "'runner releases list' shows the releases");
             }
             m_parts.source.complete({&*found});
-            if (!found->problem.empty()) throw Error(Failure::preparation, "release '" + found->tag + "' is malformed: " + found->problem);
+            if (!found->problem.empty())
+                throw Error(Failure::preparation,
+                            "release '" + found->tag + "' is malformed: " + found->problem);
             UpgradeStore store(m_parts.source, m_parts.config.releases.prefix, Platform::current());
             const std::vector<KnownUpgrade> known = store.manifests({&*found});
             store.fetch(known, {});
@@ -159,21 +178,27 @@ class SingleRun {
         m_upgrade.version = m_upgrade.manifest.version.to_string();
         m_upgrade.form = image.form;
         m_upgrade.image = seal(image);
-        m_upgrade.parameters = resolve_parameters({&m_upgrade.manifest}, m_request.parameters, m_parts.config.parameters,
-                                                  &m_parts.terminal).front();
+        m_upgrade.parameters = resolve_parameters({&m_upgrade.manifest}, m_request.parameters,
+                                                  m_parts.config.parameters, &m_parts.terminal)
+                                   .front();
     }
 
     void begin(const LedgerFacts& facts) {
         m_ledger = m_parts.open_ledger();
         const std::string id = make_run_id(m_parts.clock);
         const LeaseInfo owner = make_lease_owner(id);
-        acquire_lease(*m_ledger, owner, std::chrono::milliseconds(0), m_parts.signals, m_parts.clock);
+        acquire_lease(*m_ledger, owner, std::chrono::milliseconds(0), m_parts.signals,
+                      m_parts.clock);
         m_ledger->mark_interrupted();
-        for (const std::string& note : restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
+        for (const std::string& note :
+             restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
             m_parts.reporter.notice(note);
         }
-        if (!facts.identity) m_ledger->set_identity({m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
-        m_ledger->begin_run({id, "run " + m_upgrade.version, owner.actor, owner.host, owner.pid, RUNNER_VERSION, ""});
+        if (!facts.identity)
+            m_ledger->set_identity(
+                {m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
+        m_ledger->begin_run({id, "run " + m_upgrade.version, owner.actor, owner.host, owner.pid,
+                             RUNNER_VERSION, ""});
         m_report.run = id;
         move_to(RunState::fetching);
         move_to(RunState::simulating);
@@ -185,7 +210,8 @@ class SingleRun {
         options.yes = m_request.confirm;
         options.lease = m_ledger ? m_ledger->lease_descriptor() : -1;
         LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
-        m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal, m_parts.signals, m_parts.clock);
+        m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal,
+                         m_parts.signals, m_parts.clock);
     }
 
     void move_to(RunState next) {
@@ -196,7 +222,9 @@ class SingleRun {
     void close(RunState state, Outcome outcome, const std::string& message) {
         if (!m_ledger || m_report.run.empty() || is_end(m_state)) return;
         const RunState end = may_move(m_state, state) ? state : RunState::failed_pre;
-        m_ledger->finish_run(m_report.run, m_state, may_move(m_state, end) ? end : RunState::interrupted, outcome, message);
+        m_ledger->finish_run(m_report.run, m_state,
+                             may_move(m_state, end) ? end : RunState::interrupted, outcome,
+                             message);
         m_state = end;
     }
 
@@ -205,10 +233,13 @@ class SingleRun {
         m_parts.reporter.phase_begins(m_upgrade.version, HostPhase::simulate, 1, 1);
         const PhaseResult result = m_phases->simulate(m_upgrade, !m_request.dry_run);
         const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
-        m_parts.reporter.phase_ends(m_upgrade.version, HostPhase::simulate, result.message.empty() ? "done" : result.message, good);
+        m_parts.reporter.phase_ends(m_upgrade.version, HostPhase::simulate,
+                                    result.message.empty() ? "done" : result.message, good);
         m_nothing = result.end == PhaseEnd::nothing_to_do;
         if (!good) {
-            throw Error(Failure::preparation, m_upgrade.version + ": its simulation failed: " + result.message + "; nothing was changed",
+            throw Error(Failure::preparation,
+                        m_upgrade.version + ": its simulation failed: " + result.message +
+                            "; nothing was changed",
                         result.remedy);
         }
     }
@@ -217,9 +248,11 @@ class SingleRun {
         move_to(RunState::awaiting_confirmation);
         move_to(RunState::applying);
         m_parts.reporter.applying_begins(1);
-        const std::filesystem::path log = std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
+        const std::filesystem::path log =
+            std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
         m_ledger->advance(m_report.run, std::nullopt,
-                          AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(), m_digest, false, log.string()});
+                          AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(),
+                                       m_digest, false, log.string()});
         m_changing = true;
         m_parts.reporter.phase_begins(m_upgrade.version, HostPhase::apply, 1, 1);
         PhaseResult result;
@@ -233,10 +266,12 @@ class SingleRun {
                 result.values = std::move(values);
             }
         }
-        m_parts.reporter.phase_ends(m_upgrade.version, HostPhase::apply, result.ok() ? "done" : result.message, result.ok());
+        m_parts.reporter.phase_ends(m_upgrade.version, HostPhase::apply,
+                                    result.ok() ? "done" : result.message, result.ok());
         AttemptEnd end;
         end.version = m_upgrade.version;
-        end.outcome = result.ok() ? (m_nothing ? Outcome::nothing_to_do : Outcome::succeeded) : Outcome::failed;
+        end.outcome = result.ok() ? (m_nothing ? Outcome::nothing_to_do : Outcome::succeeded)
+                                  : Outcome::failed;
         end.message = result.ok() ? "" : result.message;
         end.done = result.ok() && m_request.record;
         if (result.ok()) end.values = result.values;
@@ -269,9 +304,12 @@ class SingleRun {
 
 }  // namespace
 
-RunReport run_single(const EngineParts& parts, const SingleRunRequest& request) { return SingleRun(parts, request).run(); }
+RunReport run_single(const EngineParts& parts, const SingleRunRequest& request) {
+    return SingleRun(parts, request).run();
+}
 
-Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals& signals, const Clock& clock) {
+Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals& signals,
+                         const Clock& clock) {
     ClusterConfig config;
     config.name = "none";
     config.repository_directory = std::filesystem::current_path();
@@ -285,7 +323,9 @@ Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals&
     upgrade.image = seal(image_from_file(plugin));
     PhaseRunner phases(config, {}, ledger, reporter, nobody, signals, clock);
     const PhaseResult result = phases.describe(upgrade);
-    if (!result.ok()) throw Error(Failure::preparation, plugin.string() + " cannot be loaded as an upgrade: " + result.message);
+    if (!result.ok())
+        throw Error(Failure::preparation,
+                    plugin.string() + " cannot be loaded as an upgrade: " + result.message);
     return Manifest::parse(result.description, plugin.string() + ": its description");
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One upgrade by itself: `runner run`. And asking a plugin for its description, for `runner package`.
+// One upgrade by itself: `runner run`. And asking a plugin for its description, for `runner
+// package`.
 #pragma once
 
 #include <filesystem>
@@ -22,7 +23,9 @@ struct SingleRunRequest {
 /// Runs it; the exit code is in the result.
 RunReport run_single(const EngineParts& parts, const SingleRunRequest& request);
 
-/// The manifest that a built plugin carries in itself. Throws Error{preparation} when it cannot be loaded.
-Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals& signals, const Clock& clock);
+/// The manifest that a built plugin carries in itself. Throws Error{preparation} when it cannot be
+/// loaded.
+Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals& signals,
+                         const Clock& clock);
 
 }  // namespace runner

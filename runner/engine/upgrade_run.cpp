@@ -33,7 +33,8 @@ class LeaseHolder {
     ~LeaseHolder() {
         try {
             m_ledger.release_lease();
-        } catch (const Error&) {  // the kernel releases the file lock; the row is taken over by the next run
+        } catch (const Error&) {  // the kernel releases the file lock; the row is taken over by the
+                                  // next run
         }
     }
     LeaseHolder(const LeaseHolder&) = delete;
@@ -46,13 +47,22 @@ class LeaseHolder {
 std::string words_for(const PhaseResult& result, HostPhase phase) {
     const char* verb = phase == HostPhase::verify ? "verification" : to_string(phase);
     switch (result.end) {
-        case PhaseEnd::ok: return "done";
-        case PhaseEnd::nothing_to_do: return "nothing to do: " + result.message;
-        case PhaseEnd::blocked: return "blocked: " + result.message + (result.remedy.empty() ? "" : "; " + result.remedy);
-        case PhaseEnd::not_loaded: return "cannot be loaded: " + result.message;
-        case PhaseEnd::aborted: return "aborted: " + result.message;
-        case PhaseEnd::cancelled: return "cancelled: " + result.message;
-        default: return std::string(verb) + " failed: " + (result.message.empty() ? "it gives no reason" : result.message);
+        case PhaseEnd::ok:
+            return "done";
+        case PhaseEnd::nothing_to_do:
+            return "nothing to do: " + result.message;
+        case PhaseEnd::blocked:
+            return "blocked: " + result.message +
+                   (result.remedy.empty() ? "" : "; " + result.remedy);
+        case PhaseEnd::not_loaded:
+            return "cannot be loaded: " + result.message;
+        case PhaseEnd::aborted:
+            return "aborted: " + result.message;
+        case PhaseEnd::cancelled:
+            return "cancelled: " + result.message;
+        default:
+            return std::string(verb) +
+                   " failed: " + (result.message.empty() ? "it gives no reason" : result.message);
     }
 }
 
@@ -69,7 +79,8 @@ class UpgradeRun {
         } catch (const Interrupted& interrupted) {
             end_interrupted(interrupted.signal);
         } catch (const Error& error) {
-            if (m_parts.signals.count() > 0 && !m_changing && error.failure() == Failure::preparation) {
+            if (m_parts.signals.count() > 0 && !m_changing &&
+                error.failure() == Failure::preparation) {
                 end_interrupted(m_parts.signals.first_signal());
             } else {
                 end_failed(error);
@@ -83,7 +94,9 @@ class UpgradeRun {
  private:
     void prepare_and_apply() {
         if (!m_request.dry_run && !m_request.yes && !m_parts.terminal.interactive()) {
-            throw Error(Failure::usage, "there is no terminal to ask on, and --yes was not given; nothing was fetched or changed",
+            throw Error(Failure::usage,
+                        "there is no terminal to ask on, and --yes was not given; nothing was "
+                        "fetched or changed",
                         "add --yes to go ahead without a question, or --dry-run to look");
         }
         require_verification(m_parts.config);
@@ -94,7 +107,8 @@ class UpgradeRun {
         m_planner.list();
         check_interrupted();
         m_prepared = m_planner.plan(facts, *m_original, m_request.selection);
-        const bool settled = facts.identity && facts.cluster.cluster_version == m_prepared.plan.final_version &&
+        const bool settled = facts.identity &&
+                             facts.cluster.cluster_version == m_prepared.plan.final_version &&
                              facts.cluster.original_version && !facts.has_unfinished_run;
         if (m_prepared.plan.due.empty() && (settled || m_request.dry_run)) {
             publish_plan();
@@ -124,7 +138,8 @@ class UpgradeRun {
     SemanticVersion original_version(const LedgerFacts& facts) {
         if (const auto known = known_original_version(m_parts.config, facts)) return *known;
         if (m_parts.terminal.interactive()) {
-            const auto answer = m_parts.terminal.ask("With which version was the cluster '" + m_parts.config.name + "' made? ");
+            const auto answer = m_parts.terminal.ask("With which version was the cluster '" +
+                                                     m_parts.config.name + "' made? ");
             if (answer && !answer->empty()) {
                 try {
                     return SemanticVersion::parse(*answer);
@@ -134,9 +149,11 @@ class UpgradeRun {
             }
             check_interrupted();
         }
-        throw Error(Failure::preparation, "the original version of the cluster '" + m_parts.config.name + "' is not known",
-                    "write originalVersion into " + m_parts.config.file.string() +
-                        ": the version that the cluster was made with; nothing at or below it ever runs");
+        throw Error(
+            Failure::preparation,
+            "the original version of the cluster '" + m_parts.config.name + "' is not known",
+            "write originalVersion into " + m_parts.config.file.string() +
+                ": the version that the cluster was made with; nothing at or below it ever runs");
     }
 
     void check_interrupted() const {
@@ -157,23 +174,29 @@ class UpgradeRun {
         m_ledger = m_parts.open_ledger();
         const std::string id = make_run_id(m_parts.clock);
         const LeaseInfo owner = make_lease_owner(id);
-        const std::string note = acquire_lease(*m_ledger, owner, m_request.wait, m_parts.signals, m_parts.clock);
+        const std::string note =
+            acquire_lease(*m_ledger, owner, m_request.wait, m_parts.signals, m_parts.clock);
         check_interrupted();
         m_lease.emplace(*m_ledger);
         if (!note.empty()) m_parts.reporter.notice(note);
         const LedgerFacts facts = m_ledger->facts();
         check_identity(m_parts.config, facts);
         for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
-            m_parts.reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host + " was interrupted" +
-                                    (left.upgrade.empty() ? "" : " in " + left.upgrade) + " after " +
-                                    counted(left.finished, "finished upgrade") + "; going on from there");
+            m_parts.reporter.notice(
+                "run " + left.id + " of " + left.actor + " on " + left.host + " was interrupted" +
+                (left.upgrade.empty() ? "" : " in " + left.upgrade) + " after " +
+                counted(left.finished, "finished upgrade") + "; going on from there");
         }
-        for (const std::string& restored : restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
+        for (const std::string& restored :
+             restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
             m_parts.reporter.notice(restored);
         }
-        if (!facts.identity) m_ledger->set_identity({m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
+        if (!facts.identity)
+            m_ledger->set_identity(
+                {m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
         if (!facts.cluster.original_version) m_ledger->set_original_version(*m_original);
-        m_ledger->begin_run({id, "upgrade", owner.actor, owner.host, owner.pid, RUNNER_VERSION, m_prepared.plan.target.to_string()});
+        m_ledger->begin_run({id, "upgrade", owner.actor, owner.host, owner.pid, RUNNER_VERSION,
+                             m_prepared.plan.target.to_string()});
         m_report.run = id;
         m_state = RunState::queued;
     }
@@ -187,21 +210,24 @@ class UpgradeRun {
     void raise_without_upgrades() {
         m_changing = true;
         m_ledger->raise_cluster_version(m_prepared.plan.final_version, m_report.run);
-        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::nothing_to_do, "");
+        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::nothing_to_do,
+                             "");
         m_state = RunState::succeeded;
         finish(Outcome::nothing_to_do, m_prepared.plan.final_version.to_string());
     }
 
-    /// Fetch, verify, parameters, simulate: everything that can fail without anything having changed.
+    /// Fetch, verify, parameters, simulate: everything that can fail without anything having
+    /// changed.
     void prepare() {
         move_to(RunState::fetching);
         m_planner.load_manifests(m_prepared);
         check_pins();
         publish_plan();
         resolve();
-        m_planner.store().fetch(m_prepared.upgrades, [this](std::uint64_t done, std::uint64_t total) {
-            m_parts.reporter.fetching(done, total);
-        });
+        m_planner.store().fetch(m_prepared.upgrades,
+                                [this](std::uint64_t done, std::uint64_t total) {
+                                    m_parts.reporter.fetching(done, total);
+                                });
         check_interrupted();
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < m_prepared.upgrades.size(); ++i) {
@@ -226,21 +252,28 @@ class UpgradeRun {
             if (!pinned || *pinned == upgrade.archive_digest) continue;
             const auto& accepted = m_request.accept_changed;
             if (std::find(accepted.begin(), accepted.end(), version) != accepted.end()) {
-                if (m_ledger) m_ledger->accept_digest(version, platform, upgrade.archive_digest, make_lease_owner("").actor);
+                if (m_ledger)
+                    m_ledger->accept_digest(version, platform, upgrade.archive_digest,
+                                            make_lease_owner("").actor);
                 continue;
             }
             throw Error(Failure::preparation,
-                        version + " was changed after it was first attempted: its release now has " +
-                            upgrade.archive_digest.to_string() + ", attempted was " + pinned->to_string() + "; nothing was changed",
-                        "ask its author for a hotfix of another version, or take the new one with --accept-changed " + version);
+                        version +
+                            " was changed after it was first attempted: its release now has " +
+                            upgrade.archive_digest.to_string() + ", attempted was " +
+                            pinned->to_string() + "; nothing was changed",
+                        "ask its author for a hotfix of another version, or take the new one with "
+                        "--accept-changed " +
+                            version);
         }
     }
 
     void resolve() {
         std::vector<const Manifest*> manifests;
-        for (const KnownUpgrade& upgrade : m_prepared.upgrades) manifests.push_back(&upgrade.manifest);
-        std::vector<ParameterValues> values =
-            resolve_parameters(manifests, m_request.parameters, m_parts.config.parameters, &m_parts.terminal);
+        for (const KnownUpgrade& upgrade : m_prepared.upgrades)
+            manifests.push_back(&upgrade.manifest);
+        std::vector<ParameterValues> values = resolve_parameters(
+            manifests, m_request.parameters, m_parts.config.parameters, &m_parts.terminal);
         for (std::size_t i = 0; i < m_prepared.upgrades.size(); ++i) {
             RunnableUpgrade upgrade;
             upgrade.manifest = m_prepared.upgrades[i].manifest;
@@ -258,14 +291,16 @@ class UpgradeRun {
             options.yes = m_request.yes;
             options.lease = m_ledger ? m_ledger->lease_descriptor() : -1;
             LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
-            m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal, m_parts.signals, m_parts.clock);
+            m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal,
+                             m_parts.signals, m_parts.clock);
         }
         return *m_phases;
     }
 
     /// The image, verified again when it was not kept.
     void have_image(std::size_t i) {
-        if (!m_runnable[i].image) m_runnable[i].image = seal(m_planner.store().image(m_prepared.upgrades[i]));
+        if (!m_runnable[i].image)
+            m_runnable[i].image = seal(m_planner.store().image(m_prepared.upgrades[i]));
     }
 
     void simulate() {
@@ -274,7 +309,8 @@ class UpgradeRun {
             RunnableUpgrade& upgrade = m_runnable[i];
             const bool keep = static_cast<bool>(upgrade.image);
             have_image(i);
-            m_parts.reporter.phase_begins(upgrade.version, HostPhase::simulate, i + 1, m_runnable.size());
+            m_parts.reporter.phase_begins(upgrade.version, HostPhase::simulate, i + 1,
+                                          m_runnable.size());
             PhaseResult result = phases().simulate(upgrade, i + 1 < m_runnable.size());
             if (!keep) upgrade.image.reset();
             check_interrupted();
@@ -284,12 +320,18 @@ class UpgradeRun {
             m_parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, good);
             m_nothing_to_do.push_back(result.end == PhaseEnd::nothing_to_do);
             if (good) continue;
-            m_report.due[i].outcome = result.end == PhaseEnd::blocked ? Outcome::blocked : Outcome::failed;
+            m_report.due[i].outcome =
+                result.end == PhaseEnd::blocked ? Outcome::blocked : Outcome::failed;
             m_report.due[i].message = words;
             throw Error(Failure::preparation,
-                        upgrade.version + ": " + (result.end == PhaseEnd::blocked ? "it cannot run here: " : "its simulation failed: ") +
-                            (result.message.empty() ? "it gives no reason" : result.message) + "; nothing was changed",
-                        !result.remedy.empty() ? result.remedy : "mend the cause, or leave the upgrade out with --skip");
+                        upgrade.version + ": " +
+                            (result.end == PhaseEnd::blocked ? "it cannot run here: "
+                                                             : "its simulation failed: ") +
+                            (result.message.empty() ? "it gives no reason" : result.message) +
+                            "; nothing was changed",
+                        !result.remedy.empty()
+                            ? result.remedy
+                            : "mend the cause, or leave the upgrade out with --skip");
         }
     }
 
@@ -301,8 +343,9 @@ class UpgradeRun {
 
     void ask() {
         if (m_request.yes) return;
-        const auto answer = m_parts.terminal.ask("This will upgrade the cluster '" + m_parts.config.name + "' to " +
-                                                 m_report.final_version + ". Do you want to continue? [y/N] ");
+        const auto answer =
+            m_parts.terminal.ask("This will upgrade the cluster '" + m_parts.config.name + "' to " +
+                                 m_report.final_version + ". Do you want to continue? [y/N] ");
         check_interrupted();
         if (answer && (*answer == "y" || *answer == "Y" || *answer == "yes")) return;
         throw Error(Failure::declined, "declined; nothing was changed");
@@ -351,8 +394,9 @@ class UpgradeRun {
     }
 
     AttemptStart attempt_start(std::size_t i) {
-        return {m_runnable[i].version, m_prepared.upgrades[i].release->tag, Platform::current().to_string(),
-                m_prepared.upgrades[i].archive_digest, m_prepared.plan.due[i].late, log_of(i).string()};
+        return {m_runnable[i].version,           m_prepared.upgrades[i].release->tag,
+                Platform::current().to_string(), m_prepared.upgrades[i].archive_digest,
+                m_prepared.plan.due[i].late,     log_of(i).string()};
     }
 
     AttemptEnd apply_one(std::size_t i) {
@@ -381,7 +425,8 @@ class UpgradeRun {
         if (result.ok() && result.has("verify")) {
             move_to(RunState::verifying);
             const auto verify_begun = m_parts.clock.steady();
-            PhaseResult verified = phases().verify(upgrade, m_ledger.get(), m_report.run, log, another);
+            PhaseResult verified =
+                phases().verify(upgrade, m_ledger.get(), m_report.run, log, another);
             end.verify_time = m_parts.clock.steady() - verify_begun;
             warn_about_strays(upgrade, verified);
             result = std::move(verified);
@@ -403,10 +448,12 @@ class UpgradeRun {
 
     void stop_between_upgrades(std::size_t next) {
         const std::size_t left = m_runnable.size() - next;
-        const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " + counted(left, "upgrade") +
-                                    " left, none of them begun";
-        m_report.error = RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no"};
-        m_ledger->finish_run(m_report.run, m_state, RunState::cancelled, Outcome::cancelled, message);
+        const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
+                                    counted(left, "upgrade") + " left, none of them begun";
+        m_report.error =
+            RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no"};
+        m_ledger->finish_run(m_report.run, m_state, RunState::cancelled, Outcome::cancelled,
+                             message);
         m_state = RunState::cancelled;
         refresh_version();
         m_report.outcome = Outcome::interrupted;
@@ -416,19 +463,25 @@ class UpgradeRun {
     void stop_after_failure(std::size_t i, const AttemptEnd& end) {
         const bool cancelled = end.outcome == Outcome::cancelled;
         const std::size_t left = m_runnable.size() - i - 1;
-        std::string message = end.version + ": " + end.message + "; " + counted(i, "upgrade") + " before it done, " +
-                              counted(left, "upgrade") + " after it not begun";
+        std::string message = end.version + ": " + end.message + "; " + counted(i, "upgrade") +
+                              " before it done, " + counted(left, "upgrade") +
+                              " after it not begun";
         std::vector<std::string> steps = m_ledger->finished_steps(end.version);
         if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
-        m_report.error = RunError{cancelled ? "interrupted" : to_string(Failure::apply_failed), message,
-                                  "mend the cause and run it again: it goes on after the last finished step; "
-                                  "'runner logs " + end.version + "' shows its output", "perhaps"};
-        m_ledger->finish_run(m_report.run, m_state, cancelled ? RunState::cancelled : RunState::failed,
+        m_report.error =
+            RunError{cancelled ? "interrupted" : to_string(Failure::apply_failed), message,
+                     "mend the cause and run it again: it goes on after the last finished step; "
+                     "'runner logs " +
+                         end.version + "' shows its output",
+                     "perhaps"};
+        m_ledger->finish_run(m_report.run, m_state,
+                             cancelled ? RunState::cancelled : RunState::failed,
                              cancelled ? Outcome::cancelled : Outcome::failed, message);
         m_state = RunState::failed;
         refresh_version();
         m_report.outcome = cancelled ? Outcome::cancelled : Outcome::failed;
-        m_report.exit_code = cancelled ? 128 + m_parts.signals.first_signal() : exit_code(Failure::apply_failed);
+        m_report.exit_code =
+            cancelled ? 128 + m_parts.signals.first_signal() : exit_code(Failure::apply_failed);
     }
 
     void refresh_version() {
@@ -445,12 +498,15 @@ class UpgradeRun {
     void end_interrupted(int signal) {
         close_unfinished(RunState::cancelled, Outcome::interrupted, "interrupted");
         m_report.outcome = Outcome::interrupted;
-        m_report.error = RunError{"interrupted", "interrupted; nothing was changed", "run it again to go on", "no"};
+        m_report.error = RunError{"interrupted", "interrupted; nothing was changed",
+                                  "run it again to go on", "no"};
         m_report.exit_code = 128 + signal;
     }
 
     void end_failed(const Error& error) {
-        const Failure failure = m_changing && error.failure() == Failure::preparation ? Failure::apply_failed : error.failure();
+        const Failure failure = m_changing && error.failure() == Failure::preparation
+                                    ? Failure::apply_failed
+                                    : error.failure();
         if (m_current && m_ledger) {
             try {  // best effort: the ledger itself may be what failed
                 AttemptEnd end;
@@ -463,20 +519,26 @@ class UpgradeRun {
             }
         }
         const bool declined = failure == Failure::declined;
-        close_unfinished(declined ? RunState::aborted : m_phases_apply_begun ? RunState::failed : RunState::failed_pre,
+        close_unfinished(declined               ? RunState::aborted
+                         : m_phases_apply_begun ? RunState::failed
+                                                : RunState::failed_pre,
                          declined ? Outcome::aborted : Outcome::failed, error.what());
         m_report.outcome = declined ? Outcome::aborted : Outcome::failed;
-        m_report.error = RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
+        m_report.error =
+            RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
         m_report.exit_code = exit_code(failure);
     }
 
     void close_unfinished(RunState state, Outcome outcome, const std::string& message) {
         if (!m_ledger || m_report.run.empty() || is_end(m_state)) return;
         try {
-            m_ledger->finish_run(m_report.run, m_state, may_move(m_state, state) ? state : RunState::interrupted, outcome, message);
+            m_ledger->finish_run(m_report.run, m_state,
+                                 may_move(m_state, state) ? state : RunState::interrupted, outcome,
+                                 message);
             m_state = state;
         } catch (const Error& error) {
-            m_parts.reporter.warning(std::string("the end of the run could not be recorded: ") + error.what());
+            m_parts.reporter.warning(std::string("the end of the run could not be recorded: ") +
+                                     error.what());
         }
     }
 
@@ -491,7 +553,8 @@ class UpgradeRun {
     PreparedPlan m_prepared;
     std::vector<RunnableUpgrade> m_runnable;
     std::vector<bool> m_nothing_to_do;
-    std::optional<PhaseRunner> m_phases;  // after the lease: it ends first, with all plugin processes
+    std::optional<PhaseRunner>
+        m_phases;  // after the lease: it ends first, with all plugin processes
     std::optional<std::size_t> m_current;
     RunState m_state = RunState::queued;
     bool m_changing = false;
@@ -502,10 +565,12 @@ class UpgradeRun {
 
 void require_verification(const ClusterConfig& config) {
     if (config.verification == Verification::disabled) return;
-    throw Error(Failure::usage,
-                config.file.string() + ": trust.verification is " + to_string(config.verification) +
-                    ", and this version of runner cannot verify signatures; nothing was fetched or changed",
-                "set trust.verification to disabled, knowing that digests alone are checked, or wait for a version with signatures");
+    throw Error(
+        Failure::usage,
+        config.file.string() + ": trust.verification is " + to_string(config.verification) +
+            ", and this version of runner cannot verify signatures; nothing was fetched or changed",
+        "set trust.verification to disabled, knowing that digests alone are checked, or wait for a "
+        "version with signatures");
 }
 
 LeaseInfo make_lease_owner(const std::string& run) {
@@ -517,31 +582,39 @@ LeaseInfo make_lease_owner(const std::string& run) {
     owner.host = host.data();
     const char* actor = std::getenv("RUNNER_ACTOR");
     const passwd* user = ::getpwuid(::getuid());
-    owner.actor = actor != nullptr && *actor != '\0' ? actor : user != nullptr ? user->pw_name : std::to_string(::getuid());
+    owner.actor = actor != nullptr && *actor != '\0' ? actor
+                  : user != nullptr                  ? user->pw_name
+                                                     : std::to_string(::getuid());
     return owner;
 }
 
 std::string make_run_id(const Clock& clock) {
     std::string id = format_time(clock.wall());
-    id.erase(std::remove_if(id.begin(), id.end(), [](char c) { return c == '-' || c == ':' || c == '.'; }), id.end());
+    id.erase(std::remove_if(id.begin(), id.end(),
+                            [](char c) { return c == '-' || c == ':' || c == '.'; }),
+             id.end());
     return id + '-' + random_hex(3);
 }
 
-std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait, const StopSignals& signals,
-                          const Clock& clock) {
+std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
+                          const StopSignals& signals, const Clock& clock) {
     const auto deadline = clock.steady() + wait;
     while (true) {
         try {
             return ledger.acquire_lease(owner);
         } catch (const Error& error) {
-            if (error.failure() != Failure::lease_held || clock.steady() >= deadline || signals.count() > 0) throw;
+            if (error.failure() != Failure::lease_held || clock.steady() >= deadline ||
+                signals.count() > 0)
+                throw;
         }
         pollfd waiting{signals.descriptor(), POLLIN, 0};
         ::poll(&waiting, 1, k_lease_poll_ms);
     }
 }
 
-RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) { return UpgradeRun(parts, request).run(); }
+RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
+    return UpgradeRun(parts, request).run();
+}
 
 RunReport make_plan_report(const EngineParts& parts, const Selection& selection) {
     const std::unique_ptr<LedgerView> ledger = parts.look_at_ledger();
@@ -549,7 +622,8 @@ RunReport make_plan_report(const EngineParts& parts, const Selection& selection)
     check_identity(parts.config, facts);
     const auto original = known_original_version(parts.config, facts);
     if (!original) {
-        throw Error(Failure::preparation, "the original version of the cluster '" + parts.config.name + "' is not known",
+        throw Error(Failure::preparation,
+                    "the original version of the cluster '" + parts.config.name + "' is not known",
                     "write originalVersion into " + parts.config.file.string());
     }
     Planner planner(parts.config, parts.source);
@@ -558,8 +632,9 @@ RunReport make_plan_report(const EngineParts& parts, const Selection& selection)
     if (!prepared.plan.due.empty()) planner.load_manifests(prepared);
     RunReport report = planner.report(prepared);
     if (parts.config.verification != Verification::disabled) {
-        report.warnings.emplace_back("signatures are not checked: this version of runner cannot; 'upgrade' refuses to run "
-                                     "unless trust.verification is disabled");
+        report.warnings.emplace_back(
+            "signatures are not checked: this version of runner cannot; 'upgrade' refuses to run "
+            "unless trust.verification is disabled");
     }
     return report;
 }

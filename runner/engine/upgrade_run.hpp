@@ -25,8 +25,9 @@ struct UpgradeRequest {
     bool yes = false;
     bool debug = false;
     std::map<std::string, std::string> parameters;
-    std::vector<std::string> accept_changed;  ///< versions whose release may have another digest than at first sight
-    std::chrono::milliseconds wait{0};        ///< for a held lease
+    std::vector<std::string>
+        accept_changed;  ///< versions whose release may have another digest than at first sight
+    std::chrono::milliseconds wait{0};  ///< for a held lease
 };
 
 /// What the engine works with, made in main.
@@ -47,7 +48,8 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 /// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
 RunReport make_plan_report(const EngineParts& parts, const Selection& selection);
 
-/// Whether signatures can be judged as the config wants. Throws Error{usage} for `enabled`: this version cannot.
+/// Whether signatures can be judged as the config wants. Throws Error{usage} for `enabled`: this
+/// version cannot.
 void require_verification(const ClusterConfig& config);
 
 /// Who, where and as what: for the ledger.
@@ -55,7 +57,7 @@ LeaseInfo make_lease_owner(const std::string& run);
 /// A run's id: sortable by time, unique.
 std::string make_run_id(const Clock& clock);
 /// Takes the lease, waiting up to `wait`. Returns what acquire_lease says.
-std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait, const StopSignals& signals,
-                          const Clock& clock);
+std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
+                          const StopSignals& signals, const Clock& clock);
 
 }  // namespace runner

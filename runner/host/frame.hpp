@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages between supervisor and plugin process: a length and a JSON object, with descriptors beside it.
-// Every frame that comes from a plugin process is hostile input: bounded in size, depth and number of descriptors.
+// Messages between supervisor and plugin process: a length and a JSON object, with descriptors
+// beside it. Every frame that comes from a plugin process is hostile input: bounded in size, depth
+// and number of descriptors.
 #pragma once
 
 #include <stdexcept>
@@ -13,6 +14,9 @@
 namespace runner {
 
 constexpr std::size_t k_max_frame = 1U << 20U;
+
+/// Begins a message inside an upgrade's standard output (RFC 7464): a line of JSON follows.
+constexpr char k_record_separator = '\x1e';
 
 /// The other side broke the protocol.
 class ProtocolError : public std::runtime_error {
@@ -38,8 +42,8 @@ class FrameChannel {
     /// Sends one frame. False when the other end is gone or does not read.
     bool send(const Json& message, const std::vector<int>& descriptors = {});
 
-    /// Takes in what has arrived, waiting for at least something with `wait`. False at the end of the stream. Throws
-    /// ProtocolError.
+    /// Takes in what has arrived, waiting for at least something with `wait`. False at the end of
+    /// the stream. Throws ProtocolError.
     bool receive(bool wait);
 
     /// The next whole frame that was taken in; false when there is none.

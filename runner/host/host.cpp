@@ -28,8 +28,9 @@ constexpr std::uint64_t k_max_output = 64U << 20U;
 constexpr int k_tick_ms = 1000;
 constexpr std::size_t k_max_text = 64U << 10U;
 
-constexpr std::array<const char*, 12> k_environment{"PATH", "HOME",  "USER",   "LOGNAME", "SHELL", "LANG",
-                                                    "TERM", "TZ",    "NO_COLOR", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+constexpr std::array<const char*, 12> k_environment{
+    "PATH", "HOME", "USER",     "LOGNAME", "SHELL",         "LANG",
+    "TERM", "TZ",   "NO_COLOR", "LC_ALL",  "SSL_CERT_FILE", "SSL_CERT_DIR"};
 
 /// One process at the other end of a socket.
 struct Child {
@@ -42,14 +43,16 @@ struct Child {
 std::string text_at(const Json& message, const char* key) {
     const auto found = message.find(key);
     if (found == message.end()) return {};
-    if (!found->is_string()) throw ProtocolError(std::string("'") + key + "' of a message is no text");
+    if (!found->is_string())
+        throw ProtocolError(std::string("'") + key + "' of a message is no text");
     return found->get<std::string>().substr(0, k_max_text);
 }
 
 std::int64_t number_at(const Json& message, const char* key) {
     const auto found = message.find(key);
     if (found == message.end()) return 0;
-    if (!found->is_number_integer()) throw ProtocolError(std::string("'") + key + "' of a message is no number");
+    if (!found->is_number_integer())
+        throw ProtocolError(std::string("'") + key + "' of a message is no number");
     return found->get<std::int64_t>();
 }
 
@@ -57,9 +60,12 @@ std::vector<std::string> texts_at(const Json& message, const char* key) {
     std::vector<std::string> texts;
     const auto found = message.find(key);
     if (found == message.end()) return texts;
-    if (!found->is_array()) throw ProtocolError(std::string("'") + key + "' of a message is no list");
+    if (!found->is_array())
+        throw ProtocolError(std::string("'") + key + "' of a message is no list");
     for (const Json& item : *found) {
-        if (!item.is_string()) throw ProtocolError(std::string("'") + key + "' of a message holds something else than texts");
+        if (!item.is_string())
+            throw ProtocolError(std::string("'") + key +
+                                "' of a message holds something else than texts");
         texts.push_back(item.get<std::string>());
     }
     return texts;
@@ -70,28 +76,36 @@ HostValues values_at(const Json& message) {
     const auto found = message.find("values");
     if (found == message.end()) return values;
     for (const Json& item : *found) {
-        if (!item.is_array() || item.size() != 3 || !item[0].is_number_integer() || !item[1].is_string() || !item[2].is_string()) {
+        if (!item.is_array() || item.size() != 3 || !item[0].is_number_integer() ||
+            !item[1].is_string() || !item[2].is_string()) {
             throw ProtocolError("a state value of a message is malformed");
         }
-        values[{item[0].get<std::int32_t>(), item[1].get<std::string>()}] = item[2].get<std::string>();
+        values[{item[0].get<std::int32_t>(), item[1].get<std::string>()}] =
+            item[2].get<std::string>();
     }
     return values;
 }
 
 std::string signal_name(int number) {
     const char* name = ::strsignal(number);
-    return "signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (") + name + ")");
+    return "signal " + std::to_string(number) +
+           (name == nullptr ? "" : std::string(" (") + name + ")");
 }
 
 }  // namespace
 
 const char* to_string(HostPhase phase) {
     switch (phase) {
-        case HostPhase::preflight: return "preflight";
-        case HostPhase::simulate: return "simulate";
-        case HostPhase::apply: return "apply";
-        case HostPhase::verify: return "verify";
-        case HostPhase::rollback: return "rollback";
+        case HostPhase::preflight:
+            return "preflight";
+        case HostPhase::simulate:
+            return "simulate";
+        case HostPhase::apply:
+            return "apply";
+        case HostPhase::verify:
+            return "verify";
+        case HostPhase::rollback:
+            return "rollback";
     }
     return "phase";
 }
@@ -116,9 +130,14 @@ std::vector<std::string> plugin_environment(const std::map<std::string, std::str
 /// Conducts one phase.
 class PhaseConductor {
  public:
-    PhaseConductor(Zygote& zygote, Child child, const PhaseRequest& request, HostEvents& events, const StopSignals& signals,
-                   const Clock& clock, std::chrono::milliseconds grace)
-        : m_zygote(zygote), m_child(std::move(child)), m_request(request), m_events(events), m_signals(signals), m_clock(clock),
+    PhaseConductor(Zygote& zygote, Child child, const PhaseRequest& request, HostEvents& events,
+                   const StopSignals& signals, const Clock& clock, std::chrono::milliseconds grace)
+        : m_zygote(zygote),
+          m_child(std::move(child)),
+          m_request(request),
+          m_events(events),
+          m_signals(signals),
+          m_clock(clock),
           m_grace(grace) {}
 
     /// `spare_ended` hears of ends of other children.
@@ -151,11 +170,13 @@ class PhaseConductor {
         for (const auto& [key, value] : m_request.info) message["info"][key] = value;
         message["info"]["temporaryDirectory"] = temporary_folder();
         message["parameters"] = Json::object();
-        for (const auto& [key, value] : m_request.parameters) message["parameters"][key] = value ? Json(*value) : Json();
+        for (const auto& [key, value] : m_request.parameters)
+            message["parameters"][key] = value ? Json(*value) : Json();
         message["finishedSteps"] = m_request.finished_steps;
         message["arguments"] = m_request.arguments;
         if (m_request.manifest != nullptr) message["manifest"] = *m_request.manifest;
-        if (m_request.without_preflight) message["withoutPreflight"] = to_string(*m_request.without_preflight);
+        if (m_request.without_preflight)
+            message["withoutPreflight"] = to_string(*m_request.without_preflight);
         if (m_request.overlay >= 0) {
             message["overlayDescriptor"] = descriptors.size();
             descriptors.push_back(m_request.overlay);
@@ -163,13 +184,15 @@ class PhaseConductor {
         UniqueFd input;
         if (m_request.relay_input) {
             std::array<int, 2> ends{};
-            if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
+            if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+                throw system_error("cannot make a pipe", errno);
             input.reset(ends[0]);
             m_input.reset(ends[1]);
             message["inputDescriptor"] = descriptors.size();
             descriptors.push_back(input.get());
         }
-        if (!m_child.channel.send(message, descriptors)) fail(PhaseEnd::protocol_violation, "the plugin process died before it began");
+        if (!m_child.channel.send(message, descriptors))
+            fail(PhaseEnd::protocol_violation, "the plugin process died before it began");
         m_result.phase = m_request.phase;
     }
 
@@ -212,7 +235,8 @@ class PhaseConductor {
 
     void violate(const std::exception& error) {
         m_open = false;
-        fail(PhaseEnd::protocol_violation, std::string("it sent something that is no message: ") + sanitize(error.what()));
+        fail(PhaseEnd::protocol_violation,
+             std::string("it sent something that is no message: ") + sanitize(error.what()));
         kill_now();
     }
 
@@ -227,7 +251,8 @@ class PhaseConductor {
             violate(error);
         } catch (const nlohmann::json::exception& error) {
             violate(error);
-        } catch (const Error& error) {  // the ledger could not be written: what was asked is not granted
+        } catch (
+            const Error& error) {  // the ledger could not be written: what was asked is not granted
             m_events_error.emplace(error);
             kill_now();
         }
@@ -237,20 +262,12 @@ class PhaseConductor {
         const Json& message = frame.message;
         const std::string type = frame.type();
         if (m_done) throw ProtocolError("a message came after the last one");
-        if (type == "log") {
-            count_output(text_at(message, "text").size());
-            m_events.on_log(static_cast<std::int32_t>(number_at(message, "level")), sanitize(text_at(message, "text")));
-        } else if (type == "progress") {
-            m_events.on_progress(static_cast<std::uint64_t>(number_at(message, "done")),
-                                 static_cast<std::uint64_t>(number_at(message, "total")), sanitize(text_at(message, "message")));
-        } else if (type == "command") {
-            m_events.on_command_shown(texts_at(message, "arguments"));
-        } else if (type == "stepBegun") {
-            m_events.on_step_begun(sanitize(text_at(message, "id")), sanitize(text_at(message, "description")));
-        } else if (type == "confirm") {
-            answer({{"type", "answer"}, {"yes", m_events.confirm(sanitize(text_at(message, "question")))}});
+        if (type == "confirm") {
+            answer({{"type", "answer"},
+                    {"yes", m_events.confirm(sanitize(text_at(message, "question")))}});
         } else if (type == "state") {
-            const auto value = m_events.state_value(static_cast<std::int32_t>(number_at(message, "scope")), text_at(message, "key"));
+            const auto value = m_events.state_value(
+                static_cast<std::int32_t>(number_at(message, "scope")), text_at(message, "key"));
             answer({{"type", "value"}, {"value", value ? Json(*value) : Json()}});
         } else if (type == "files" || type == "stepFinished" || type == "stepUndone") {
             record(type, message);
@@ -268,7 +285,8 @@ class PhaseConductor {
         if (type == "files") {
             std::vector<HostFileChange> changes;
             for (const Json& item : message.at("changes")) {
-                changes.push_back({item.at(0).get<std::string>(), item.at(1).get<std::string>(), item.at(2).get<std::string>()});
+                changes.push_back({item.at(0).get<std::string>(), item.at(1).get<std::string>(),
+                                   item.at(2).get<std::string>()});
             }
             m_events.record_files(text_at(message, "step"), changes);
         } else if (type == "stepFinished") {
@@ -291,7 +309,8 @@ class PhaseConductor {
         m_result.implements = texts_at(message, "implements");
         m_result.values = values_at(message);
         const auto description = message.find("description");
-        if (description != message.end() && description->is_string()) m_result.description = description->get<std::string>();
+        if (description != message.end() && description->is_string())
+            m_result.description = description->get<std::string>();
         for (const HostPhase phase : {HostPhase::preflight, HostPhase::simulate}) {
             if (text_at(message, "phase") == to_string(phase)) m_result.phase = phase;
         }
@@ -301,12 +320,24 @@ class PhaseConductor {
             return;
         }
         switch (number_at(message, "status")) {
-            case UPGRADE_OK: m_said = PhaseEnd::ok; break;
-            case UPGRADE_BLOCKED: m_said = PhaseEnd::blocked; break;
-            case UPGRADE_NOTHING_TO_DO: m_said = PhaseEnd::nothing_to_do; break;
-            case UPGRADE_ABORTED: m_said = PhaseEnd::aborted; break;
-            case UPGRADE_CANCELLED: m_said = PhaseEnd::cancelled; break;
-            default: m_said = PhaseEnd::failed; break;
+            case UPGRADE_OK:
+                m_said = PhaseEnd::ok;
+                break;
+            case UPGRADE_BLOCKED:
+                m_said = PhaseEnd::blocked;
+                break;
+            case UPGRADE_NOTHING_TO_DO:
+                m_said = PhaseEnd::nothing_to_do;
+                break;
+            case UPGRADE_ABORTED:
+                m_said = PhaseEnd::aborted;
+                break;
+            case UPGRADE_CANCELLED:
+                m_said = PhaseEnd::cancelled;
+                break;
+            default:
+                m_said = PhaseEnd::failed;
+                break;
         }
     }
 
@@ -321,7 +352,59 @@ class PhaseConductor {
                 return;
             }
             if (!count_output(static_cast<std::size_t>(count))) return;
-            m_events.on_output({bytes.data(), static_cast<std::size_t>(count)});
+            take_output({bytes.data(), static_cast<std::size_t>(count)});
+        }
+    }
+
+    /// Cuts the stream into the upgrade's own output and the messages in it.
+    void take_output(std::string_view bytes) {
+        while (!bytes.empty()) {
+            if (m_in_message) {
+                const std::size_t end = bytes.find('\n');
+                m_message += bytes.substr(0, end);
+                if (end == std::string_view::npos) return;
+                bytes.remove_prefix(end + 1);
+                m_in_message = false;
+                show_message(std::exchange(m_message, {}));
+            } else {
+                const std::size_t begin = bytes.find(k_record_separator);
+                if (begin != 0) m_events.on_output(bytes.substr(0, begin));
+                if (begin == std::string_view::npos) return;
+                bytes.remove_prefix(begin + 1);
+                m_in_message = true;
+            }
+        }
+    }
+
+    /// A message to show; anything that is none is shown as the output that it is.
+    void show_message(const std::string& text) {
+        try {
+            const Json message = parse_json(text, "a message");
+            const std::string type = message.is_object() ? text_at(message, "type") : "";
+            if (type == "log") {
+                m_events.on_log(static_cast<std::int32_t>(number_at(message, "level")),
+                                sanitize(text_at(message, "text")));
+            } else if (type == "progress") {
+                m_events.on_progress(static_cast<std::uint64_t>(number_at(message, "done")),
+                                     static_cast<std::uint64_t>(number_at(message, "total")),
+                                     sanitize(text_at(message, "message")));
+            } else if (type == "command") {
+                m_events.on_command_shown(texts_at(message, "arguments"));
+            } else if (type == "stepBegun") {
+                m_events.on_step_begun(sanitize(text_at(message, "id")),
+                                       sanitize(text_at(message, "description")));
+            } else {
+                m_events.on_output(text + '\n');
+            }
+        } catch (const ProtocolError&) {
+            m_events.on_output(text + '\n');
+        } catch (const Error& error) {
+            if (text.empty() || text.front() != '{') {
+                m_events.on_output(text + '\n');
+            } else {  // the log could not be written
+                m_events_error.emplace(error);
+                kill_now();
+            }
         }
     }
 
@@ -338,7 +421,9 @@ class PhaseConductor {
     void relay_input() {
         std::array<char, 4096> bytes{};
         const ssize_t count = ::read(STDIN_FILENO, bytes.data(), bytes.size());
-        if (count <= 0 || ::write(m_input.get(), bytes.data(), static_cast<std::size_t>(count)) != count) m_input.reset();
+        if (count <= 0 ||
+            ::write(m_input.get(), bytes.data(), static_cast<std::size_t>(count)) != count)
+            m_input.reset();
     }
 
     void hear_zygote() {
@@ -346,7 +431,8 @@ class PhaseConductor {
         while (m_zygote.next(event, false)) {
             if (event.id != m_child.id || event.kind == ChildEvent::Kind::started) continue;
             if (event.kind == ChildEvent::Kind::failed) {
-                fail(PhaseEnd::not_loaded, system_error("a plugin process cannot be made", event.wait_status).what());
+                fail(PhaseEnd::not_loaded,
+                     system_error("a plugin process cannot be made", event.wait_status).what());
             }
             m_ended = event;
             // What it sent before it ended is still to be read.
@@ -366,6 +452,10 @@ class PhaseConductor {
     /// Second signal: cancel. Third: kill. Over its time: as cancelled.
     void watch_the_clock() {
         const auto now = m_clock.steady();
+        if (m_signals.count() != m_signals_told) {
+            m_signals_told = m_signals.count();
+            if (!m_request.stop_at_first_signal) m_events.on_stop_signal(m_signals_told);
+        }
         if (m_request.stop_at_first_signal && m_signals.count() >= 1 && !m_stopping) {
             if (!m_done) fail(PhaseEnd::cancelled, "it was interrupted");
             kill_now();
@@ -373,7 +463,8 @@ class PhaseConductor {
         if (m_signals.count() >= 3) kill_now();
         if (!m_stopping && m_signals.count() >= 2) stop(PhaseEnd::cancelled, "it was cancelled");
         if (!m_stopping && now >= m_deadline) {
-            stop(PhaseEnd::timed_out, "it took longer than its limit of " + format_duration(m_request.timeout));
+            stop(PhaseEnd::timed_out,
+                 "it took longer than its limit of " + format_duration(m_request.timeout));
         }
         if (m_kill_at && now >= *m_kill_at) kill_now();
     }
@@ -381,7 +472,8 @@ class PhaseConductor {
     void stop(PhaseEnd end, const std::string& message) {
         m_stopping = true;
         if (!m_done) fail(end, message);
-        if (m_open && m_request.form == UpgradeForm::plugin) m_child.channel.send({{"type", "cancel"}});
+        if (m_open && m_request.form == UpgradeForm::plugin)
+            m_child.channel.send({{"type", "cancel"}});
         m_zygote.signal(m_child.id, SIGTERM);
         m_kill_at = m_clock.steady() + m_grace;
     }
@@ -414,12 +506,14 @@ class PhaseConductor {
             m_result.end = PhaseEnd::not_loaded;
         } else if (WEXITSTATUS(status) != 0) {
             m_result.end = PhaseEnd::exit_status;
-            m_result.message = "its process ended with exit status " + std::to_string(WEXITSTATUS(status));
+            m_result.message =
+                "its process ended with exit status " + std::to_string(WEXITSTATUS(status));
         } else if (m_request.form == UpgradeForm::executable) {
             m_result.end = PhaseEnd::ok;
         } else if (!m_done) {
             m_result.end = PhaseEnd::exit_status;
-            m_result.message = "its process ended with exit status 0 without saying that it was done";
+            m_result.message =
+                "its process ended with exit status 0 without saying that it was done";
         } else {
             m_result.end = m_said;
         }
@@ -443,6 +537,9 @@ class PhaseConductor {
     std::optional<Error> m_events_error;
     PhaseEnd m_said = PhaseEnd::failed;
     std::uint64_t m_output_bytes = 0;
+    std::string m_message;
+    bool m_in_message = false;
+    int m_signals_told = 0;
     bool m_open = true;
     bool m_done = false;
     bool m_stopping = false;
@@ -450,12 +547,16 @@ class PhaseConductor {
 
 struct PluginHost::State {
     State(HostOptions given, const StopSignals& stop_signals, const Clock& used_clock)
-        : options(std::move(given)), signals(stop_signals), clock(used_clock), zygote(options.environment, options.lease) {}
+        : options(std::move(given)),
+          signals(stop_signals),
+          clock(used_clock),
+          zygote(options.environment, options.lease) {}
 
     Child make_child() {
         std::array<int, 2> sockets{};
         std::array<int, 2> pipes{};
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) throw system_error("cannot make a socket", errno);
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0)
+            throw system_error("cannot make a socket", errno);
         Child child;
         child.id = ++last_id;
         child.channel = FrameChannel(UniqueFd(sockets[0]));
@@ -485,8 +586,8 @@ PhaseResult PluginHost::run(const PhaseRequest& request, HostEvents& events) {
     Child child = m_state->spare ? std::move(*m_state->spare) : m_state->make_child();
     m_state->spare.reset();
     if (request.another_follows) m_state->spare = m_state->make_child();
-    return PhaseConductor(m_state->zygote, std::move(child), request, events, m_state->signals, m_state->clock,
-                          m_state->options.grace)
+    return PhaseConductor(m_state->zygote, std::move(child), request, events, m_state->signals,
+                          m_state->clock, m_state->options.grace)
         .run();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The supervisor's side of plugin processes: starts one for a phase, serves its requests, and tells how it ended.
+// The supervisor's side of plugin processes: starts one for a phase, serves its requests, and tells
+// how it ended.
 #pragma once
 
 #include <chrono>
@@ -24,16 +25,17 @@ namespace runner {
 enum class HostPhase { preflight, simulate, apply, verify, rollback };
 const char* to_string(HostPhase phase);
 
-/// How a phase ended. Everything but `ok`, `nothing_to_do` and `blocked` is a failure with its own name.
+/// How a phase ended. Everything but `ok`, `nothing_to_do` and `blocked` is a failure with its own
+/// name.
 enum class PhaseEnd {
     ok,
     nothing_to_do,
     blocked,
-    failed,              ///< the upgrade said so
-    aborted,             ///< the user answered no to the upgrade's question
+    failed,   ///< the upgrade said so
+    aborted,  ///< the user answered no to the upgrade's question
     cancelled,
-    not_loaded,          ///< the library could not be loaded, or is not what its manifest says
-    exit_status,         ///< ended without saying *done*, or said so and then failed
+    not_loaded,   ///< the library could not be loaded, or is not what its manifest says
+    exit_status,  ///< ended without saying *done*, or said so and then failed
     killed_by_signal,
     timed_out,
     protocol_violation,
@@ -57,14 +59,18 @@ class HostEvents {
     virtual void on_log(std::int32_t level, const std::string& text) = 0;
     /// Standard output and error of the process, in the order they were written.
     virtual void on_output(std::string_view bytes) = 0;
-    virtual void on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) = 0;
+    virtual void on_progress(std::uint64_t done, std::uint64_t total,
+                             const std::string& message) = 0;
     virtual void on_command_shown(const std::vector<std::string>& arguments) = 0;
     virtual void on_step_begun(const std::string& id, const std::string& description) = 0;
     virtual bool confirm(const std::string& question) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& key) = 0;
-    virtual void record_files(const std::string& step, const std::vector<HostFileChange>& changes) = 0;
+    virtual void record_files(const std::string& step,
+                              const std::vector<HostFileChange>& changes) = 0;
     virtual void record_step(const std::string& id, const HostValues& values) = 0;
     virtual void record_step_undone(const std::string& id, const HostValues& values) = 0;
+    /// A stop signal came; `count` of them so far.
+    virtual void on_stop_signal(int count) = 0;
     /// Called now and then while the phase runs.
     virtual void tick() = 0;
 };
@@ -72,10 +78,12 @@ class HostEvents {
 struct PhaseRequest {
     HostPhase phase = HostPhase::simulate;
     UpgradeForm form = UpgradeForm::plugin;
-    int image = -1;                          ///< the library or program, sealed
-    const Json* manifest = nullptr;          ///< what the plugin's description is compared with; null: not compared
-    bool describe = false;                   ///< only load it and ask for its description
-    std::optional<HostPhase> without_preflight;  ///< preflight: what a plugin without one goes on with
+    int image = -1;  ///< the library or program, sealed
+    const Json* manifest =
+        nullptr;            ///< what the plugin's description is compared with; null: not compared
+    bool describe = false;  ///< only load it and ask for its description
+    std::optional<HostPhase>
+        without_preflight;  ///< preflight: what a plugin without one goes on with
     std::filesystem::path repository;
     std::filesystem::path backup_folder;
     std::filesystem::path temporary_folder;  ///< of the run; each process makes its own in it
@@ -84,22 +92,22 @@ struct PhaseRequest {
     std::map<std::string, std::string> info;
     std::map<std::string, std::optional<std::string>> parameters;
     std::vector<std::string> finished_steps;
-    int overlay = -1;                        ///< encoded changes of the upgrades before it; -1: none
-    std::vector<std::string> arguments;      ///< of an executable upgrade
-    bool relay_input = false;                ///< hand standard input on to an executable upgrade
+    int overlay = -1;                    ///< encoded changes of the upgrades before it; -1: none
+    std::vector<std::string> arguments;  ///< of an executable upgrade
+    bool relay_input = false;            ///< hand standard input on to an executable upgrade
     std::chrono::milliseconds timeout{std::chrono::hours(1)};
-    bool stop_at_first_signal = false;       ///< nothing was changed yet: end it at once
-    bool another_follows = false;            ///< prepare the next process while this one runs
+    bool stop_at_first_signal = false;  ///< nothing was changed yet: end it at once
+    bool another_follows = false;       ///< prepare the next process while this one runs
 };
 
 struct PhaseResult {
     PhaseEnd end = PhaseEnd::failed;
     HostPhase phase = HostPhase::simulate;  ///< the one that ran
-    std::string message;  ///< what happened, for people
+    std::string message;                    ///< what happened, for people
     std::string remedy;
     std::vector<std::string> implements;
     HostValues values;
-    UniqueFd changes;     ///< encoded changes of a simulation; empty when there are none
+    UniqueFd changes;  ///< encoded changes of a simulation; empty when there are none
     std::string description;
     std::uint32_t strays = 0;
     [[nodiscard]] bool ok() const { return end == PhaseEnd::ok; }
@@ -114,7 +122,8 @@ struct HostOptions {
 
 class PluginHost {
  public:
-    /// `signals` and `clock` must outlive it. The host parent is started here and ended by the destructor.
+    /// `signals` and `clock` must outlive it. The host parent is started here and ended by the
+    /// destructor.
     PluginHost(HostOptions options, const StopSignals& signals, const Clock& clock);
     ~PluginHost();
 
@@ -126,8 +135,8 @@ class PluginHost {
     std::unique_ptr<State> m_state;
 };
 
-/// The variables that upgrades get: an allow-list from this process's environment, then `declared`, never anything of
-/// the dynamic loader. `NAME=value`.
+/// The variables that upgrades get: an allow-list from this process's environment, then `declared`,
+/// never anything of the dynamic loader. `NAME=value`.
 std::vector<std::string> plugin_environment(const std::map<std::string, std::string>& declared);
 
 }  // namespace runner

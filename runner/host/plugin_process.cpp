@@ -32,40 +32,50 @@ constexpr std::size_t k_max_log_line = 64U << 10U;
 constexpr std::size_t k_max_overlay = 512U << 20U;
 
 /// Ends the process: the supervisor is gone, and nobody is left to answer to.
-[[noreturn]] void orphaned() { ::_exit(1); }
+[[noreturn]] void orphaned() {
+    ::_exit(1);
+}
 
 /// The services' backend that asks the supervisor.
 class SupervisorBackend final : public services::Backend {
  public:
     SupervisorBackend(FrameChannel& channel, const Json& start) : m_channel(channel) {
-        for (const Json& step : start.at("finishedSteps")) m_finished.insert(step.get<std::string>());
+        for (const Json& step : start.at("finishedSteps"))
+            m_finished.insert(step.get<std::string>());
     }
 
     void log(std::int32_t level, std::string_view text) override {
         const std::string cut(text.substr(0, k_max_log_line));
-        post({{"type", "log"}, {"level", level}, {"text", text.size() > k_max_log_line ? cut + " [cut]" : cut}});
+        show({{"type", "log"},
+              {"level", level},
+              {"text", text.size() > k_max_log_line ? cut + " [cut]" : cut}});
     }
 
     void progress(std::uint64_t done, std::uint64_t total, std::string_view message) override {
-        post({{"type", "progress"}, {"done", done}, {"total", total}, {"message", message.substr(0, 512)}});
+        show({{"type", "progress"},
+              {"done", done},
+              {"total", total},
+              {"message", message.substr(0, 512)}});
     }
 
     bool confirm(std::string_view question) override {
-        const Json answer = ask({{"type", "confirm"}, {"question", question.substr(0, k_max_log_line)}});
+        const Json answer =
+            ask({{"type", "confirm"}, {"question", question.substr(0, k_max_log_line)}});
         return answer.value("yes", false);
     }
 
     void command_shown(const std::vector<std::string>& arguments) override {
-        post({{"type", "command"}, {"arguments", arguments}});
+        show({{"type", "command"}, {"arguments", arguments}});
     }
 
     bool step_is_finished(const std::string& id) override { return m_finished.count(id) != 0; }
 
     void step_begun(const std::string& id, std::string_view description) override {
-        post({{"type", "stepBegun"}, {"id", id}, {"description", description.substr(0, 4096)}});
+        show({{"type", "stepBegun"}, {"id", id}, {"description", description.substr(0, 4096)}});
     }
 
-    void files_prepared(const std::string& step, const std::vector<services::PreparedChange>& changes) override {
+    void files_prepared(const std::string& step,
+                        const std::vector<services::PreparedChange>& changes) override {
         // In pieces: each is recorded by itself, and all before anything is renamed.
         constexpr std::size_t k_piece = 500;
         for (std::size_t begin = 0; begin < changes.size(); begin += k_piece) {
@@ -113,6 +123,12 @@ class SupervisorBackend final : public services::Backend {
         if (!m_channel.send(message)) orphaned();
     }
 
+    /// What is only shown goes the way of the upgrade's own output, so that both keep their order.
+    static void show(const Json& message) {
+        std::fflush(stdout);
+        write_all(STDOUT_FILENO, k_record_separator + dump_json(message) + '\n', "the output");
+    }
+
     void take_frames() {
         Frame frame;
         while (m_channel.next(frame)) {
@@ -157,20 +173,28 @@ services::SessionOptions session_options(const Json& start, services::Phase phas
     options.phase = phase;
     options.repository = start.at("repository").get<std::string>();
     options.backup_folder = start.at("backupFolder").get<std::string>();
-    for (const auto& path : start.at("writePaths")) options.write_paths.push_back(path.get<std::string>());
-    for (const auto& command : start.at("commands")) options.commands.push_back(command.get<std::string>());
-    for (const auto& [key, value] : start.at("info").items()) options.info[key] = value.get<std::string>();
+    for (const auto& path : start.at("writePaths"))
+        options.write_paths.push_back(path.get<std::string>());
+    for (const auto& command : start.at("commands"))
+        options.commands.push_back(command.get<std::string>());
+    for (const auto& [key, value] : start.at("info").items())
+        options.info[key] = value.get<std::string>();
     for (const auto& [key, value] : start.at("parameters").items()) {
-        options.parameters[key] = value.is_string() ? std::optional(value.get<std::string>()) : std::nullopt;
+        options.parameters[key] =
+            value.is_string() ? std::optional(value.get<std::string>()) : std::nullopt;
     }
-    if (overlay >= 0) options.base = services::decode(read_all(overlay, k_max_overlay, "the changes before this upgrade"));
+    if (overlay >= 0)
+        options.base =
+            services::decode(read_all(overlay, k_max_overlay, "the changes before this upgrade"));
     return options;
 }
 
-/// Working directory, temporary folder, limits: all before any code of the upgrade is in the process.
+/// Working directory, temporary folder, limits: all before any code of the upgrade is in the
+/// process.
 void settle_in(const Json& start) {
     const std::string temporary = start.at("temporary").get<std::string>();
-    if (::mkdir(temporary.c_str(), 0700) != 0 && errno != EEXIST) throw system_error("cannot make " + temporary, errno);
+    if (::mkdir(temporary.c_str(), 0700) != 0 && errno != EEXIST)
+        throw system_error("cannot make " + temporary, errno);
     ::setenv("TMPDIR", temporary.c_str(), 1);
     const std::string repository = start.at("repository").get<std::string>();
     if (::chdir(repository.c_str()) != 0) throw system_error("cannot work in " + repository, errno);
@@ -179,7 +203,8 @@ void settle_in(const Json& start) {
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/// The plugin's own words must be the manifest's: every field that it names, both read the same way.
+/// The plugin's own words must be the manifest's: every field that it names, both read the same
+/// way.
 void check_description(const upgrade_plugin& plugin, const Json& manifest) {
     const std::string_view text(plugin.description.data, plugin.description.size);
     const std::string what = "the plugin's own description";
@@ -188,24 +213,30 @@ void check_description(const upgrade_plugin& plugin, const Json& manifest) {
     for (const auto& [key, value] : description.items()) {
         const auto published = manifest.find(key);
         if (!named.contains(key) || (published != manifest.end() && *published == value)) continue;
-        throw Error(Failure::preparation, "the plugin says '" + key + "' is " + dump_json(value) +
-                                              ", its published manifest says " +
-                                              (published == manifest.end() ? "nothing" : dump_json(*published)));
+        throw Error(Failure::preparation,
+                    "the plugin says '" + key + "' is " + dump_json(value) +
+                        ", its published manifest says " +
+                        (published == manifest.end() ? "nothing" : dump_json(*published)));
     }
 }
 
-const upgrade_plugin& load_plugin(int image, const upgrade_host& host, boost::dll::shared_library& library) {
+const upgrade_plugin& load_plugin(int image, const upgrade_host& host,
+                                  boost::dll::shared_library& library) {
     library.load("/proc/self/fd/" + std::to_string(image),
                  boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
     if (!library.has(UPGRADE_ENTRY_SYMBOL)) {
-        throw Error(Failure::preparation, std::string("it has no symbol ") + UPGRADE_ENTRY_SYMBOL +
-                                              ": it is no upgrade, or was built for another ABI major than 1");
+        throw Error(Failure::preparation,
+                    std::string("it has no symbol ") + UPGRADE_ENTRY_SYMBOL +
+                        ": it is no upgrade, or was built for another ABI major than 1");
     }
-    const auto& entry = library.get<const upgrade_plugin*(const upgrade_host*)>(UPGRADE_ENTRY_SYMBOL);
+    const auto& entry =
+        library.get<const upgrade_plugin*(const upgrade_host*)>(UPGRADE_ENTRY_SYMBOL);
     const upgrade_plugin* plugin = entry(&host);
-    if (plugin == nullptr) throw Error(Failure::preparation, "it refuses to start (its entry function returned null)");
+    if (plugin == nullptr)
+        throw Error(Failure::preparation, "it refuses to start (its entry function returned null)");
     if (plugin->size < sizeof(upgrade_plugin)) {
-        throw Error(Failure::preparation, "its plugin struct has " + std::to_string(plugin->size) + " bytes, ABI 1 has " +
+        throw Error(Failure::preparation, "its plugin struct has " + std::to_string(plugin->size) +
+                                              " bytes, ABI 1 has " +
                                               std::to_string(sizeof(upgrade_plugin)));
     }
     if (plugin->apply == nullptr) throw Error(Failure::preparation, "it has no apply function");
@@ -218,7 +249,8 @@ class PluginRun {
     PluginRun(FrameChannel& channel, const Json& start, int overlay)
         : m_channel(channel), m_start(start), m_backend(channel, start) {
         const services::Phase wanted = phase_from(start.at("phase").get<std::string>());
-        // A plugin without preflight goes straight on to its simulation: no code of it has run but its constructors.
+        // A plugin without preflight goes straight on to its simulation: no code of it has run but
+        // its constructors.
         m_session.emplace(session_options(start, wanted, overlay), m_backend);
         m_phase = wanted;
         m_overlay = overlay;
@@ -232,7 +264,8 @@ class PluginRun {
             const auto manifest = m_start.find("manifest");
             if (manifest != m_start.end()) check_description(*plugin, *manifest);
         } catch (const std::exception& error) {
-            finish({{"type", "done"}, {"loaded", false}, {"message", loader_text(error.what())}}, -1);
+            finish({{"type", "done"}, {"loaded", false}, {"message", loader_text(error.what())}},
+                   -1);
         }
         Json done = {{"type", "done"}, {"loaded", true}, {"implements", implemented(*plugin)}};
         if (m_start.value("describe", false)) {
@@ -241,7 +274,8 @@ class PluginRun {
             finish(done, -1);
         }
         const std::string fallback = m_start.value("withoutPreflight", "");
-        if (m_phase == services::Phase::preflight && plugin->preflight == nullptr && !fallback.empty()) {
+        if (m_phase == services::Phase::preflight && plugin->preflight == nullptr &&
+            !fallback.empty()) {
             // The session is the one that the plugin was given: only what it allows changes.
             m_phase = phase_from(fallback);
             m_session->become(m_phase);
@@ -276,17 +310,21 @@ class PluginRun {
     static const upgrade_rollback* rollback_of(const upgrade_plugin& plugin) {
         if (plugin.get_extension == nullptr) return nullptr;
         const std::string_view id = UPGRADE_EXTENSION_ROLLBACK;
-        const auto* rollback =
-            static_cast<const upgrade_rollback*>(plugin.get_extension(plugin.context, {id.data(), id.size()}));
-        return rollback != nullptr && rollback->size >= sizeof(upgrade_rollback) ? rollback : nullptr;
+        const auto* rollback = static_cast<const upgrade_rollback*>(
+            plugin.get_extension(plugin.context, {id.data(), id.size()}));
+        return rollback != nullptr && rollback->size >= sizeof(upgrade_rollback) ? rollback
+                                                                                 : nullptr;
     }
 
     std::int32_t call(const upgrade_plugin& plugin) const {
         switch (m_phase) {
-            case services::Phase::preflight: return plugin.preflight == nullptr ? UPGRADE_OK : plugin.preflight(plugin.context);
+            case services::Phase::preflight:
+                return plugin.preflight == nullptr ? UPGRADE_OK : plugin.preflight(plugin.context);
             case services::Phase::simulate:
-            case services::Phase::apply: return plugin.apply(plugin.context);
-            case services::Phase::verify: return plugin.verify == nullptr ? UPGRADE_OK : plugin.verify(plugin.context);
+            case services::Phase::apply:
+                return plugin.apply(plugin.context);
+            case services::Phase::verify:
+                return plugin.verify == nullptr ? UPGRADE_OK : plugin.verify(plugin.context);
             case services::Phase::rollback: {
                 const upgrade_rollback* rollback = rollback_of(plugin);
                 return rollback == nullptr ? UPGRADE_FAILED : rollback->rollback(plugin.context);
@@ -299,7 +337,8 @@ class PluginRun {
         std::int32_t status = UPGRADE_FAILED;
         try {
             status = call(plugin);
-            if (status == UPGRADE_OK) done["values"] = SupervisorBackend::values_to_json(m_session->complete());
+            if (status == UPGRADE_OK)
+                done["values"] = SupervisorBackend::values_to_json(m_session->complete());
         } catch (const std::exception& error) {
             status = UPGRADE_FAILED;
             m_session->report_error(error.what(), "");
@@ -311,16 +350,19 @@ class PluginRun {
         done["message"] = m_session->report().message.substr(0, k_max_log_line);
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
         UniqueFd changes;
-        if (m_phase == services::Phase::simulate && status == UPGRADE_OK && !m_session->pending().empty()) {
+        if (m_phase == services::Phase::simulate && status == UPGRADE_OK &&
+            !m_session->pending().empty()) {
             changes = make_memory_file("changes");
-            write_all(changes.get(), services::encode(m_session->pending()), "the simulated changes");
+            write_all(changes.get(), services::encode(m_session->pending()),
+                      "the simulated changes");
         }
         finish(done, changes.get());
     }
 
     [[noreturn]] void finish(const Json& done, int changes) {
         std::fflush(nullptr);
-        if (!m_channel.send(done, changes >= 0 ? std::vector<int>{changes} : std::vector<int>{})) orphaned();
+        if (!m_channel.send(done, changes >= 0 ? std::vector<int>{changes} : std::vector<int>{}))
+            orphaned();
         ::_exit(0);
     }
 
@@ -332,19 +374,23 @@ class PluginRun {
     int m_overlay = -1;
 };
 
-[[noreturn]] void become_executable(FrameChannel& channel, const Json& start, int image, int input) {
+[[noreturn]] void become_executable(FrameChannel& channel, const Json& start, int image,
+                                    int input) {
     if (input >= 0) ::dup2(input, STDIN_FILENO);
     // The interpreter of a script opens its file by this name, so the descriptor stays open.
     const int program = ::dup(image);
     const std::string path = "/proc/self/fd/" + std::to_string(program);
     std::vector<std::string> arguments{path};
-    for (const Json& argument : start.at("arguments")) arguments.push_back(argument.get<std::string>());
+    for (const Json& argument : start.at("arguments"))
+        arguments.push_back(argument.get<std::string>());
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     ::execv(path.c_str(), argv.data());
     const int error = errno;
-    channel.send({{"type", "done"}, {"loaded", false}, {"message", system_error("it cannot be started", error).what()}});
+    channel.send({{"type", "done"},
+                  {"loaded", false},
+                  {"message", system_error("it cannot be started", error).what()}});
     ::_exit(1);
 }
 
@@ -365,7 +411,8 @@ int plugin_process(UniqueFd socket) {
             return start.descriptors.at(found->get<std::size_t>()).get();
         };
         const int image = descriptor("imageDescriptor");
-        if (message.at("form") == "executable") become_executable(channel, message, image, descriptor("inputDescriptor"));
+        if (message.at("form") == "executable")
+            become_executable(channel, message, image, descriptor("inputDescriptor"));
         return PluginRun(channel, message, descriptor("overlayDescriptor")).run(image);
     } catch (const std::exception& error) {
         channel.send({{"type", "done"}, {"loaded", false}, {"message", error.what()}});

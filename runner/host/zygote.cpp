@@ -34,7 +34,8 @@ struct Request {
 constexpr int k_stray_rounds = 100;
 
 /// Sends a small struct with descriptors; false when the other end is gone.
-bool send_struct(int socket, const void* data, std::size_t size, const std::vector<int>& descriptors) {
+bool send_struct(int socket, const void* data, std::size_t size,
+                 const std::vector<int>& descriptors) {
     iovec part{const_cast<void*>(data), size};
     msghdr header{};
     header.msg_iov = &part;
@@ -57,7 +58,8 @@ bool send_struct(int socket, const void* data, std::size_t size, const std::vect
 }
 
 /// Receives one struct; 0 at the end of the stream, -1 when nothing has arrived.
-ssize_t receive_struct(int socket, void* data, std::size_t size, std::array<UniqueFd, 2>& descriptors, bool wait) {
+ssize_t receive_struct(int socket, void* data, std::size_t size,
+                       std::array<UniqueFd, 2>& descriptors, bool wait) {
     iovec part{data, size};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * 2)> control{};
     msghdr header{};
@@ -67,11 +69,13 @@ ssize_t receive_struct(int socket, void* data, std::size_t size, std::array<Uniq
     header.msg_controllen = control.size();
     ssize_t count = 0;
     do {
-        count = ::recvmsg(socket, &header, MSG_WAITALL | MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+        count =
+            ::recvmsg(socket, &header, MSG_WAITALL | MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
     } while (count < 0 && errno == EINTR);
     if (count < 0) return errno == EAGAIN ? -1 : 0;
     std::size_t next = 0;
-    for (cmsghdr* rights = CMSG_FIRSTHDR(&header); rights != nullptr; rights = CMSG_NXTHDR(&header, rights)) {
+    for (cmsghdr* rights = CMSG_FIRSTHDR(&header); rights != nullptr;
+         rights = CMSG_NXTHDR(&header, rights)) {
         const std::size_t number = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < number && next < descriptors.size(); ++i, ++next) {
             int fd = -1;
@@ -106,7 +110,8 @@ class HostParent {
         action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
         ::sigaction(SIGCHLD, &action, nullptr);
         while (true) {
-            std::array<pollfd, 2> waits{{{k_zygote_socket, POLLIN, 0}, {m_pipe_read.get(), POLLIN, 0}}};
+            std::array<pollfd, 2> waits{
+                {{k_zygote_socket, POLLIN, 0}, {m_pipe_read.get(), POLLIN, 0}}};
             if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
             if (waits[1].revents != 0) {
                 std::array<char, 64> bytes{};
@@ -125,7 +130,8 @@ class HostParent {
     bool serve() {
         Request request;
         std::array<UniqueFd, 2> descriptors;
-        const ssize_t count = receive_struct(k_zygote_socket, &request, sizeof(request), descriptors, true);
+        const ssize_t count =
+            receive_struct(k_zygote_socket, &request, sizeof(request), descriptors, true);
         if (count != static_cast<ssize_t>(sizeof(request))) return false;
         if (request.kind == Request::Kind::signal) {
             for (const auto& [pid, id] : m_children) {
@@ -140,8 +146,8 @@ class HostParent {
             ::setpgid(pid, pid);  // by both sides: neither can know who is first
             m_children[pid] = request.id;
         }
-        const ChildEvent event{pid > 0 ? ChildEvent::Kind::started : ChildEvent::Kind::failed, request.id, pid,
-                               pid > 0 ? 0 : errno, 0};
+        const ChildEvent event{pid > 0 ? ChildEvent::Kind::started : ChildEvent::Kind::failed,
+                               request.id, pid, pid > 0 ? 0 : errno, 0};
         return send_struct(k_zygote_socket, &event, sizeof(event), {});
     }
 
@@ -166,7 +172,8 @@ class HostParent {
     void reap() {
         while (true) {
             siginfo_t info{};
-            if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+            if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+                return;
             const pid_t pid = info.si_pid;
             const auto found = m_children.find(pid);
             int status = 0;
@@ -174,7 +181,8 @@ class HostParent {
                 ::waitpid(pid, &status, 0);
                 continue;
             }
-            ::kill(-pid, SIGKILL);  // before it is reaped: until then no other group can have this number
+            ::kill(-pid,
+                   SIGKILL);  // before it is reaped: until then no other group can have this number
             ::waitpid(pid, &status, 0);
             const std::uint32_t id = found->second;
             m_children.erase(found);
@@ -235,7 +243,9 @@ class HostParent {
 
 }  // namespace
 
-int run_zygote() { return HostParent().run(); }
+int run_zygote() {
+    return HostParent().run();
+}
 
 Zygote::Zygote(const std::vector<std::string>& environment, int lease) {
     std::array<int, 2> ends{};
@@ -244,7 +254,8 @@ Zygote::Zygote(const std::vector<std::string>& environment, int lease) {
     }
     m_socket.reset(ends[0]);
     const UniqueFd other(ends[1]);
-    // Moved above the numbers that the host parent knows, so that placing one does not overwrite the other.
+    // Moved above the numbers that the host parent knows, so that placing one does not overwrite
+    // the other.
     const UniqueFd socket(::fcntl(other.get(), F_DUPFD_CLOEXEC, 10));
     const UniqueFd lease_copy(lease >= 0 ? ::fcntl(lease, F_DUPFD_CLOEXEC, 10) : -1);
 
@@ -252,26 +263,30 @@ Zygote::Zygote(const std::vector<std::string>& environment, int lease) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, socket.get(), k_zygote_socket);
     if (lease_copy) posix_spawn_file_actions_adddup2(&actions, lease_copy.get(), k_zygote_lease);
-    posix_spawn_file_actions_addclosefrom_np(&actions, lease_copy ? k_zygote_lease + 1 : k_zygote_lease);
+    posix_spawn_file_actions_addclosefrom_np(&actions,
+                                             lease_copy ? k_zygote_lease + 1 : k_zygote_lease);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     sigset_t none;
     sigset_t defaults;
     sigemptyset(&none);
     sigemptyset(&defaults);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD}) sigaddset(&defaults, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD})
+        sigaddset(&defaults, signal);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setpgroup(&attributes, 0);  // out of reach of the terminal's Ctrl-C
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     std::string name = "runner";
     std::string command = k_zygote_command;
     std::array<char*, 3> argv{name.data(), command.data(), nullptr};
     std::vector<char*> envp;
-    for (const std::string& variable : environment) envp.push_back(const_cast<char*>(variable.c_str()));
+    for (const std::string& variable : environment)
+        envp.push_back(const_cast<char*>(variable.c_str()));
     envp.push_back(nullptr);
-    const int error = ::posix_spawn(&m_pid, "/proc/self/exe", &actions, &attributes, argv.data(), envp.data());
+    const int error =
+        ::posix_spawn(&m_pid, "/proc/self/exe", &actions, &attributes, argv.data(), envp.data());
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (error != 0) throw system_error("cannot start the plugin host", error);
@@ -300,7 +315,8 @@ bool Zygote::next(ChildEvent& event, bool wait) {
     std::array<UniqueFd, 2> none;
     const ssize_t count = receive_struct(m_socket.get(), &event, sizeof(event), none, wait);
     if (count < 0) return false;
-    if (count != static_cast<ssize_t>(sizeof(event))) throw Error(Failure::preparation, "the plugin host has died");
+    if (count != static_cast<ssize_t>(sizeof(event)))
+        throw Error(Failure::preparation, "the plugin host has died");
     return true;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host parent: a small process that has loaded nothing and forks a child for each phase of each upgrade, because
-// starting a program anew costs ten times a fork. It is the subreaper of everything that plugins start, ends what they
-// leave behind, and ends them all when its supervisor is gone.
+// The host parent: a small process that has loaded nothing and forks a child for each phase of each
+// upgrade, because starting a program anew costs ten times a fork. It is the subreaper of
+// everything that plugins start, ends what they leave behind, and ends them all when its supervisor
+// is gone.
 #pragma once
 
+#include <sys/types.h>
 #include <cstdint>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "support/unique_fd.hpp"
@@ -16,11 +17,13 @@ namespace runner {
 /// The hidden command under which the program is its own host parent.
 constexpr const char* k_zygote_command = "__host";
 
-/// The descriptors of the host parent: its socket, and the lease, which must not be free before its children are gone.
+/// The descriptors of the host parent: its socket, and the lease, which must not be free before its
+/// children are gone.
 constexpr int k_zygote_socket = 3;
 constexpr int k_zygote_lease = 4;
 
-/// What the host parent does, until its socket ends. Returns the exit status. Each child runs `plugin_process`.
+/// What the host parent does, until its socket ends. Returns the exit status. Each child runs
+/// `plugin_process`.
 int run_zygote();
 
 /// What the supervisor hears about a child.
@@ -48,8 +51,8 @@ class Zygote {
     void signal(std::uint32_t id, int signal);
 
     [[nodiscard]] int descriptor() const { return m_socket.get(); }
-    /// The next event that has arrived; false when there is none. With `wait`, waits for one. Throws Error when the host
-    /// parent is gone.
+    /// The next event that has arrived; false when there is none. With `wait`, waits for one.
+    /// Throws Error when the host parent is gone.
     bool next(ChildEvent& event, bool wait);
 
  private:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/database.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <utility>
@@ -16,7 +18,8 @@ constexpr int k_busy_timeout_ms = 5000;
 constexpr int k_copy_attempts = 20;
 constexpr std::size_t k_max_ledger = 1ULL << 31U;
 
-/// What changes when somebody writes the file: its size, its times, and those of its write-ahead log.
+/// What changes when somebody writes the file: its size, its times, and those of its write-ahead
+/// log.
 std::string fingerprint_of(const fs::path& file) {
     std::string text;
     for (const std::string& name : {file.string(), file.string() + "-wal"}) {
@@ -26,7 +29,8 @@ std::string fingerprint_of(const fs::path& file) {
             continue;
         }
         text += std::to_string(status.st_ino) + ',' + std::to_string(status.st_size) + ',' +
-                std::to_string(status.st_mtim.tv_sec) + '.' + std::to_string(status.st_mtim.tv_nsec) + ';';
+                std::to_string(status.st_mtim.tv_sec) + '.' +
+                std::to_string(status.st_mtim.tv_nsec) + ';';
     }
     return text;
 }
@@ -48,10 +52,12 @@ void copy_ledger(const fs::path& file, const fs::path& folder) {
         replace_file(copy.string() + "-wal", log.value_or(""), Durability::replaceable);
         ::stat(file.c_str(), &after);
         const bool same = before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
-                          before.st_mtim.tv_nsec == after.st_mtim.tv_nsec && before.st_size == after.st_size;
+                          before.st_mtim.tv_nsec == after.st_mtim.tv_nsec &&
+                          before.st_size == after.st_size;
         if (same) return;
     }
-    throw Error(Failure::preparation, "the ledger " + file.string() + " changes too fast to be read", "try again");
+    throw Error(Failure::preparation,
+                "the ledger " + file.string() + " changes too fast to be read", "try again");
 }
 
 std::string as_uri(const fs::path& file) {
@@ -59,7 +65,8 @@ std::string as_uri(const fs::path& file) {
     for (const char c : fs::absolute(file).string()) {
         if (c == '?' || c == '#' || c == '%') {
             static constexpr char k_digits[] = "0123456789ABCDEF";
-            uri += {'%', k_digits[static_cast<unsigned char>(c) >> 4U], k_digits[static_cast<unsigned char>(c) & 15U]};
+            uri += {'%', k_digits[static_cast<unsigned char>(c) >> 4U],
+                    k_digits[static_cast<unsigned char>(c) & 15U]};
         } else {
             uri += c;
         }
@@ -71,13 +78,20 @@ std::string as_uri(const fs::path& file) {
 
 std::unique_ptr<LedgerDatabase> LedgerDatabase::open_for_writing(const fs::path& file) {
     if (!file.parent_path().empty()) make_folders(file.parent_path());
+    // Two that make the same new file get in each other's way, and SQLite waits for neither: one
+    // after the other.
+    const std::string folder = file.parent_path().empty() ? "." : file.parent_path().string();
+    const UniqueFd turn(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!turn || ::flock(turn.get(), LOCK_EX) != 0)
+        throw system_error("cannot lock the folder " + folder, errno);
     return translate_sqlite(file.string(), [&] {
-        auto database = std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
-                                                           k_busy_timeout_ms);
-        database->exec("PRAGMA journal_mode = WAL");
+        auto database = std::make_unique<SQLite::Database>(
+            file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, k_busy_timeout_ms);
+        if (database->execAndGet("PRAGMA journal_mode").getString() != "wal")
+            database->exec("PRAGMA journal_mode = WAL");
         database->exec("PRAGMA synchronous = FULL");
         database->exec("PRAGMA foreign_keys = ON");
-        migrate_schema(*database);
+        migrate_schema(*database, file.string());
         return std::unique_ptr<LedgerDatabase>(new LedgerDatabase(std::move(database)));
     });
 }
@@ -88,9 +102,22 @@ std::unique_ptr<LedgerDatabase> LedgerDatabase::open_for_looking(const fs::path&
         if (errno == ENOENT || errno == ENOTDIR) return nullptr;
         throw system_error("cannot look at the ledger " + file.string(), errno);
     }
-    if (status.st_size == 0) return nullptr;  // made by a writer that has not come further yet
-    return translate_sqlite(file.string(), [&] {
+    // What fails while a writer is at work is looked at again: only what stands still is judged.
+    for (int attempt = 0;; ++attempt) {
         const std::string fingerprint = fingerprint_of(file);
+        try {
+            return look_once(file, fingerprint);
+        } catch (const Error&) {
+            if (attempt == k_copy_attempts || fingerprint_of(file) == fingerprint) throw;
+        }
+    }
+}
+
+std::unique_ptr<LedgerDatabase> LedgerDatabase::look_once(const fs::path& file,
+                                                          const std::string& fingerprint) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0 || status.st_size == 0) return nullptr;
+    return translate_sqlite(file.string(), [&]() -> std::unique_ptr<LedgerDatabase> {
         std::unique_ptr<TemporaryFolder> copy;
         std::string uri = as_uri(file) + "?mode=ro&immutable=1";
         if (has_log(file)) {
@@ -98,9 +125,10 @@ std::unique_ptr<LedgerDatabase> LedgerDatabase::open_for_looking(const fs::path&
             copy_ledger(file, copy->path());
             uri = as_uri(copy->path() / "ledger.db");
         }
-        const int flags = SQLite::OPEN_URI | (copy ? SQLite::OPEN_READWRITE : SQLite::OPEN_READONLY);
+        const int flags =
+            SQLite::OPEN_URI | (copy ? SQLite::OPEN_READWRITE : SQLite::OPEN_READONLY);
         auto database = std::make_unique<SQLite::Database>(uri, flags, k_busy_timeout_ms);
-        check_schema(*database);
+        if (!check_schema(*database, file.string())) return nullptr;
         std::unique_ptr<LedgerDatabase> made(new LedgerDatabase(std::move(database)));
         made->m_copy = std::move(copy);
         made->m_file = file;
@@ -109,9 +137,11 @@ std::unique_ptr<LedgerDatabase> LedgerDatabase::open_for_looking(const fs::path&
     });
 }
 
-bool LedgerDatabase::still_current() const { return m_copy != nullptr || fingerprint_of(m_file) == m_fingerprint; }
+bool LedgerDatabase::still_current() const {
+    return m_copy != nullptr || fingerprint_of(m_file) == m_fingerprint;
+}
 
-SQLite::Statement& LedgerDatabase::statement(const char* sql) {
+StatementUse LedgerDatabase::statement(const char* sql) {
     auto& prepared = m_statements[sql];
     if (!prepared) {
         prepared = std::make_unique<SQLite::Statement>(*m_database, sql);
@@ -119,7 +149,7 @@ SQLite::Statement& LedgerDatabase::statement(const char* sql) {
         prepared->reset();
         prepared->clearBindings();
     }
-    return *prepared;
+    return StatementUse(*prepared);
 }
 
 }  // namespace runner

@@ -10,8 +10,9 @@ namespace runner {
 
 class LeaseFile {
  public:
-    /// Takes the lock on `file` (made when needed) at once; false when another process has it. The lock is held as long
-    /// as any process has the descriptor open, so a plugin process that outlives its supervisor keeps others out.
+    /// Takes the lock on `file` (made when needed) at once; false when another process has it. The
+    /// lock is held as long as any process has the descriptor open, so a plugin process that
+    /// outlives its supervisor keeps others out.
     bool try_lock(const std::filesystem::path& file);
     void unlock() { m_fd.reset(); }
     [[nodiscard]] int descriptor() const { return m_fd.get(); }

@@ -11,7 +11,8 @@
 
 namespace runner {
 
-/// Looking: changes no byte and takes no lock. Every call may throw Error{preparation} when the ledger cannot be read.
+/// Looking: changes no byte and takes no lock. Every call may throw Error{preparation} when the
+/// ledger cannot be read.
 class LedgerView {
  public:
     virtual ~LedgerView() = default;
@@ -21,19 +22,22 @@ class LedgerView {
     /// Newest first, at most `limit`; with `upgrade`, only runs that attempted it.
     virtual std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade = {}) = 0;
     /// The digest of an upgrade's archive for a platform as of its first attempt.
-    virtual std::optional<Digest> pinned(const std::string& version, const std::string& platform) = 0;
+    virtual std::optional<Digest> pinned(const std::string& version,
+                                         const std::string& platform) = 0;
     virtual std::vector<std::string> finished_steps(const std::string& version) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                                    const std::string& key) = 0;
-    /// Whether every history event follows from the one before; the first that does not, or nothing.
+    /// Whether every history event follows from the one before; the first that does not, or
+    /// nothing.
     virtual std::optional<std::int64_t> first_broken_event() = 0;
 };
 
-/// Writing. Each call is one durable transaction: when it returns, what it says survives a power cut.
+/// Writing. Each call is one durable transaction: when it returns, what it says survives a power
+/// cut.
 class Ledger : public LedgerView {
  public:
-    /// Takes the lease for `owner` (LeaseInfo's times are set here). Throws Error{lease_held} that names the holder.
-    /// A dead holder's lease is taken over; the text says so, empty otherwise.
+    /// Takes the lease for `owner` (LeaseInfo's times are set here). Throws Error{lease_held} that
+    /// names the holder. A dead holder's lease is taken over; the text says so, empty otherwise.
     virtual std::string acquire_lease(const LeaseInfo& owner) = 0;
     virtual void heartbeat() = 0;
     virtual void release_lease() = 0;
@@ -49,7 +53,8 @@ class Ledger : public LedgerView {
     virtual void set_original_version(const SemanticVersion& version) = 0;
     virtual void raise_cluster_version(const SemanticVersion& version, const std::string& run) = 0;
 
-    /// Marks runs that are not over as interrupted. Call with the lease held: nobody else can be running.
+    /// Marks runs that are not over as interrupted. Call with the lease held: nobody else can be
+    /// running.
     virtual std::vector<InterruptedRun> mark_interrupted() = 0;
     /// File changes whose step was never finished, newest first.
     virtual std::vector<UnfinishedFiles> unfinished_files() = 0;
@@ -64,18 +69,21 @@ class Ledger : public LedgerView {
     /// Closes one attempt and opens the next, in one commit; either may be absent.
     virtual void advance(const std::string& run, const std::optional<AttemptEnd>& end,
                          const std::optional<AttemptStart>& start) = 0;
-    virtual void record_files(const std::string& run, const std::string& version, const std::string& step,
-                              const std::vector<FileIntent>& changes) = 0;
-    virtual void record_step(const std::string& run, const std::string& version, const std::string& step,
-                             const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
+    virtual void record_files(const std::string& run, const std::string& version,
+                              const std::string& step, const std::vector<FileIntent>& changes) = 0;
+    virtual void record_step(
+        const std::string& run, const std::string& version, const std::string& step,
+        const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
 
     /// By hand: done without having run, with the actor and a reason in the history.
-    virtual void record_done(const DoneRecord& done, const std::string& actor, const std::string& reason) = 0;
+    virtual void record_done(const DoneRecord& done, const std::string& actor,
+                             const std::string& reason) = 0;
     /// By hand: due again. Whether it was done.
-    virtual bool forget(const std::string& version, const std::string& actor, const std::string& reason) = 0;
+    virtual bool forget(const std::string& version, const std::string& actor,
+                        const std::string& reason) = 0;
     virtual void import(const LedgerDump& dump, const std::string& actor) = 0;
-    virtual void accept_digest(const std::string& version, const std::string& platform, const Digest& digest,
-                               const std::string& actor) = 0;
+    virtual void accept_digest(const std::string& version, const std::string& platform,
+                               const Digest& digest, const std::string& actor) = 0;
 };
 
 }  // namespace runner

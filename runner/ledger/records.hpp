@@ -35,7 +35,7 @@ struct LedgerFacts {
 };
 
 struct LeaseInfo {
-    std::string owner;   ///< a run's id, or `manual`
+    std::string owner;  ///< a run's id, or `manual`
     std::string actor;
     std::string host;
     std::int64_t pid = 0;
@@ -72,16 +72,17 @@ struct AttemptEnd {
     std::string message;
     std::chrono::milliseconds apply_time{};
     std::chrono::milliseconds verify_time{};
-    bool done = false;                              ///< from now on it is not due any more
-    std::optional<SemanticVersion> cluster_version; ///< the cluster version rises to this
-    std::map<std::pair<std::int32_t, std::string>, std::string> values;  ///< state values by (scope, key)
+    bool done = false;                               ///< from now on it is not due any more
+    std::optional<SemanticVersion> cluster_version;  ///< the cluster version rises to this
+    std::map<std::pair<std::int32_t, std::string>, std::string>
+        values;  ///< state values by (scope, key)
 };
 
 /// A file that is about to be changed for real.
 struct FileIntent {
-    std::string path;       ///< relative to the repository directory
-    std::string temporary;  ///< relative; empty when the file is removed
-    std::string backup;     ///< the original's file; empty when there was none
+    std::string path;                  ///< relative to the repository directory
+    std::string temporary;             ///< relative; empty when the file is removed
+    std::string backup;                ///< the original's file; empty when there was none
     std::optional<Digest> new_digest;  ///< absent when the file is removed
     std::optional<Digest> old_digest;  ///< absent when there was no file
 };

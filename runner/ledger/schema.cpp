@@ -2,7 +2,6 @@
 #include "ledger/schema.hpp"
 
 #include <SQLiteCpp/Statement.h>
-#include <SQLiteCpp/Transaction.h>
 
 #include <array>
 #include <string>
@@ -12,7 +11,8 @@
 namespace runner {
 namespace {
 
-// Version 1: the first one. A later version adds an entry to k_migrations and never changes an earlier one.
+// Version 1: the first one. A later version adds an entry to k_migrations and never changes an
+// earlier one.
 constexpr const char* k_schema_1 = R"sql(
 CREATE TABLE cluster (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -135,43 +135,56 @@ int pragma(SQLite::Database& database, const char* name) {
     return query.executeStep() ? query.getColumn(0).getInt() : 0;
 }
 
-[[noreturn]] void refuse_foreign(SQLite::Database& database) {
-    throw Error(Failure::refused, database.getFilename() + " is a database, but not a runner's ledger",
+[[noreturn]] void refuse_foreign(const std::string& file) {
+    throw Error(Failure::refused, file + " is a database, but not a runner's ledger",
                 "name another file as 'state' in the cluster config");
 }
 
-void refuse_newer(SQLite::Database& database, int version) {
+void refuse_newer(const std::string& file, int version) {
     if (version <= k_schema_version) return;
     throw Error(Failure::refused,
-                database.getFilename() + " has ledger format " + std::to_string(version) + ", this runner knows up to " +
-                    std::to_string(k_schema_version) + "; nothing was changed",
+                file + " has ledger format " + std::to_string(version) +
+                    ", this runner knows up to " + std::to_string(k_schema_version) +
+                    "; nothing was changed",
                 "use the newer runner that wrote it");
+}
+
+bool is_empty(SQLite::Database& database) {
+    return database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
 }
 
 }  // namespace
 
-void migrate_schema(SQLite::Database& database) {
-    const int version = pragma(database, "user_version");
-    refuse_newer(database, version);
-    if (version == k_schema_version) return;
-    const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
-    if (version == 0 && !empty) refuse_foreign(database);
-    SQLite::Transaction transaction(database);
-    for (int next = version; next < k_schema_version; ++next) database.exec(k_migrations[static_cast<std::size_t>(next)]);
-    database.exec("PRAGMA application_id = " + std::to_string(k_application_id));
-    database.exec("PRAGMA user_version = " + std::to_string(k_schema_version));
-    transaction.commit();
+void migrate_schema(SQLite::Database& database, const std::string& file) {
+    refuse_newer(file, pragma(database, "user_version"));
+    if (pragma(database, "user_version") == k_schema_version) return;
+    // Looked at again inside the transaction: another writer may be doing the same.
+    database.exec("BEGIN IMMEDIATE");
+    try {
+        const int version = pragma(database, "user_version");
+        if (version == 0 && !is_empty(database)) refuse_foreign(file);
+        for (int next = version; next < k_schema_version; ++next)
+            database.exec(k_migrations[static_cast<std::size_t>(next)]);
+        database.exec("PRAGMA application_id = " + std::to_string(k_application_id));
+        database.exec("PRAGMA user_version = " + std::to_string(k_schema_version));
+        database.exec("COMMIT");
+    } catch (...) {
+        database.exec("ROLLBACK");
+        throw;
+    }
 }
 
-void check_schema(SQLite::Database& database) {
+bool check_schema(SQLite::Database& database, const std::string& file) {
     const int version = pragma(database, "user_version");
-    refuse_newer(database, version);
-    if (pragma(database, "application_id") != k_application_id) refuse_foreign(database);
+    refuse_newer(file, version);
+    if (version == 0 && is_empty(database)) return false;
+    if (pragma(database, "application_id") != k_application_id) refuse_foreign(file);
     if (version != k_schema_version) {
         throw Error(Failure::preparation,
-                    database.getFilename() + " has the older ledger format " + std::to_string(version),
+                    file + " has the older ledger format " + std::to_string(version),
                     "'runner upgrade' brings it to format " + std::to_string(k_schema_version));
     }
+    return true;
 }
 
 }  // namespace runner

@@ -4,6 +4,8 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <string>
+
 namespace runner {
 
 /// The schema that this program writes.
@@ -12,11 +14,12 @@ constexpr int k_schema_version = 1;
 /// Marks the file as a runner ledger (SQLite's application_id): "RNLG".
 constexpr int k_application_id = 0x524E4C47;
 
-/// Brings the database to k_schema_version in one transaction. Throws Error{refused} when it is newer, or when the file
-/// is a database of something else.
-void migrate_schema(SQLite::Database& database);
+/// Brings the database to k_schema_version in one transaction. Throws Error{refused} when it is
+/// newer, or when the file is a database of something else.
+void migrate_schema(SQLite::Database& database, const std::string& file);
 
-/// As migrate_schema, for looking: throws instead of changing anything.
-void check_schema(SQLite::Database& database);
+/// As migrate_schema, for looking: throws instead of changing anything. False when a writer has
+/// only just made the file.
+bool check_schema(SQLite::Database& database, const std::string& file);
 
 }  // namespace runner

@@ -10,7 +10,9 @@ namespace {
 
 constexpr int k_look_attempts = 10;
 
-Time time_at(const SQLite::Column& column) { return Time(column.getInt64()); }
+Time time_at(const SQLite::Column& column) {
+    return Time(column.getInt64());
+}
 
 std::optional<SemanticVersion> version_at(const SQLite::Column& column) {
     if (column.isNull()) return std::nullopt;
@@ -19,7 +21,8 @@ std::optional<SemanticVersion> version_at(const SQLite::Column& column) {
 
 std::optional<Digest> digest_from_blob(const SQLite::Column& column) {
     Digest digest;
-    if (column.isNull() || column.getBytes() != static_cast<int>(digest.bytes.size())) return std::nullopt;
+    if (column.isNull() || column.getBytes() != static_cast<int>(digest.bytes.size()))
+        return std::nullopt;
     std::memcpy(digest.bytes.data(), column.getBlob(), digest.bytes.size());
     return digest;
 }
@@ -32,7 +35,8 @@ class SqliteLedgerView final : public LedgerView {
             try {
                 SqliteQueries queries(m_database.get());
                 auto answer = translate_sqlite(m_file.string(), [&] { return query(queries); });
-                if (!m_database || m_database->still_current() || attempt == k_look_attempts) return answer;
+                if (!m_database || m_database->still_current() || attempt == k_look_attempts)
+                    return answer;
             } catch (const Error&) {
                 if (!m_database || m_database->still_current() || attempt == k_look_attempts) throw;
             }
@@ -64,7 +68,8 @@ class SqliteLedgerView final : public LedgerView {
     }
     std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                            const std::string& key) override {
-        return look([&](SqliteQueries& queries) { return queries.state_value(scope, version, key); });
+        return look(
+            [&](SqliteQueries& queries) { return queries.state_value(scope, version, key); });
     }
     std::optional<std::int64_t> first_broken_event() override {
         return look([](SqliteQueries& queries) { return queries.first_broken_event(); });
@@ -85,10 +90,12 @@ std::string stored_scope(std::int32_t scope, const std::string& version) {
     return scope == 0 ? "upgrade:" + version : "cluster";
 }
 
-Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at, const std::string& kind,
-                    const std::string& run, const std::string& version, const std::string& detail) {
+Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
+                    const std::string& kind, const std::string& run, const std::string& version,
+                    const std::string& detail) {
     std::string text(previous.bytes.begin(), previous.bytes.end());
-    for (const std::string& part : {std::to_string(seq), std::to_string(at), kind, run, version, detail}) {
+    for (const std::string& part :
+         {std::to_string(seq), std::to_string(at), kind, run, version, detail}) {
         text += std::to_string(part.size());
         text += ':';
         text += part;
@@ -99,21 +106,25 @@ Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at, c
 LedgerFacts SqliteQueries::facts() {
     LedgerFacts facts;
     if (m_database == nullptr) return facts;
-    SQLite::Statement& cluster = m_database->statement(
+    const StatementUse cluster = m_database->statement(
         "SELECT name, region, account_id, original_version, cluster_version FROM cluster");
     if (cluster.executeStep()) {
-        facts.identity = ClusterIdentity{cluster.getColumn(0), cluster.getColumn(1), cluster.getColumn(2)};
+        facts.identity =
+            ClusterIdentity{cluster.getColumn(0), cluster.getColumn(1), cluster.getColumn(2)};
         facts.cluster.original_version = version_at(cluster.getColumn(3));
         facts.cluster.cluster_version = version_at(cluster.getColumn(4));
     }
-    SQLite::Statement& upgrades = m_database->statement("SELECT version, platform, digest FROM upgrade");
+    const StatementUse upgrades =
+        m_database->statement("SELECT version, platform, digest FROM upgrade");
     while (upgrades.executeStep()) {
-        facts.cluster.done.push_back(
-            {upgrades.getColumn(0).getString(), upgrades.getColumn(1).getString(), digest_from_blob(upgrades.getColumn(2))});
+        facts.cluster.done.push_back({upgrades.getColumn(0).getString(),
+                                      upgrades.getColumn(1).getString(),
+                                      digest_from_blob(upgrades.getColumn(2))});
     }
-    SQLite::Statement& skips = m_database->statement("SELECT version FROM skip");
+    const StatementUse skips = m_database->statement("SELECT version FROM skip");
     while (skips.executeStep()) facts.cluster.skipped.push_back(skips.getColumn(0).getString());
-    SQLite::Statement& unfinished = m_database->statement("SELECT 1 FROM run WHERE finished_at IS NULL LIMIT 1");
+    const StatementUse unfinished =
+        m_database->statement("SELECT 1 FROM run WHERE finished_at IS NULL LIMIT 1");
     facts.has_unfinished_run = unfinished.executeStep();
     return facts;
 }
@@ -121,21 +132,22 @@ LedgerFacts SqliteQueries::facts() {
 std::vector<DoneRecord> SqliteQueries::done() {
     std::vector<DoneRecord> records;
     if (m_database == nullptr) return records;
-    SQLite::Statement& query = m_database->statement(
-        "SELECT version, tag, platform, digest, run, how, recorded_at FROM upgrade ORDER BY recorded_at, version");
+    const StatementUse query = m_database->statement(
+        "SELECT version, tag, platform, digest, run, how, recorded_at FROM upgrade ORDER BY "
+        "recorded_at, version");
     while (query.executeStep()) {
         const auto digest = digest_from_blob(query.getColumn(3));
         records.push_back({query.getColumn(0), query.getColumn(1), query.getColumn(2),
-                           digest ? digest->to_string() : "", query.getColumn(4), query.getColumn(5),
-                           time_at(query.getColumn(6))});
+                           digest ? digest->to_string() : "", query.getColumn(4),
+                           query.getColumn(5), time_at(query.getColumn(6))});
     }
     return records;
 }
 
 std::optional<LeaseInfo> SqliteQueries::lease() {
     if (m_database == nullptr) return std::nullopt;
-    SQLite::Statement& query =
-        m_database->statement("SELECT owner, actor, host, pid, reason, acquired_at, heartbeat_at FROM lease");
+    const StatementUse query = m_database->statement(
+        "SELECT owner, actor, host, pid, reason, acquired_at, heartbeat_at FROM lease");
     if (!query.executeStep()) return std::nullopt;
     LeaseInfo lease;
     lease.owner = query.getColumn(0).getString();
@@ -149,8 +161,9 @@ std::optional<LeaseInfo> SqliteQueries::lease() {
 }
 
 std::vector<AttemptRecord> SqliteQueries::attempts(const std::string& run) {
-    SQLite::Statement& query = m_database->statement(
-        "SELECT id, run, version, tag, digest, outcome, message, log, late, started_at, finished_at, apply_ms, verify_ms "
+    const StatementUse query = m_database->statement(
+        "SELECT id, run, version, tag, digest, outcome, message, log, late, started_at, "
+        "finished_at, apply_ms, verify_ms "
         "FROM attempt WHERE run = ? ORDER BY id");
     query.bind(1, run);
     std::vector<AttemptRecord> records;
@@ -177,8 +190,9 @@ std::vector<AttemptRecord> SqliteQueries::attempts(const std::string& run) {
 std::vector<RunRecord> SqliteQueries::runs(std::size_t limit, const std::string& upgrade) {
     std::vector<RunRecord> records;
     if (m_database == nullptr) return records;
-    SQLite::Statement& query = m_database->statement(
-        "SELECT id, command, actor, host, pid, runner_version, target, state, outcome, message, started_at, finished_at "
+    const StatementUse query = m_database->statement(
+        "SELECT id, command, actor, host, pid, runner_version, target, state, outcome, message, "
+        "started_at, finished_at "
         "FROM run WHERE ?1 = '' OR id IN (SELECT run FROM attempt WHERE version = ?1) "
         "ORDER BY started_at DESC, rowid DESC LIMIT ?2");
     query.bind(1, upgrade);
@@ -192,7 +206,8 @@ std::vector<RunRecord> SqliteQueries::runs(std::size_t limit, const std::string&
         record.start.pid = query.getColumn(4).getInt64();
         record.start.runner_version = query.getColumn(5).getString();
         record.start.target = query.getColumn(6).getString();
-        record.state = run_state_from(query.getColumn(7).getString()).value_or(RunState::interrupted);
+        record.state =
+            run_state_from(query.getColumn(7).getString()).value_or(RunState::interrupted);
         record.outcome = query.getColumn(8).getString();
         record.message = query.getColumn(9).getString();
         record.started_at = time_at(query.getColumn(10));
@@ -203,9 +218,11 @@ std::vector<RunRecord> SqliteQueries::runs(std::size_t limit, const std::string&
     return records;
 }
 
-std::optional<Digest> SqliteQueries::pinned(const std::string& version, const std::string& platform) {
+std::optional<Digest> SqliteQueries::pinned(const std::string& version,
+                                            const std::string& platform) {
     if (m_database == nullptr) return std::nullopt;
-    SQLite::Statement& query = m_database->statement("SELECT digest FROM pin WHERE version = ? AND platform = ?");
+    const StatementUse query =
+        m_database->statement("SELECT digest FROM pin WHERE version = ? AND platform = ?");
     query.bind(1, version);
     query.bind(2, platform);
     return query.executeStep() ? Digest::parse(query.getColumn(0).getString()) : std::nullopt;
@@ -214,31 +231,36 @@ std::optional<Digest> SqliteQueries::pinned(const std::string& version, const st
 std::vector<std::string> SqliteQueries::finished_steps(const std::string& version) {
     std::vector<std::string> steps;
     if (m_database == nullptr) return steps;
-    SQLite::Statement& query = m_database->statement("SELECT id FROM step WHERE version = ? ORDER BY position");
+    const StatementUse query =
+        m_database->statement("SELECT id FROM step WHERE version = ? ORDER BY position");
     query.bind(1, version);
     while (query.executeStep()) steps.push_back(query.getColumn(0).getString());
     return steps;
 }
 
-std::optional<std::string> SqliteQueries::state_value(std::int32_t scope, const std::string& version,
+std::optional<std::string> SqliteQueries::state_value(std::int32_t scope,
+                                                      const std::string& version,
                                                       const std::string& key) {
     if (m_database == nullptr) return std::nullopt;
-    SQLite::Statement& query = m_database->statement("SELECT value FROM state_value WHERE scope = ? AND key = ?");
+    const StatementUse query =
+        m_database->statement("SELECT value FROM state_value WHERE scope = ? AND key = ?");
     query.bind(1, stored_scope(scope, version));
     query.bind(2, key);
-    return query.executeStep() ? std::optional<std::string>(query.getColumn(0).getString()) : std::nullopt;
+    return query.executeStep() ? std::optional<std::string>(query.getColumn(0).getString())
+                               : std::nullopt;
 }
 
 std::optional<std::int64_t> SqliteQueries::first_broken_event() {
     if (m_database == nullptr) return std::nullopt;
-    SQLite::Statement& query =
-        m_database->statement("SELECT seq, at, kind, run, version, detail, hash FROM history ORDER BY seq");
+    const StatementUse query = m_database->statement(
+        "SELECT seq, at, kind, run, version, detail, hash FROM history ORDER BY seq");
     Digest previous;
     std::int64_t expected = 1;
     while (query.executeStep()) {
         const std::int64_t seq = query.getColumn(0).getInt64();
-        const Digest hash = history_hash(previous, seq, query.getColumn(1).getInt64(), query.getColumn(2), query.getColumn(3),
-                                         query.getColumn(4), query.getColumn(5));
+        const Digest hash =
+            history_hash(previous, seq, query.getColumn(1).getInt64(), query.getColumn(2),
+                         query.getColumn(3), query.getColumn(4), query.getColumn(5));
         const auto stored = digest_from_blob(query.getColumn(6));
         if (seq != expected || !stored || *stored != hash) return seq;
         previous = hash;

@@ -12,7 +12,8 @@
 
 namespace runner {
 
-/// Opens for looking; a ledger that is not there looks empty. `clock` and `file` are as for open_ledger.
+/// Opens for looking; a ledger that is not there looks empty. `clock` and `file` are as for
+/// open_ledger.
 std::unique_ptr<LedgerView> look_at_ledger(const std::filesystem::path& file);
 
 /// Opens for writing, making or migrating the file. `clock` must outlive the ledger.
@@ -29,7 +30,8 @@ class SqliteQueries {
     std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade);
     std::optional<Digest> pinned(const std::string& version, const std::string& platform);
     std::vector<std::string> finished_steps(const std::string& version);
-    std::optional<std::string> state_value(std::int32_t scope, const std::string& version, const std::string& key);
+    std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
+                                           const std::string& key);
     std::optional<std::int64_t> first_broken_event();
 
  private:
@@ -38,9 +40,11 @@ class SqliteQueries {
     LedgerDatabase* m_database;
 };
 
-/// A history event's hash: over the hash before it and all of its own columns, each with its length.
-Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at, const std::string& kind,
-                    const std::string& run, const std::string& version, const std::string& detail);
+/// A history event's hash: over the hash before it and all of its own columns, each with its
+/// length.
+Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
+                    const std::string& kind, const std::string& run, const std::string& version,
+                    const std::string& detail);
 
 /// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.
 std::string stored_scope(std::int32_t scope, const std::string& version);

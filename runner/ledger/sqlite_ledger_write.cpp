@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writing half of the SQLite ledger. Each public call is one transaction; each transaction leaves a history event.
+// The writing half of the SQLite ledger. Each public call is one transaction; each transaction
+// leaves a history event.
 #include <SQLiteCpp/Transaction.h>
 #include <sqlite3.h>
 
@@ -16,7 +17,7 @@ constexpr Time k_lease_expiry = std::chrono::seconds(60);
 
 using StateMap = std::map<std::pair<std::int32_t, std::string>, std::string>;
 
-void bind_digest(SQLite::Statement& statement, int index, const std::optional<Digest>& digest) {
+void bind_digest(const StatementUse& statement, int index, const std::optional<Digest>& digest) {
     if (digest) {
         statement.bind(index, digest->bytes.data(), static_cast<int>(digest->bytes.size()));
     } else {
@@ -24,7 +25,8 @@ void bind_digest(SQLite::Statement& statement, int index, const std::optional<Di
     }
 }
 
-/// BEGIN IMMEDIATE, so that two writers queue instead of failing half-way; rolled back unless committed.
+/// BEGIN IMMEDIATE, so that two writers queue instead of failing half-way; rolled back unless
+/// committed.
 class WriteTransaction {
  public:
     explicit WriteTransaction(LedgerDatabase& database) : m_database(database) {
@@ -104,12 +106,17 @@ class SqliteLedger final : public Ledger {
             write([&] {
                 const auto held = m_queries.lease();
                 if (held && held->manual()) refuse_held(held);
-                if (held && held->host != owner.host && m_clock.wall() - held->heartbeat_at < k_lease_expiry) {
+                if (held && held->host != owner.host &&
+                    m_clock.wall() - held->heartbeat_at < k_lease_expiry) {
                     refuse_held(held);
                 }
-                if (held) note = "took over the lease of " + describe(*held) + ", which is no longer running";
+                if (held)
+                    note = "took over the lease of " + describe(*held) +
+                           ", which is no longer running";
                 store_lease(owner);
-                if (held) event("lease_taken_over", owner.owner, "", {{"from", held->owner}, {"host", held->host}});
+                if (held)
+                    event("lease_taken_over", owner.owner, "",
+                          {{"from", held->owner}, {"host", held->host}});
             });
         } catch (...) {
             m_lease_file.unlock();
@@ -121,7 +128,8 @@ class SqliteLedger final : public Ledger {
 
     void heartbeat() override {
         write([this] {
-            SQLite::Statement& update = m_database->statement("UPDATE lease SET heartbeat_at = ? WHERE owner = ?");
+            const StatementUse update =
+                m_database->statement("UPDATE lease SET heartbeat_at = ? WHERE owner = ?");
             update.bind(1, m_clock.wall().count());
             update.bind(2, m_lease_owner);
             update.exec();
@@ -131,7 +139,7 @@ class SqliteLedger final : public Ledger {
     void release_lease() override {
         if (m_lease_owner.empty()) return;
         write([this] {
-            SQLite::Statement& remove = m_database->statement("DELETE FROM lease WHERE owner = ?");
+            const StatementUse remove = m_database->statement("DELETE FROM lease WHERE owner = ?");
             remove.bind(1, m_lease_owner);
             remove.exec();
         });
@@ -157,7 +165,8 @@ class SqliteLedger final : public Ledger {
     bool unlock_by_hand(const std::string& actor) override {
         bool was_locked = false;
         write([&] {
-            was_locked = m_database->connection().exec("DELETE FROM lease WHERE owner = 'manual'") > 0;
+            was_locked =
+                m_database->connection().exec("DELETE FROM lease WHERE owner = 'manual'") > 0;
             if (was_locked) event("unlocked", "", "", {{"actor", actor}});
         });
         return was_locked;
@@ -165,8 +174,8 @@ class SqliteLedger final : public Ledger {
 
     void set_identity(const ClusterIdentity& identity) override {
         write([&] {
-            SQLite::Statement& insert =
-                m_database->statement("INSERT INTO cluster (id, name, region, account_id) VALUES (1, ?, ?, ?)");
+            const StatementUse insert = m_database->statement(
+                "INSERT INTO cluster (id, name, region, account_id) VALUES (1, ?, ?, ?)");
             insert.bind(1, identity.name);
             insert.bind(2, identity.region);
             insert.bind(3, identity.account_id);
@@ -179,11 +188,14 @@ class SqliteLedger final : public Ledger {
         write([&] {
             const LedgerFacts known = m_queries.facts();
             if (known.cluster.original_version && *known.cluster.original_version != version) {
-                throw Error(Failure::refused, "the original version is " + known.cluster.original_version->to_string() +
-                                                  " and fixed; it cannot become " + version.to_string());
+                throw Error(Failure::refused, "the original version is " +
+                                                  known.cluster.original_version->to_string() +
+                                                  " and fixed; it cannot become " +
+                                                  version.to_string());
             }
-            SQLite::Statement& update = m_database->statement(
-                "UPDATE cluster SET original_version = ?1, cluster_version = coalesce(cluster_version, ?1)");
+            const StatementUse update = m_database->statement(
+                "UPDATE cluster SET original_version = ?1, cluster_version = "
+                "coalesce(cluster_version, ?1)");
             update.bind(1, version.to_string());
             update.exec();
             event("original_version_set", "", "", {{"version", version.to_string()}});
@@ -200,10 +212,11 @@ class SqliteLedger final : public Ledger {
     std::vector<InterruptedRun> mark_interrupted() override {
         std::vector<InterruptedRun> interrupted;
         write([&] {
-            SQLite::Statement& query = m_database->statement(
+            const StatementUse query = m_database->statement(
                 "SELECT r.id, r.actor, r.host, r.started_at, "
                 "coalesce((SELECT version FROM attempt WHERE run = r.id AND outcome IS NULL), ''), "
-                "(SELECT count(*) FROM attempt WHERE run = r.id AND outcome IN ('succeeded', 'nothing_to_do')) "
+                "(SELECT count(*) FROM attempt WHERE run = r.id AND outcome IN ('succeeded', "
+                "'nothing_to_do')) "
                 "FROM run r WHERE r.finished_at IS NULL");
             while (query.executeStep()) {
                 interrupted.push_back({query.getColumn(0), query.getColumn(1), query.getColumn(2),
@@ -211,7 +224,7 @@ class SqliteLedger final : public Ledger {
                                        static_cast<std::size_t>(query.getColumn(5).getInt64())});
             }
             for (const InterruptedRun& run : interrupted) {
-                SQLite::Statement& attempt = m_database->statement(
+                const StatementUse attempt = m_database->statement(
                     "UPDATE attempt SET outcome = 'interrupted', finished_at = ?1, "
                     "message = 'the runner died while it ran' WHERE run = ?2 AND outcome IS NULL");
                 attempt.bind(1, m_clock.wall().count());
@@ -227,8 +240,9 @@ class SqliteLedger final : public Ledger {
     std::vector<UnfinishedFiles> unfinished_files() override {
         return read([this] {
             std::vector<UnfinishedFiles> all;
-            SQLite::Statement& query = m_database->statement(
-                "SELECT version, path, temporary, backup, old_digest, new_digest FROM file_change WHERE finished = 0 "
+            const StatementUse query = m_database->statement(
+                "SELECT version, path, temporary, backup, old_digest, new_digest FROM file_change "
+                "WHERE finished = 0 "
                 "ORDER BY id DESC");
             while (query.executeStep()) {
                 const std::string version = query.getColumn(0).getString();
@@ -255,8 +269,9 @@ class SqliteLedger final : public Ledger {
 
     void begin_run(const RunStart& run) override {
         write([&] {
-            SQLite::Statement& insert = m_database->statement(
-                "INSERT INTO run (id, command, actor, host, pid, runner_version, target, state, started_at, "
+            const StatementUse insert = m_database->statement(
+                "INSERT INTO run (id, command, actor, host, pid, runner_version, target, state, "
+                "started_at, "
                 "state_entered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?8)");
             insert.bind(1, run.id);
             insert.bind(2, run.command);
@@ -267,7 +282,8 @@ class SqliteLedger final : public Ledger {
             insert.bind(7, run.target);
             insert.bind(8, m_clock.wall().count());
             insert.exec();
-            event("run_started", run.id, "", {{"command", run.command}, {"actor", run.actor}, {"target", run.target}});
+            event("run_started", run.id, "",
+                  {{"command", run.command}, {"actor", run.actor}, {"target", run.target}});
         });
     }
 
@@ -296,8 +312,9 @@ class SqliteLedger final : public Ledger {
                       const std::vector<FileIntent>& changes) override {
         write([&] {
             for (const FileIntent& change : changes) {
-                SQLite::Statement& insert = m_database->statement(
-                    "INSERT INTO file_change (run, version, step, path, temporary, backup, old_digest, new_digest) "
+                const StatementUse insert = m_database->statement(
+                    "INSERT INTO file_change (run, version, step, path, temporary, backup, "
+                    "old_digest, new_digest) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
                 insert.bind(1, run);
                 insert.bind(2, version);
@@ -315,7 +332,7 @@ class SqliteLedger final : public Ledger {
     void record_step(const std::string& run, const std::string& version, const std::string& step,
                      const StateMap& values) override {
         write([&] {
-            SQLite::Statement& insert = m_database->statement(
+            const StatementUse insert = m_database->statement(
                 "INSERT OR REPLACE INTO step (version, id, position, run, finished_at) "
                 "VALUES (?1, ?2, (SELECT count(*) FROM step WHERE version = ?1), ?3, ?4)");
             insert.bind(1, version);
@@ -329,21 +346,26 @@ class SqliteLedger final : public Ledger {
         });
     }
 
-    void record_done(const DoneRecord& done, const std::string& actor, const std::string& reason) override {
+    void record_done(const DoneRecord& done, const std::string& actor,
+                     const std::string& reason) override {
         write([&] {
-            insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest), done.run, done.how);
+            insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest), done.run,
+                        done.how);
             event("recorded", done.run, done.version, {{"actor", actor}, {"reason", reason}});
         });
     }
 
-    bool forget(const std::string& version, const std::string& actor, const std::string& reason) override {
+    bool forget(const std::string& version, const std::string& actor,
+                const std::string& reason) override {
         bool was_done = false;
         write([&] {
-            SQLite::Statement& remove = m_database->statement("DELETE FROM upgrade WHERE version = ?");
+            const StatementUse remove =
+                m_database->statement("DELETE FROM upgrade WHERE version = ?");
             remove.bind(1, version);
             was_done = remove.exec() > 0;
-            for (const char* sql : {"DELETE FROM step WHERE version = ?", "DELETE FROM pin WHERE version = ?"}) {
-                SQLite::Statement& also = m_database->statement(sql);
+            for (const char* sql :
+                 {"DELETE FROM step WHERE version = ?", "DELETE FROM pin WHERE version = ?"}) {
+                const StatementUse also = m_database->statement(sql);
                 also.bind(1, version);
                 also.exec();
             }
@@ -355,11 +377,13 @@ class SqliteLedger final : public Ledger {
     void import(const LedgerDump& dump, const std::string& actor) override {
         write([&] {
             if (m_queries.facts().identity) {
-                throw Error(Failure::refused, m_file.string() + " already holds a ledger; import needs an empty one",
+                throw Error(Failure::refused,
+                            m_file.string() + " already holds a ledger; import needs an empty one",
                             "move it away first, or name another 'state' in the config");
             }
-            SQLite::Statement& insert = m_database->statement(
-                "INSERT INTO cluster (id, name, region, account_id, original_version, cluster_version) "
+            const StatementUse insert = m_database->statement(
+                "INSERT INTO cluster (id, name, region, account_id, original_version, "
+                "cluster_version) "
                 "VALUES (1, ?, ?, ?, ?, ?)");
             insert.bind(1, dump.identity.name);
             insert.bind(2, dump.identity.region);
@@ -368,47 +392,53 @@ class SqliteLedger final : public Ledger {
             if (dump.cluster_version) insert.bind(5, dump.cluster_version->to_string());
             insert.exec();
             for (const DoneRecord& done : dump.done) {
-                insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest), done.run, "import");
+                insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest),
+                            done.run, "import");
             }
             event("imported", "", "", {{"actor", actor}, {"upgrades", dump.done.size()}});
         });
     }
 
-    void accept_digest(const std::string& version, const std::string& platform, const Digest& digest,
-                       const std::string& actor) override {
+    void accept_digest(const std::string& version, const std::string& platform,
+                       const Digest& digest, const std::string& actor) override {
         write([&] {
-            SQLite::Statement& update =
-                m_database->statement("UPDATE pin SET digest = ? WHERE version = ? AND platform = ?");
+            const StatementUse update = m_database->statement(
+                "UPDATE pin SET digest = ? WHERE version = ? AND platform = ?");
             update.bind(1, digest.to_string());
             update.bind(2, version);
             update.bind(3, platform);
             update.exec();
-            event("digest_accepted", "", version, {{"actor", actor}, {"digest", digest.to_string()}});
+            event("digest_accepted", "", version,
+                  {{"actor", actor}, {"digest", digest.to_string()}});
         });
     }
 
  private:
     static std::string describe(const LeaseInfo& lease) {
         if (lease.manual()) {
-            return lease.actor + " (locked by hand on " + lease.host + " at " + format_time(lease.acquired_at) + ": " +
-                   lease.reason + ")";
+            return lease.actor + " (locked by hand on " + lease.host + " at " +
+                   format_time(lease.acquired_at) + ": " + lease.reason + ")";
         }
-        return "run " + lease.owner + " of " + lease.actor + " on " + lease.host + ", pid " + std::to_string(lease.pid) +
-               ", since " + format_time(lease.acquired_at);
+        return "run " + lease.owner + " of " + lease.actor + " on " + lease.host + ", pid " +
+               std::to_string(lease.pid) + ", since " + format_time(lease.acquired_at);
     }
 
     [[noreturn]] static void refuse_held(const std::optional<LeaseInfo>& held) {
         if (!held) {
-            throw Error(Failure::lease_held, "another run holds the lease (it is just starting or ending)",
+            throw Error(Failure::lease_held,
+                        "another run holds the lease (it is just starting or ending)",
                         "wait for it, or use --wait DURATION");
         }
-        throw Error(Failure::lease_held, "the lease is held by " + describe(*held) + "; nothing was changed",
-                    held->manual() ? "'runner state unlock' releases it" : "wait for it, or use --wait DURATION");
+        throw Error(Failure::lease_held,
+                    "the lease is held by " + describe(*held) + "; nothing was changed",
+                    held->manual() ? "'runner state unlock' releases it"
+                                   : "wait for it, or use --wait DURATION");
     }
 
     void store_lease(const LeaseInfo& lease) {
-        SQLite::Statement& insert = m_database->statement(
-            "INSERT OR REPLACE INTO lease (id, owner, actor, host, pid, reason, acquired_at, heartbeat_at) "
+        const StatementUse insert = m_database->statement(
+            "INSERT OR REPLACE INTO lease (id, owner, actor, host, pid, reason, acquired_at, "
+            "heartbeat_at) "
             "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?6)");
         insert.bind(1, lease.owner);
         insert.bind(2, lease.actor);
@@ -419,9 +449,12 @@ class SqliteLedger final : public Ledger {
         insert.exec();
     }
 
-    /// Appends to the history; the newest hash is kept between calls, since only the lease's holder appends during a run.
-    void event(const char* kind, const std::string& run, const std::string& version, const Json& detail) {
-        SQLite::Statement& last = m_database->statement("SELECT seq, hash FROM history ORDER BY seq DESC LIMIT 1");
+    /// Appends to the history; the newest hash is kept between calls, since only the lease's holder
+    /// appends during a run.
+    void event(const char* kind, const std::string& run, const std::string& version,
+               const Json& detail) {
+        const StatementUse last =
+            m_database->statement("SELECT seq, hash FROM history ORDER BY seq DESC LIMIT 1");
         Digest previous;
         std::int64_t seq = 1;
         if (last.executeStep()) {
@@ -430,8 +463,9 @@ class SqliteLedger final : public Ledger {
         }
         const std::int64_t at = m_clock.wall().count();
         const std::string text = dump_json(detail);
-        SQLite::Statement& insert = m_database->statement(
-            "INSERT INTO history (seq, at, kind, run, version, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)");
+        const StatementUse insert = m_database->statement(
+            "INSERT INTO history (seq, at, kind, run, version, detail, hash) VALUES (?, ?, ?, ?, "
+            "?, ?, ?)");
         insert.bind(1, seq);
         insert.bind(2, at);
         insert.bind(3, kind);
@@ -443,32 +477,36 @@ class SqliteLedger final : public Ledger {
     }
 
     void raise_version(const SemanticVersion& version) {
-        SQLite::Statement& query = m_database->statement("SELECT cluster_version FROM cluster");
+        const StatementUse query = m_database->statement("SELECT cluster_version FROM cluster");
         const bool known = query.executeStep() && !query.getColumn(0).isNull();
         if (known && SemanticVersion::parse(query.getColumn(0).getString()) >= version) return;
-        SQLite::Statement& update = m_database->statement("UPDATE cluster SET cluster_version = ?");
+        const StatementUse update = m_database->statement("UPDATE cluster SET cluster_version = ?");
         update.bind(1, version.to_string());
         update.exec();
     }
 
     void move(const std::string& run, RunState from, RunState to) {
         if (!may_move(from, to)) {
-            throw Error(Failure::apply_failed, std::string("a run cannot move from ") + to_string(from) + " to " + to_string(to));
+            throw Error(Failure::apply_failed, std::string("a run cannot move from ") +
+                                                   to_string(from) + " to " + to_string(to));
         }
-        SQLite::Statement& update =
-            m_database->statement("UPDATE run SET state = ?, state_entered_at = ? WHERE id = ? AND state = ?");
+        const StatementUse update = m_database->statement(
+            "UPDATE run SET state = ?, state_entered_at = ? WHERE id = ? AND state = ?");
         update.bind(1, to_string(to));
         update.bind(2, m_clock.wall().count());
         update.bind(3, run);
         update.bind(4, to_string(from));
         if (update.exec() != 1) {
-            throw Error(Failure::apply_failed, "run " + run + " is no longer " + to_string(from) + ": somebody else moved it");
+            throw Error(Failure::apply_failed, "run " + run + " is no longer " + to_string(from) +
+                                                   ": somebody else moved it");
         }
     }
 
-    void close_run(const std::string& run, RunState state, Outcome outcome, const std::string& message) {
-        SQLite::Statement& update = m_database->statement(
-            "UPDATE run SET state = ?1, outcome = ?2, message = ?3, state_entered_at = ?4, finished_at = ?4 WHERE id = ?5");
+    void close_run(const std::string& run, RunState state, Outcome outcome,
+                   const std::string& message) {
+        const StatementUse update = m_database->statement(
+            "UPDATE run SET state = ?1, outcome = ?2, message = ?3, state_entered_at = ?4, "
+            "finished_at = ?4 WHERE id = ?5");
         update.bind(1, to_string(state));
         update.bind(2, to_string(outcome));
         update.bind(3, message);
@@ -478,7 +516,7 @@ class SqliteLedger final : public Ledger {
     }
 
     void open_attempt(const std::string& run, const AttemptStart& start) {
-        SQLite::Statement& insert = m_database->statement(
+        const StatementUse insert = m_database->statement(
             "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
         const std::string digest = start.digest ? start.digest->to_string() : "";
@@ -492,8 +530,8 @@ class SqliteLedger final : public Ledger {
         insert.bind(8, m_clock.wall().count());
         insert.exec();
         if (start.digest) {
-            SQLite::Statement& pin =
-                m_database->statement("INSERT OR IGNORE INTO pin (version, platform, digest) VALUES (?, ?, ?)");
+            const StatementUse pin = m_database->statement(
+                "INSERT OR IGNORE INTO pin (version, platform, digest) VALUES (?, ?, ?)");
             pin.bind(1, start.version);
             pin.bind(2, start.platform);
             pin.bind(3, digest);
@@ -503,8 +541,9 @@ class SqliteLedger final : public Ledger {
     }
 
     void close_attempt(const std::string& run, const AttemptEnd& end) {
-        SQLite::Statement& update = m_database->statement(
-            "UPDATE attempt SET outcome = ?, message = ?, finished_at = ?, apply_ms = ?, verify_ms = ? "
+        const StatementUse update = m_database->statement(
+            "UPDATE attempt SET outcome = ?, message = ?, finished_at = ?, apply_ms = ?, verify_ms "
+            "= ? "
             "WHERE run = ? AND version = ? AND outcome IS NULL");
         update.bind(1, to_string(end.outcome));
         update.bind(2, end.message);
@@ -515,15 +554,18 @@ class SqliteLedger final : public Ledger {
         update.bind(7, end.version);
         update.exec();
         if (end.done) {
-            SQLite::Statement& insert = m_database->statement(
-                "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, recorded_at) "
-                "SELECT version, tag, platform, ?1, run, 'upgrade', ?2 FROM attempt WHERE run = ?3 AND version = ?4 "
+            const StatementUse insert = m_database->statement(
+                "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, "
+                "recorded_at) "
+                "SELECT version, tag, platform, ?1, run, 'upgrade', ?2 FROM attempt WHERE run = ?3 "
+                "AND version = ?4 "
                 "ORDER BY id DESC LIMIT 1");
-            SQLite::Statement& pinned_digest = m_database->statement(
-                "SELECT digest FROM attempt WHERE run = ? AND version = ? ORDER BY id DESC LIMIT 1");
+            const StatementUse pinned_digest = m_database->statement(
+                "SELECT digest FROM attempt WHERE run = ? AND version = ? ORDER BY id DESC LIMIT "
+                "1");
             pinned_digest.bind(1, run);
             pinned_digest.bind(2, end.version);
-            pinned_digest.executeStep();
+            if (!pinned_digest.executeStep()) return;
             bind_digest(insert, 1, Digest::parse(pinned_digest.getColumn(0).getString()));
             insert.bind(2, m_clock.wall().count());
             insert.bind(3, run);
@@ -533,20 +575,21 @@ class SqliteLedger final : public Ledger {
             store_values(end.version, end.values);
         }
         if (end.cluster_version) raise_version(*end.cluster_version);
-        event("attempt_finished", run, end.version, {{"outcome", to_string(end.outcome)}, {"message", end.message}});
+        event("attempt_finished", run, end.version,
+              {{"outcome", to_string(end.outcome)}, {"message", end.message}});
     }
 
     void finish_files(const std::string& version) {
-        SQLite::Statement& update =
-            m_database->statement("UPDATE file_change SET finished = 1 WHERE finished = 0 AND version = ?");
+        const StatementUse update = m_database->statement(
+            "UPDATE file_change SET finished = 1 WHERE finished = 0 AND version = ?");
         update.bind(1, version);
         update.exec();
     }
 
     void store_values(const std::string& version, const StateMap& values) {
         for (const auto& [key, value] : values) {
-            SQLite::Statement& insert =
-                m_database->statement("INSERT OR REPLACE INTO state_value (scope, key, value) VALUES (?, ?, ?)");
+            const StatementUse insert = m_database->statement(
+                "INSERT OR REPLACE INTO state_value (scope, key, value) VALUES (?, ?, ?)");
             insert.bind(1, stored_scope(key.first, version));
             insert.bind(2, key.second);
             insert.bind(3, value);
@@ -554,10 +597,12 @@ class SqliteLedger final : public Ledger {
         }
     }
 
-    void insert_done(const std::string& version, const std::string& tag, const std::string& platform,
-                     const std::optional<Digest>& digest, const std::string& run, const std::string& how) {
-        SQLite::Statement& insert = m_database->statement(
-            "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, recorded_at) "
+    void insert_done(const std::string& version, const std::string& tag,
+                     const std::string& platform, const std::optional<Digest>& digest,
+                     const std::string& run, const std::string& how) {
+        const StatementUse insert = m_database->statement(
+            "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, "
+            "recorded_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)");
         insert.bind(1, version);
         insert.bind(2, tag);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one error type of the program: a closed code, a message that names both sides, and what to do next.
+// The one error type of the program: a closed code, a message that names both sides, and what to do
+// next.
 #pragma once
 
 #include <stdexcept>
@@ -9,11 +10,11 @@ namespace runner {
 
 /// Why an operation failed. The value decides the exit code (contracts.md, "Commands").
 enum class Failure {
-    usage,         ///< wrong options or config; exit 2
-    preparation,   ///< listing, download, verification, preflight, simulation, missing value; exit 3
-    declined,      ///< the user answered no; exit 4
-    lease_held,    ///< another run holds the lease; exit 5
-    refused,       ///< downgrade, another cluster's ledger, newer ledger format; exit 6
+    usage,        ///< wrong options or config; exit 2
+    preparation,  ///< listing, download, verification, preflight, simulation, missing value; exit 3
+    declined,     ///< the user answered no; exit 4
+    lease_held,   ///< another run holds the lease; exit 5
+    refused,      ///< downgrade, another cluster's ledger, newer ledger format; exit 6
     apply_failed,  ///< an upgrade failed after changes had begun; exit 1
 };
 
@@ -23,7 +24,8 @@ int exit_code(Failure failure);
 /// The stable word for `failure` in JSON documents: `usage`, `preparation`, `declined`, …
 const char* to_string(Failure failure);
 
-/// An operation failed. `what()` says what, where and why; `next()` what to do about it (may be empty).
+/// An operation failed. `what()` says what, where and why; `next()` what to do about it (may be
+/// empty).
 class Error : public std::runtime_error {
  public:
     Error(Failure failure, const std::string& message, std::string next = {});

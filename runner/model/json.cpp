@@ -24,16 +24,19 @@ Json parse_json(std::string_view text, const std::string& what) {
     } catch (const nlohmann::json::exception& error) {
         throw Error(Failure::preparation, what + " is not valid JSON: " + error.what());
     }
-    throw Error(Failure::preparation, what + " is nested more than " + std::to_string(k_max_depth) + " levels deep");
+    throw Error(Failure::preparation,
+                what + " is nested more than " + std::to_string(k_max_depth) + " levels deep");
 }
 
 std::string dump_json(const Json& value, int indent) {
     return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-JsonObject::JsonObject(const Json& value, std::string what) : m_value(value), m_what(std::move(what)) {
+JsonObject::JsonObject(const Json& value, std::string what)
+    : m_value(value), m_what(std::move(what)) {
     if (!value.is_object()) {
-        throw Error(Failure::preparation, m_what + " must be a JSON object, not " + value.type_name());
+        throw Error(Failure::preparation,
+                    m_what + " must be a JSON object, not " + value.type_name());
     }
 }
 
@@ -42,7 +45,9 @@ const Json* JsonObject::find(const char* key) const {
     return found == m_value.end() || found->is_null() ? nullptr : &*found;
 }
 
-bool JsonObject::has(const char* key) const { return find(key) != nullptr; }
+bool JsonObject::has(const char* key) const {
+    return find(key) != nullptr;
+}
 
 const Json& JsonObject::at(const char* key) const {
     const Json* value = find(key);
@@ -66,7 +71,8 @@ std::string JsonObject::string_or(const char* key, std::string fallback) const {
 
 std::int64_t JsonObject::integer(const char* key) const {
     const Json& value = at(key);
-    if (!value.is_number_integer()) fail(key, std::string("must be a whole number, not ") + value.type_name());
+    if (!value.is_number_integer())
+        fail(key, std::string("must be a whole number, not ") + value.type_name());
     return value.get<std::int64_t>();
 }
 
@@ -77,7 +83,8 @@ std::int64_t JsonObject::integer_or(const char* key, std::int64_t fallback) cons
 bool JsonObject::boolean_or(const char* key, bool fallback) const {
     const Json* value = find(key);
     if (value == nullptr) return fallback;
-    if (!value->is_boolean()) fail(key, std::string("must be true or false, not ") + value->type_name());
+    if (!value->is_boolean())
+        fail(key, std::string("must be true or false, not ") + value->type_name());
     return value->get<bool>();
 }
 
@@ -85,9 +92,11 @@ std::vector<std::string> JsonObject::strings_or_empty(const char* key) const {
     std::vector<std::string> strings;
     const Json* value = find(key);
     if (value == nullptr) return strings;
-    if (!value->is_array()) fail(key, std::string("must be a list of strings, not ") + value->type_name());
+    if (!value->is_array())
+        fail(key, std::string("must be a list of strings, not ") + value->type_name());
     for (const Json& item : *value) {
-        if (!item.is_string()) fail(key, std::string("must hold strings only, not ") + item.type_name());
+        if (!item.is_string())
+            fail(key, std::string("must hold strings only, not ") + item.type_name());
         strings.push_back(item.get<std::string>());
     }
     return strings;

@@ -13,14 +13,15 @@ namespace runner {
 
 using Json = nlohmann::ordered_json;
 
-/// Parses `text`, refusing more than 64 levels: deeper documents overflow the stack of whoever copies them.
-/// Throws Error{preparation} with `what` as the name of the document.
+/// Parses `text`, refusing more than 64 levels: deeper documents overflow the stack of whoever
+/// copies them. Throws Error{preparation} with `what` as the name of the document.
 Json parse_json(std::string_view text, const std::string& what);
 
 /// `value` as text, invalid UTF-8 replaced instead of thrown.
 std::string dump_json(const Json& value, int indent = -1);
 
-/// Typed access to one object; wrong or missing values throw Error{preparation} that names document and key.
+/// Typed access to one object; wrong or missing values throw Error{preparation} that names document
+/// and key.
 class JsonObject {
  public:
     JsonObject(const Json& value, std::string what);

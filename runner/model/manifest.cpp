@@ -27,12 +27,16 @@ Parameter parse_parameter(const Json& value, const std::string& what) {
     Parameter parameter;
     parameter.name = object.string("name");
     const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_';
     };
-    const bool starts_with_digit = !parameter.name.empty() && parameter.name[0] >= '0' && parameter.name[0] <= '9';
-    if (parameter.name.empty() || starts_with_digit) object.fail("name", "must begin with a letter");
+    const bool starts_with_digit =
+        !parameter.name.empty() && parameter.name[0] >= '0' && parameter.name[0] <= '9';
+    if (parameter.name.empty() || starts_with_digit)
+        object.fail("name", "must begin with a letter");
     for (const char c : parameter.name) {
-        if (!allowed(c)) object.fail("name", "'" + parameter.name + "' may hold only letters, digits and '_'");
+        if (!allowed(c))
+            object.fail("name", "'" + parameter.name + "' may hold only letters, digits and '_'");
     }
     parameter.description = object.string_or("description", "");
     parameter.required = object.boolean_or("required", false);
@@ -95,9 +99,12 @@ Json parameter_to_json(const Parameter& parameter) {
 
 const char* to_string(Severity severity) {
     switch (severity) {
-        case Severity::routine: return "routine";
-        case Severity::important: return "important";
-        case Severity::critical: return "critical";
+        case Severity::routine:
+            return "routine";
+        case Severity::important:
+            return "important";
+        case Severity::critical:
+            return "critical";
     }
     return "routine";
 }
@@ -114,7 +121,8 @@ std::chrono::milliseconds parse_duration(std::string_view text, const std::strin
         }
     }
     throw Error(Failure::preparation,
-                what + ": '" + std::string(text) + "' is not a duration such as 90s, 10m or 2h (at most 168h)");
+                what + ": '" + std::string(text) +
+                    "' is not a duration such as 90s, 10m or 2h (at most 168h)");
 }
 
 std::string format_duration(std::chrono::milliseconds duration) {
@@ -131,7 +139,8 @@ Manifest Manifest::parse(std::string_view text, const std::string& what) {
     const Json document = parse_json(text, what);
     const JsonObject object(document, what);
     if (const std::int64_t schema = object.integer("schema"); schema != 1) {
-        object.fail("schema", "is " + std::to_string(schema) + ", this runner reads 1; upgrade the runner");
+        object.fail("schema",
+                    "is " + std::to_string(schema) + ", this runner reads 1; upgrade the runner");
     }
     Manifest manifest;
     try {
@@ -160,10 +169,12 @@ Manifest Manifest::parse(std::string_view text, const std::string& what) {
     manifest.reversible = object.boolean_or("reversible", false);
     manifest.needed_upgrades = object.strings_or_empty("requires");
     manifest.minimum_runner = object.string_or("minimumRunner", "");
-    if (object.has("timeout")) manifest.timeout = parse_duration(object.string("timeout"), what + ": timeout");
+    if (object.has("timeout"))
+        manifest.timeout = parse_duration(object.string("timeout"), what + ": timeout");
     if (const Json* parameters = object.find("parameters"); parameters != nullptr) {
         if (!parameters->is_array()) object.fail("parameters", "must be a list");
-        for (const Json& parameter : *parameters) manifest.parameters.push_back(parse_parameter(parameter, what));
+        for (const Json& parameter : *parameters)
+            manifest.parameters.push_back(parse_parameter(parameter, what));
     }
     if (const Json* permissions = object.find("permissions"); permissions != nullptr) {
         manifest.permissions = parse_permissions(*permissions, what);
@@ -202,7 +213,8 @@ Json Manifest::to_json() const {
     json["minimumRunner"] = minimum_runner;
     json["timeout"] = format_duration(timeout);
     json["parameters"] = Json::array();
-    for (const Parameter& parameter : parameters) json["parameters"].push_back(parameter_to_json(parameter));
+    for (const Parameter& parameter : parameters)
+        json["parameters"].push_back(parameter_to_json(parameter));
     json["permissions"] = {{"write", permissions.write},
                            {"commands", permissions.commands},
                            {"network", permissions.network}};

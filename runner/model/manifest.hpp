@@ -22,7 +22,8 @@ struct Parameter {
     bool required = false;
     bool secret = false;
     std::optional<std::string> default_value;
-    std::string pattern;  ///< an ECMAScript regular expression that a value must match whole; empty: any
+    std::string
+        pattern;  ///< an ECMAScript regular expression that a value must match whole; empty: any
 };
 
 /// What an upgrade may touch.

@@ -3,7 +3,8 @@
 
 namespace runner {
 
-AssetNames AssetNames::of(const std::string& prefix, const std::string& version, const Platform& platform) {
+AssetNames AssetNames::of(const std::string& prefix, const std::string& version,
+                          const Platform& platform) {
     const std::string stem = prefix + '_' + version;
     AssetNames names;
     names.archive = stem + '_' + platform.to_string() + ".tar.gz";

@@ -11,27 +11,30 @@
 
 namespace runner {
 
-/// One release of the source. Small on purpose: thousands of them are held at once, and what a download needs is
-/// asked from the source when it is needed.
+/// One release of the source. Small on purpose: thousands of them are held at once, and what a
+/// download needs is asked from the source when it is needed.
 struct Release {
     std::string tag;
-    std::optional<UpgradeVersion> version;  ///< absent: the tag is no upgrade version, and the release is never due
-    bool prerelease = false;                ///< flagged by the source, or by the semver itself
-    bool has_build = false;                 ///< an archive for this platform is there
-    std::optional<Digest> digest;           ///< of that archive, from the checksums file; absent: not known yet
-    std::string problem;                    ///< why the release is malformed; empty when it is well formed
+    std::optional<UpgradeVersion>
+        version;  ///< absent: the tag is no upgrade version, and the release is never due
+    bool prerelease = false;  ///< flagged by the source, or by the semver itself
+    bool has_build = false;   ///< an archive for this platform is there
+    std::optional<Digest>
+        digest;           ///< of that archive, from the checksums file; absent: not known yet
+    std::string problem;  ///< why the release is malformed; empty when it is well formed
 };
 
 /// The names of contracts.md, "Release artefacts", for one prefix and version.
 struct AssetNames {
-    std::string archive;    ///< `P_V_Os_arch.tar.gz`
-    std::string manifest;   ///< `P_V_manifest.json`
-    std::string checksums;  ///< `P-checksums.txt`
-    std::string signature;  ///< `P-checksums.txt.minisig`
-    std::string library;    ///< inside the archive: `P_V.so`
-    std::string executable; ///< inside the archive: `P_V`
+    std::string archive;     ///< `P_V_Os_arch.tar.gz`
+    std::string manifest;    ///< `P_V_manifest.json`
+    std::string checksums;   ///< `P-checksums.txt`
+    std::string signature;   ///< `P-checksums.txt.minisig`
+    std::string library;     ///< inside the archive: `P_V.so`
+    std::string executable;  ///< inside the archive: `P_V`
 
-    static AssetNames of(const std::string& prefix, const std::string& version, const Platform& platform);
+    static AssetNames of(const std::string& prefix, const std::string& version,
+                         const Platform& platform);
 };
 
 }  // namespace runner

@@ -52,7 +52,8 @@ const char* word_of(const std::array<std::pair<Value, const char*>, Size>& words
 }
 
 template <typename Value, std::size_t Size>
-std::optional<Value> value_of(const std::array<std::pair<Value, const char*>, Size>& words, std::string_view word) {
+std::optional<Value> value_of(const std::array<std::pair<Value, const char*>, Size>& words,
+                              std::string_view word) {
     for (const auto& [value, candidate] : words) {
         if (word == candidate) return value;
     }
@@ -68,34 +69,51 @@ bool is_one_of(RunState state, std::initializer_list<RunState> states) {
 
 }  // namespace
 
-const char* to_string(RunState state) { return word_of(k_states, state); }
-std::optional<RunState> run_state_from(std::string_view word) { return value_of(k_states, word); }
-const char* to_string(Outcome outcome) { return word_of(k_outcomes, outcome); }
-std::optional<Outcome> outcome_from(std::string_view word) { return value_of(k_outcomes, word); }
+const char* to_string(RunState state) {
+    return word_of(k_states, state);
+}
+std::optional<RunState> run_state_from(std::string_view word) {
+    return value_of(k_states, word);
+}
+const char* to_string(Outcome outcome) {
+    return word_of(k_outcomes, outcome);
+}
+std::optional<Outcome> outcome_from(std::string_view word) {
+    return value_of(k_outcomes, word);
+}
 
 bool is_end(RunState state) {
-    return is_one_of(state, {S::succeeded, S::aborted, S::failed_pre, S::failed, S::rolled_back, S::rollback_failed,
-                             S::cancelled, S::interrupted});
+    return is_one_of(state, {S::succeeded, S::aborted, S::failed_pre, S::failed, S::rolled_back,
+                             S::rollback_failed, S::cancelled, S::interrupted});
 }
 
 bool may_move(RunState from, RunState to) {
     if (is_end(from)) return false;
     if (to == S::interrupted) return true;
     switch (from) {
-        case S::queued: return is_one_of(to, {S::fetching, S::failed_pre, S::cancelled, S::succeeded});
-        case S::fetching: return is_one_of(to, {S::building, S::simulating, S::failed_pre, S::cancelled});
-        case S::building: return is_one_of(to, {S::simulating, S::failed_pre, S::cancelled});
+        case S::queued:
+            return is_one_of(to, {S::fetching, S::failed_pre, S::cancelled, S::succeeded});
+        case S::fetching:
+            return is_one_of(to, {S::building, S::simulating, S::failed_pre, S::cancelled});
+        case S::building:
+            return is_one_of(to, {S::simulating, S::failed_pre, S::cancelled});
         case S::simulating:
-            return is_one_of(to, {S::awaiting_confirmation, S::failed_pre, S::cancelled, S::aborted});
+            return is_one_of(to,
+                             {S::awaiting_confirmation, S::failed_pre, S::cancelled, S::aborted});
         case S::awaiting_confirmation:
             return is_one_of(to, {S::applying, S::aborted, S::cancelled, S::failed_pre});
         case S::applying:
-            return is_one_of(to, {S::verifying, S::soaking, S::succeeded, S::failed, S::rolling_back, S::cancelled});
+            return is_one_of(to, {S::verifying, S::soaking, S::succeeded, S::failed,
+                                  S::rolling_back, S::cancelled});
         case S::verifying:
-            return is_one_of(to, {S::applying, S::soaking, S::succeeded, S::failed, S::rolling_back, S::cancelled});
-        case S::soaking: return is_one_of(to, {S::succeeded, S::failed, S::rolling_back, S::cancelled});
-        case S::rolling_back: return is_one_of(to, {S::rolled_back, S::rollback_failed});
-        default: return false;
+            return is_one_of(to, {S::applying, S::soaking, S::succeeded, S::failed, S::rolling_back,
+                                  S::cancelled});
+        case S::soaking:
+            return is_one_of(to, {S::succeeded, S::failed, S::rolling_back, S::cancelled});
+        case S::rolling_back:
+            return is_one_of(to, {S::rolled_back, S::rollback_failed});
+        default:
+            return false;
     }
 }
 

@@ -17,7 +17,9 @@ constexpr std::size_t k_max_digits = 18;
     throw Error(Failure::usage, "'" + shown + "' is not " + std::string(kind) + ": " + reason);
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 bool is_identifier_character(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
 }
@@ -25,7 +27,8 @@ bool is_identifier_character(char c) {
 /// Walks over a version's text; every refusal names the whole text.
 class Reader {
  public:
-    Reader(std::string_view kind, std::string_view text) : m_kind(kind), m_text(text), m_rest(text) {
+    Reader(std::string_view kind, std::string_view text)
+        : m_kind(kind), m_text(text), m_rest(text) {
         if (text.size() > k_max_length) {
             refuse(kind, text, "longer than " + std::to_string(k_max_length) + " characters");
         }
@@ -41,8 +44,10 @@ class Reader {
     std::uint64_t number(const char* name) {
         std::size_t length = 0;
         while (length < m_rest.size() && is_digit(m_rest[length])) ++length;
-        if (length == 0) fail(std::string("expected MAJOR.MINOR.PATCH, the ") + name + " number is missing");
-        if (length > 1 && m_rest.front() == '0') fail(std::string("the ") + name + " number has a leading zero");
+        if (length == 0)
+            fail(std::string("expected MAJOR.MINOR.PATCH, the ") + name + " number is missing");
+        if (length > 1 && m_rest.front() == '0')
+            fail(std::string("the ") + name + " number has a leading zero");
         if (length > k_max_digits) fail(std::string("the ") + name + " number is too large");
         std::uint64_t value = 0;
         std::from_chars(m_rest.data(), m_rest.data() + length, value);
@@ -67,7 +72,8 @@ class Reader {
         if (found.empty()) fail(std::string("the ") + name + " is empty");
         for (const char c : found) {
             if (is_identifier_character(c) || (dots && c == '.')) continue;
-            fail(std::string("the ") + name + " may hold only letters, digits and '-', not '" + c + "'");
+            fail(std::string("the ") + name + " may hold only letters, digits and '-', not '" + c +
+                 "'");
         }
         m_rest.remove_prefix(length);
         return found;
@@ -103,7 +109,8 @@ class Reader {
 
 /// Semver section 11.4: numeric parts numerically and below words, a longer list above its prefix.
 std::strong_ordering compare_prerelease(std::string_view a, std::string_view b) {
-    if (a.empty() || b.empty()) return b.empty() <=> a.empty();
+    if (a.empty() || b.empty())
+        return a.empty() <=> b.empty();  // a release is above its pre-releases
     while (!a.empty() && !b.empty()) {
         const std::string_view left = a.substr(0, a.find('.'));
         const std::string_view right = b.substr(0, b.find('.'));
@@ -141,7 +148,8 @@ SemanticVersion SemanticVersion::parse(std::string_view text) {
 }
 
 std::string SemanticVersion::to_string() const {
-    std::string text = std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch);
+    std::string text =
+        std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch);
     if (!prerelease.empty()) text += '-' + prerelease;
     return text;
 }

@@ -16,8 +16,8 @@ struct SemanticVersion {
     std::uint64_t patch = 0;
     std::string prerelease;  ///< without the dash; empty for a release
 
-    /// Reads `[v]MAJOR.MINOR.PATCH[-PRERELEASE][+BUILD]`; build metadata is accepted and dropped, since it
-    /// has no precedence. Throws Error{usage} that names `text` and the reason.
+    /// Reads `[v]MAJOR.MINOR.PATCH[-PRERELEASE][+BUILD]`; build metadata is accepted and dropped,
+    /// since it has no precedence. Throws Error{usage} that names `text` and the reason.
     static SemanticVersion parse(std::string_view text);
 
     [[nodiscard]] std::string to_string() const;
@@ -32,7 +32,8 @@ struct UpgradeVersion {
     SemanticVersion semver;
     std::string identifier;  ///< `[A-Za-z0-9-]+`, or empty
 
-    /// Reads the dotted form, `0.0.65.loki-pvc`. Throws Error{usage} that names `text` and the reason.
+    /// Reads the dotted form, `0.0.65.loki-pvc`. Throws Error{usage} that names `text` and the
+    /// reason.
     static UpgradeVersion parse(std::string_view text);
 
     /// Reads a release tag: a leading `v` is dropped and the first `+` is a `.`.

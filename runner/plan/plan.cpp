@@ -24,14 +24,17 @@ constexpr std::array<std::pair<Reason, const char*>, 9> k_reasons{{
     {Reason::malformed_release, "malformed_release"},
 }};
 
-SemanticVersion resolve_target(const std::vector<Release>& releases, const std::vector<std::size_t>& order,
-                               const SemanticVersion& cluster_version, const PlanOptions& options, Plan& plan) {
+SemanticVersion resolve_target(const std::vector<Release>& releases,
+                               const std::vector<std::size_t>& order,
+                               const SemanticVersion& cluster_version, const PlanOptions& options,
+                               Plan& plan) {
     if (options.target != "latest" && options.target != "stable") {
         const SemanticVersion target = SemanticVersion::parse(options.target);
         if (target < cluster_version) {
             throw Error(Failure::refused,
                         "the target " + target.to_string() + " is below the cluster version " +
-                            cluster_version.to_string() + ": an upgrade never goes down; nothing was changed",
+                            cluster_version.to_string() +
+                            ": an upgrade never goes down; nothing was changed",
                         "name a target of at least " + cluster_version.to_string());
         }
         return target;
@@ -57,18 +60,21 @@ bool contains(const std::vector<UpgradeVersion>& versions, const UpgradeVersion&
 void refuse_unknown(const std::vector<Release>& releases, const std::vector<std::size_t>& order,
                     const std::vector<UpgradeVersion>& named, const char* option) {
     for (const UpgradeVersion& version : named) {
-        const bool found = std::any_of(order.begin(), order.end(),
-                                       [&](std::size_t index) { return *releases[index].version == version; });
+        const bool found = std::any_of(order.begin(), order.end(), [&](std::size_t index) {
+            return *releases[index].version == version;
+        });
         if (!found) {
-            throw Error(Failure::preparation,
-                        std::string(option) + " " + version.to_string() + ": no release has this version",
-                        "'runner releases list' shows what there is");
+            throw Error(
+                Failure::preparation,
+                std::string(option) + " " + version.to_string() + ": no release has this version",
+                "'runner releases list' shows what there is");
         }
     }
 }
 
 /// The highest version that was reached and below which nothing is left undone.
-SemanticVersion highest_settled(const std::vector<Release>& releases, const Plan& plan, std::size_t finished) {
+SemanticVersion highest_settled(const std::vector<Release>& releases, const Plan& plan,
+                                std::size_t finished) {
     const UpgradeVersion* first_undone = nullptr;
     const auto undone = [&](std::size_t release) {
         const UpgradeVersion& version = *releases[release].version;
@@ -77,9 +83,12 @@ SemanticVersion highest_settled(const std::vector<Release>& releases, const Plan
     for (std::size_t i = finished; i < plan.due.size(); ++i) undone(plan.due[i].release);
     for (const OtherUpgrade& other : plan.other) {
         const bool left = other.reason == Reason::not_selected || other.reason == Reason::blocked ||
-                          other.reason == Reason::no_build_for_platform || other.reason == Reason::malformed_release;
-        // A recorded skip is settled; one for this run only is marked by the caller as not selected.
-        if (left && releases[other.release].version && releases[other.release].version->semver <= plan.target &&
+                          other.reason == Reason::no_build_for_platform ||
+                          other.reason == Reason::malformed_release;
+        // A recorded skip is settled; one for this run only is marked by the caller as not
+        // selected.
+        if (left && releases[other.release].version &&
+            releases[other.release].version->semver <= plan.target &&
             releases[other.release].version->semver > plan.original_version) {
             undone(other.release);
         }
@@ -88,7 +97,8 @@ SemanticVersion highest_settled(const std::vector<Release>& releases, const Plan
     SemanticVersion highest = plan.cluster_version;
     const auto raise = [&](std::size_t release) {
         const SemanticVersion& semver = releases[release].version->semver;
-        if (semver <= first_undone->semver && semver <= plan.target) highest = std::max(highest, semver);
+        if (semver <= first_undone->semver && semver <= plan.target)
+            highest = std::max(highest, semver);
     };
     for (std::size_t i = 0; i < finished; ++i) raise(plan.due[i].release);
     for (const OtherUpgrade& other : plan.other) {
@@ -106,7 +116,8 @@ const char* to_string(Reason reason) {
     return "unknown";
 }
 
-Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, const PlanOptions& options) {
+Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts,
+               const PlanOptions& options) {
     Plan plan;
     plan.original_version = facts.original_version.value();
     plan.cluster_version = facts.cluster_version.value_or(plan.original_version);
@@ -117,11 +128,15 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
         if (releases[i].version) {
             order.push_back(i);
         } else {
-            plan.warnings.push_back("release '" + releases[i].tag + "' is left out: " + releases[i].problem);
+            plan.warnings.push_back("release '" + releases[i].tag +
+                                    "' is left out: " + releases[i].problem);
         }
     }
-    const auto before = [&](std::size_t a, std::size_t b) { return *releases[a].version < *releases[b].version; };
-    if (!std::is_sorted(order.begin(), order.end(), before)) std::sort(order.begin(), order.end(), before);
+    const auto before = [&](std::size_t a, std::size_t b) {
+        return *releases[a].version < *releases[b].version;
+    };
+    if (!std::is_sorted(order.begin(), order.end(), before))
+        std::sort(order.begin(), order.end(), before);
     plan.target = resolve_target(releases, order, plan.cluster_version, options, plan);
     refuse_unknown(releases, order, options.only, "--only");
     refuse_unknown(releases, order, options.skip, "--skip");
@@ -144,9 +159,10 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
             const DoneUpgrade& recorded = *done_entry->second;
             if (release.digest && recorded.digest && recorded.platform == options.platform &&
                 *release.digest != *recorded.digest) {
-                plan.warnings.push_back(version + " was changed after it was applied: the release now has " +
-                                        release.digest->to_string() + ", applied was " + recorded.digest->to_string() +
-                                        "; it is not run again");
+                plan.warnings.push_back(version +
+                                        " was changed after it was applied: the release now has " +
+                                        release.digest->to_string() + ", applied was " +
+                                        recorded.digest->to_string() + "; it is not run again");
             }
             other(Reason::done);
             continue;
@@ -159,7 +175,8 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
             other(Reason::newer_than_target);
             continue;
         }
-        if (release.prerelease && !options.take_prereleases && !contains(options.only, *release.version)) {
+        if (release.prerelease && !options.take_prereleases &&
+            !contains(options.only, *release.version)) {
             other(Reason::prerelease);
             continue;
         }
@@ -172,14 +189,19 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
             other(Reason::not_selected);
             continue;
         }
-        const bool twice = (position > 0 && *releases[order[position - 1]].version == *release.version) ||
-                           (position + 1 < order.size() && *releases[order[position + 1]].version == *release.version);
+        const bool twice =
+            (position > 0 && *releases[order[position - 1]].version == *release.version) ||
+            (position + 1 < order.size() &&
+             *releases[order[position + 1]].version == *release.version);
         if (twice) {
-            fatal.push_back(version + ": release '" + release.tag + "' is one of several with this version");
+            fatal.push_back(version + ": release '" + release.tag +
+                            "' is one of several with this version");
         } else if (!release.problem.empty()) {
-            fatal.push_back(version + ": the release '" + release.tag + "' is malformed: " + release.problem);
+            fatal.push_back(version + ": the release '" + release.tag +
+                            "' is malformed: " + release.problem);
         } else if (!release.has_build) {
-            fatal.push_back(version + ": the release '" + release.tag + "' has no build for " + options.platform);
+            fatal.push_back(version + ": the release '" + release.tag + "' has no build for " +
+                            options.platform);
         } else {
             plan.due.push_back({index, release.version->semver <= plan.cluster_version});
         }
@@ -188,12 +210,14 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
         std::string message = fatal.front();
         for (std::size_t i = 1; i < fatal.size(); ++i) message += '\n' + fatal[i];
         throw Error(Failure::preparation, message,
-                    "correct or delete the release, or leave the upgrade out with --skip; nothing was changed");
+                    "correct or delete the release, or leave the upgrade out with --skip; nothing "
+                    "was changed");
     }
     for (const OtherUpgrade& other : plan.other) {
         const Release& release = releases[other.release];
         if (!release.problem.empty()) {
-            plan.warnings.push_back("release '" + release.tag + "' is malformed: " + release.problem);
+            plan.warnings.push_back("release '" + release.tag +
+                                    "' is malformed: " + release.problem);
         }
     }
     if (seen_done < facts.done.size()) {
@@ -201,7 +225,8 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
         for (const std::size_t index : order) present.insert(releases[index].version->to_string());
         for (const DoneUpgrade& upgrade : facts.done) {
             if (present.count(upgrade.version) == 0) {
-                plan.warnings.push_back(upgrade.version + " is done, and its release is gone from the source");
+                plan.warnings.push_back(upgrade.version +
+                                        " is done, and its release is gone from the source");
             }
         }
     }
@@ -209,7 +234,8 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, 
     return plan;
 }
 
-SemanticVersion version_after(const std::vector<Release>& releases, const Plan& plan, std::size_t finished) {
+SemanticVersion version_after(const std::vector<Release>& releases, const Plan& plan,
+                              std::size_t finished) {
     return highest_settled(releases, plan, finished);
 }
 

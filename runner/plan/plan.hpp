@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is due, and for every other upgrade why it is not (contracts.md, "What is due"). Pure: no I/O, no clock.
+// What is due, and for every other upgrade why it is not (contracts.md, "What is due"). Pure: no
+// I/O, no clock.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +30,9 @@ struct ClusterFacts {
 };
 
 struct PlanOptions {
-    std::string target = "latest";     ///< latest, stable or a version
-    bool target_was_asked_for = false; ///< by the user, so that a downgrade is refused instead of ignored
+    std::string target = "latest";  ///< latest, stable or a version
+    bool target_was_asked_for =
+        false;  ///< by the user, so that a downgrade is refused instead of ignored
     bool take_prereleases = false;
     std::vector<UpgradeVersion> only;  ///< not empty: nothing else is selected
     std::vector<UpgradeVersion> skip;  ///< left out this time
@@ -64,18 +66,23 @@ struct Plan {
     SemanticVersion target;
     SemanticVersion original_version;
     SemanticVersion cluster_version;
-    /// What the cluster version is after a complete run: the target, unless something below it is left undone.
+    /// What the cluster version is after a complete run: the target, unless something below it is
+    /// left undone.
     SemanticVersion final_version;
     std::vector<DueUpgrade> due;      ///< in the order in which they run
     std::vector<OtherUpgrade> other;  ///< in the same order
     std::vector<std::string> warnings;
 };
 
-/// Throws Error{preparation} when a due upgrade has no build for this platform, is malformed or is there twice, and
-/// Error{refused} when the target was asked for and is below the cluster version. `facts.original_version` must be known.
-Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts, const PlanOptions& options);
+/// Throws Error{preparation} when a due upgrade has no build for this platform, is malformed or is
+/// there twice, and Error{refused} when the target was asked for and is below the cluster version.
+/// `facts.original_version` must be known.
+Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts,
+               const PlanOptions& options);
 
-/// Where the cluster stands when `finished` upgrades of the plan's due ones are done and the run ends there.
-SemanticVersion version_after(const std::vector<Release>& releases, const Plan& plan, std::size_t finished);
+/// Where the cluster stands when `finished` upgrades of the plan's due ones are done and the run
+/// ends there.
+SemanticVersion version_after(const std::vector<Release>& releases, const Plan& plan,
+                              std::size_t finished);
 
 }  // namespace runner

@@ -36,7 +36,8 @@ std::string gzip(const std::string& bytes, const std::string& name) {
     constexpr int k_gzip_window = 15 + 16;
     constexpr int k_memory_level = 9;
     z_stream stream{};
-    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, k_gzip_window, k_memory_level, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, k_gzip_window, k_memory_level,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
         throw Error(Failure::preparation, "cannot compress " + name);
     }
     std::string compressed(deflateBound(&stream, bytes.size()), '\0');
@@ -68,7 +69,8 @@ std::string read_content(archive* handle, std::size_t compressed, const std::str
 
 }  // namespace
 
-ArchiveFile read_archive(std::string_view bytes, const std::vector<std::string>& names, const std::string& what) {
+ArchiveFile read_archive(std::string_view bytes, const std::vector<std::string>& names,
+                         const std::string& what) {
     const std::unique_ptr<archive, ReadCloser> handle(archive_read_new());
     archive_read_support_filter_gzip(handle.get());
     archive_read_support_format_tar(handle.get());
@@ -84,11 +86,14 @@ ArchiveFile read_archive(std::string_view bytes, const std::vector<std::string>&
         if (status != ARCHIVE_OK) refuse(what, reason_of(handle.get()));
         const char* path = archive_entry_pathname(entry);
         const std::string name = sanitize(path == nullptr ? "" : path);
-        if (found) refuse(what, "it holds several files ('" + file.name + "' and '" + name + "'), expected one");
+        if (found)
+            refuse(what,
+                   "it holds several files ('" + file.name + "' and '" + name + "'), expected one");
         if (archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr) {
             refuse(what, "'" + name + "' is a link");
         }
-        if (archive_entry_filetype(entry) != AE_IFREG) refuse(what, "'" + name + "' is not a regular file");
+        if (archive_entry_filetype(entry) != AE_IFREG)
+            refuse(what, "'" + name + "' is not a regular file");
         if (std::find(names.begin(), names.end(), name) == names.end()) {
             refuse(what, "it holds '" + name + "', expected " + join(names, " or "));
         }
@@ -101,15 +106,20 @@ ArchiveFile read_archive(std::string_view bytes, const std::vector<std::string>&
 }
 
 std::string make_archive(const ArchiveFile& file) {
-    // One entry in POSIX ustar (IEEE Std 1003.1, pax, "ustar Interchange Format"). Written here, because libarchive's
-    // writers bring every other format and their libraries into a statically linked program.
+    // One entry in POSIX ustar (IEEE Std 1003.1, pax, "ustar Interchange Format"). Written here,
+    // because libarchive's writers bring every other format and their libraries into a statically
+    // linked program.
     constexpr std::size_t k_block = 512;
-    if (file.name.size() > 99) throw Error(Failure::usage, "the name '" + file.name + "' is too long for an archive");
+    if (file.name.size() > 99)
+        throw Error(Failure::usage, "the name '" + file.name + "' is too long for an archive");
     std::string header(k_block, '\0');
-    const auto put = [&](std::size_t offset, const std::string& text) { header.replace(offset, text.size(), text); };
+    const auto put = [&](std::size_t offset, const std::string& text) {
+        header.replace(offset, text.size(), text);
+    };
     const auto octal = [](std::size_t value, std::size_t digits) {
         std::string text(digits, '0');
-        for (std::size_t i = digits; i-- > 0; value /= 8) text[i] = static_cast<char>('0' + value % 8);
+        for (std::size_t i = digits; i-- > 0; value /= 8)
+            text[i] = static_cast<char>('0' + value % 8);
         return text;
     };
     put(0, file.name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Release archives: gzipped tar with one file, read in memory and never extracted; and making them, reproducibly.
+// Release archives: gzipped tar with one file, read in memory and never extracted; and making them,
+// reproducibly.
 #pragma once
 
 #include <string>
@@ -13,9 +14,11 @@ struct ArchiveFile {
     std::string content;
 };
 
-/// The one file of the archive, whose name must be one of `names`. Throws Error{preparation} naming `what` for several
-/// files, links, folders, other names, paths, more than 256 MiB of content or a ratio above 1000.
-ArchiveFile read_archive(std::string_view archive, const std::vector<std::string>& names, const std::string& what);
+/// The one file of the archive, whose name must be one of `names`. Throws Error{preparation} naming
+/// `what` for several files, links, folders, other names, paths, more than 256 MiB of content or a
+/// ratio above 1000.
+ArchiveFile read_archive(std::string_view archive, const std::vector<std::string>& names,
+                         const std::string& what);
 
 /// A gzipped tar with that one file; the same input always gives the same bytes.
 std::string make_archive(const ArchiveFile& file);

@@ -19,8 +19,10 @@ fs::path Cache::default_folder() {
         return value == nullptr ? "" : value;
     };
     if (const std::string folder = variable("RUNNER_CACHE"); !folder.empty()) return folder;
-    if (const std::string folder = variable("XDG_CACHE_HOME"); !folder.empty()) return fs::path(folder) / "runner";
-    if (const std::string folder = variable("HOME"); !folder.empty()) return fs::path(folder) / ".cache" / "runner";
+    if (const std::string folder = variable("XDG_CACHE_HOME"); !folder.empty())
+        return fs::path(folder) / "runner";
+    if (const std::string folder = variable("HOME"); !folder.empty())
+        return fs::path(folder) / ".cache" / "runner";
     return fs::path("/tmp") / ("runner-cache-" + std::to_string(::getuid()));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was fetched, by digest. Everything in it can be fetched again, and is verified whenever it is used.
+// What was fetched, by digest. Everything in it can be fetched again, and is verified whenever it
+// is used.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +15,8 @@ class Cache {
  public:
     explicit Cache(std::filesystem::path folder) : m_folder(std::move(folder)) {}
 
-    /// RUNNER_CACHE, else XDG_CACHE_HOME/runner, else HOME/.cache/runner, else a folder of this user below /tmp.
+    /// RUNNER_CACHE, else XDG_CACHE_HOME/runner, else HOME/.cache/runner, else a folder of this
+    /// user below /tmp.
     static std::filesystem::path default_folder();
 
     [[nodiscard]] std::filesystem::path object(const Digest& digest) const;

@@ -17,15 +17,19 @@ Checksums parse_checksums(std::string_view text, const std::string& what) {
     for (std::string_view line : split_lines(text)) {
         ++number;
         const auto fail = [&](const std::string& reason) {
-            throw Error(Failure::preparation, what + ", line " + std::to_string(number) + ": " + reason);
+            throw Error(Failure::preparation,
+                        what + ", line " + std::to_string(number) + ": " + reason);
         };
         if (number > k_max_lines) fail("there are more than 1000 lines");
         if (line.empty()) continue;
         const auto digest = Digest::parse(line.substr(0, 64));
-        const bool separated = line.size() > 66 && line[64] == ' ' && (line[65] == ' ' || line[65] == '*');
-        if (!digest || !separated) fail("expected 'sha256  filename', 64 hexadecimal digits and a file's name");
+        const bool separated =
+            line.size() > 66 && line[64] == ' ' && (line[65] == ' ' || line[65] == '*');
+        if (!digest || !separated)
+            fail("expected 'sha256  filename', 64 hexadecimal digits and a file's name");
         const std::string name(line.substr(66));
-        if (name.find('/') != std::string::npos || name == "." || name == ".." || sanitize(name) != name) {
+        if (name.find('/') != std::string::npos || name == "." || name == ".." ||
+            sanitize(name) != name) {
             fail("'" + sanitize(name) + "' is not a plain file name");
         }
         if (!checksums.emplace(name, *digest).second) fail("'" + name + "' is there twice");

@@ -31,18 +31,22 @@ constexpr std::int64_t k_max_wait_ms = 60'000;
 constexpr int k_poll_ms = 200;
 
 bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> prefixes) {
-    return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view p) { return text.starts_with(p); });
+    return std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](std::string_view p) { return text.starts_with(p); });
 }
 
 std::string lower(std::string_view text) {
     std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(result.begin(), result.end(), result.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     return result;
 }
 
 std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
-    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
+        text.remove_prefix(1);
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+        text.remove_suffix(1);
     return text;
 }
 
@@ -72,10 +76,13 @@ class Transfer {
     bool begin() {
         m_reply = {};
         m_wrong_status_body.clear();
-        if (const std::string problem = url_problem(m_url); !problem.empty()) return give_up(problem);
+        if (const std::string problem = url_problem(m_url); !problem.empty())
+            return give_up(problem);
         if (!m_request.file.empty() && !m_file && !open_file()) return false;
         m_handle = m_curl.easy_init();
-        const auto set = [&](CURLoption option, auto value) { m_curl.easy_setopt(m_handle, option, value); };
+        const auto set = [&](CURLoption option, auto value) {
+            m_curl.easy_setopt(m_handle, option, value);
+        };
         set(CURLOPT_URL, m_url.c_str());
         set(CURLOPT_PRIVATE, this);
         set(CURLOPT_NOSIGNAL, 1L);
@@ -102,7 +109,8 @@ class Transfer {
         return true;
     }
 
-    /// After the transfer ended with `code`: whether the request is settled; if not, it wants another try.
+    /// After the transfer ended with `code`: whether the request is settled; if not, it wants
+    /// another try.
     bool end(CURLcode code, std::int64_t now_ms) {
         long status = 0;
         m_curl.easy_getinfo(m_handle, CURLINFO_RESPONSE_CODE, &status);
@@ -134,7 +142,9 @@ class Transfer {
     }
 
  private:
-    void add_header(const std::string& header) { m_header_list = m_curl.slist_append(m_header_list, header.c_str()); }
+    void add_header(const std::string& header) {
+        m_header_list = m_curl.slist_append(m_header_list, header.c_str());
+    }
 
     void close() {
         if (m_handle != nullptr) m_curl.easy_cleanup(std::exchange(m_handle, nullptr));
@@ -170,7 +180,8 @@ class Transfer {
         try {
             const std::filesystem::path path = m_request.file;
             make_folders(path.parent_path());
-            m_temporary = (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
+            m_temporary =
+                (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
             m_file.reset(::mkostemp(m_temporary.data(), O_CLOEXEC));
             if (!m_file) throw system_error("cannot write beside " + m_request.file, errno);
             return true;
@@ -191,8 +202,8 @@ class Transfer {
         if (m_request.digest) {
             const Digest found = m_hash.finish();
             if (found != *m_request.digest) {
-                return "what was downloaded does not match its checksum: expected " + m_request.digest->to_string() +
-                       ", found " + found.to_string();
+                return "what was downloaded does not match its checksum: expected " +
+                       m_request.digest->to_string() + ", found " + found.to_string();
             }
         }
         m_file.reset();
@@ -203,18 +214,21 @@ class Transfer {
         return {};
     }
 
-    static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self) noexcept {
+    static std::size_t on_header(char* data, std::size_t size, std::size_t count,
+                                 void* self) noexcept {
         auto& transfer = *static_cast<Transfer*>(self);
         const std::string_view line(data, size * count);
         const std::size_t colon = line.find(':');
         if (line.starts_with("HTTP/")) transfer.m_reply.headers.clear();
         if (colon != std::string_view::npos && transfer.m_reply.headers.size() < 200) {
-            transfer.m_reply.headers[lower(line.substr(0, colon))] = trimmed(line.substr(colon + 1));
+            transfer.m_reply.headers[lower(line.substr(0, colon))] =
+                trimmed(line.substr(colon + 1));
         }
         return size * count;
     }
 
-    static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept {
+    static std::size_t on_body(char* data, std::size_t size, std::size_t count,
+                               void* self) noexcept {
         auto& transfer = *static_cast<Transfer*>(self);
         try {
             return transfer.take({data, size * count}) ? size * count : 0;
@@ -229,7 +243,8 @@ class Transfer {
         m_curl.easy_getinfo(m_handle, CURLINFO_RESPONSE_CODE, &status);
         if (status >= 300) {
             constexpr std::size_t k_kept = 4096;
-            m_wrong_status_body += bytes.substr(0, k_kept - std::min(k_kept, m_wrong_status_body.size()));
+            m_wrong_status_body +=
+                bytes.substr(0, k_kept - std::min(k_kept, m_wrong_status_body.size()));
             return true;
         }
         if (m_resumed_at > 0 && status != 206) {  // the whole again
@@ -303,15 +318,18 @@ class CurlClient final : public HttpClient {
             if (progress) {
                 for (auto& transfer : running) progress(transfer->take_progress());
             }
-            if (!waiting.empty() || !running.empty()) m_curl.multi_poll(m_multi, nullptr, 0, k_poll_ms, nullptr);
+            if (!waiting.empty() || !running.empty())
+                m_curl.multi_poll(m_multi, nullptr, 0, k_poll_ms, nullptr);
         }
         return replies;
     }
 
  private:
-    void start(std::deque<std::unique_ptr<Transfer>>& waiting, std::vector<std::unique_ptr<Transfer>>& running) {
+    void start(std::deque<std::unique_ptr<Transfer>>& waiting,
+               std::vector<std::unique_ptr<Transfer>>& running) {
         const std::int64_t now = SystemClock().steady().count();
-        for (std::size_t looked = waiting.size(); looked > 0 && running.size() < k_parallel; --looked) {
+        for (std::size_t looked = waiting.size(); looked > 0 && running.size() < k_parallel;
+             --looked) {
             std::unique_ptr<Transfer> transfer = std::move(waiting.front());
             waiting.pop_front();
             if (transfer->not_before_ms() > now) {
@@ -323,14 +341,16 @@ class CurlClient final : public HttpClient {
         }
     }
 
-    void collect(std::deque<std::unique_ptr<Transfer>>& waiting, std::vector<std::unique_ptr<Transfer>>& running) {
+    void collect(std::deque<std::unique_ptr<Transfer>>& waiting,
+                 std::vector<std::unique_ptr<Transfer>>& running) {
         int left = 0;
         while (CURLMsg* message = m_curl.multi_info_read(m_multi, &left)) {
             if (message->msg != CURLMSG_DONE) continue;
             CURL* handle = message->easy_handle;
             const CURLcode code = message->data.result;
-            const auto found = std::find_if(running.begin(), running.end(),
-                                            [&](const auto& transfer) { return transfer->handle() == handle; });
+            const auto found =
+                std::find_if(running.begin(), running.end(),
+                             [&](const auto& transfer) { return transfer->handle() == handle; });
             std::unique_ptr<Transfer> transfer = std::move(*found);
             running.erase(found);
             m_curl.multi_remove_handle(m_multi, handle);
@@ -351,7 +371,8 @@ std::string origin_of(std::string_view url) {
     if (scheme_end == std::string_view::npos) return {};
     std::string_view host = url.substr(scheme_end + 3);
     host = host.substr(0, host.find_first_of("/?#"));
-    if (const std::size_t at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
+    if (const std::size_t at = host.rfind('@'); at != std::string_view::npos)
+        host.remove_prefix(at + 1);
     return lower(url.substr(0, scheme_end)) + "://" + lower(host);
 }
 
@@ -360,41 +381,49 @@ std::string without_credentials(std::string_view url) {
     if (origin.empty()) return std::string(url);
     std::string_view rest = url.substr(url.find("://") + 3);
     const std::size_t path = rest.find_first_of("/?#");
-    return origin + (path == std::string_view::npos ? std::string() : std::string(rest.substr(path)));
+    return origin +
+           (path == std::string_view::npos ? std::string() : std::string(rest.substr(path)));
 }
 
 std::string url_problem(std::string_view url) {
     const std::string origin = origin_of(url);
     if (origin.starts_with("https://")) return {};
-    const bool loopback = starts_with_any(origin, {"http://127.", "http://localhost:", "http://[::1]"}) ||
-                          origin == "http://localhost";
+    const bool loopback =
+        starts_with_any(origin, {"http://127.", "http://localhost:", "http://[::1]"}) ||
+        origin == "http://localhost";
     if (loopback) return {};
     if (origin.starts_with("http://")) {
-        return without_credentials(url) + " is plain http, which is accepted for loopback addresses only";
+        return without_credentials(url) +
+               " is plain http, which is accepted for loopback addresses only";
     }
     return "'" + without_credentials(url) + "' is no https address";
 }
 
-std::optional<std::int64_t> retry_delay_ms(const HttpReply& reply, int attempt, std::int64_t now_s) {
+std::optional<std::int64_t> retry_delay_ms(const HttpReply& reply, int attempt,
+                                           std::int64_t now_s) {
     const auto number = [&](const char* name) -> std::optional<std::int64_t> {
         const auto found = reply.headers.find(name);
         std::int64_t value = 0;
         if (found == reply.headers.end()) return std::nullopt;
-        const auto [end, status] = std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+        const auto [end, status] = std::from_chars(
+            found->second.data(), found->second.data() + found->second.size(), value);
         return status == std::errc() ? std::optional(value) : std::nullopt;
     };
     const std::int64_t backoff = 250LL << std::min(attempt - 1, 8);
-    const bool limited = reply.status == 429 || (reply.status == 403 && (number("retry-after") ||
-                                                                        number("x-ratelimit-remaining") == 0));
+    const bool limited =
+        reply.status == 429 ||
+        (reply.status == 403 && (number("retry-after") || number("x-ratelimit-remaining") == 0));
     std::int64_t delay = backoff;
     if (limited) {
         delay = 60'000;
         if (const auto after = number("retry-after")) {
             delay = *after * 1000;
-        } else if (const auto reset = number("x-ratelimit-reset"); reset && number("x-ratelimit-remaining") == 0) {
+        } else if (const auto reset = number("x-ratelimit-reset");
+                   reset && number("x-ratelimit-remaining") == 0) {
             delay = std::max<std::int64_t>(0, *reset - now_s) * 1000 + 1000;
         }
-    } else if (reply.status != 0 && reply.status < 500 && reply.status != 408 && reply.status >= 300) {
+    } else if (reply.status != 0 && reply.status < 500 && reply.status != 408 &&
+               reply.status >= 300) {
         return std::nullopt;
     }
     if (delay > k_max_wait_ms) return std::nullopt;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP client over libcurl's multi interface: one thread, a bounded number of transfers at a time.
+// The HTTP client over libcurl's multi interface: one thread, a bounded number of transfers at a
+// time.
 #pragma once
 
 #include <functional>

@@ -11,9 +11,11 @@ namespace {
 CurlLibrary open_library() {
     static boost::dll::shared_library library;
     try {
-        library.load(RUNNER_CURL_LIBRARY, boost::dll::load_mode::rtld_now | boost::dll::load_mode::search_system_folders);
+        library.load(RUNNER_CURL_LIBRARY, boost::dll::load_mode::rtld_now |
+                                              boost::dll::load_mode::search_system_folders);
     } catch (const std::exception& error) {
-        throw Error(Failure::preparation, std::string("cannot open ") + RUNNER_CURL_LIBRARY + ": " + error.what(),
+        throw Error(Failure::preparation,
+                    std::string("cannot open ") + RUNNER_CURL_LIBRARY + ": " + error.what(),
                     "install libcurl 7.88 or newer");
     }
     CurlLibrary curl{};

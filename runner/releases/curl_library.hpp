@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libcurl, opened when the first request is made: a run that fetches nothing does not load the network's forty libraries.
+// libcurl, opened when the first request is made: a run that fetches nothing does not load the
+// network's forty libraries.
 #pragma once
 
 #define CURL_DISABLE_TYPECHECK

@@ -29,7 +29,8 @@ constexpr std::size_t k_max_checksums = 1U << 20U;
 constexpr std::int64_t k_clock_tick_ns = 50'000'000;
 constexpr std::size_t k_max_notes = 1U << 20U;
 
-/// What tells that a file is another one or was written: inode, size, and both times, the second of which cannot be set.
+/// What tells that a file is another one or was written: inode, size, and both times, the second of
+/// which cannot be set.
 struct Fingerprint {
     std::uint64_t inode = 0;
     std::int64_t size = -1;
@@ -39,14 +40,17 @@ struct Fingerprint {
     static Fingerprint of(int folder, const char* path) {
         struct stat status {};
         if (::fstatat(folder, path, &status, 0) != 0) return {};
-        return {status.st_ino, status.st_size, status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec,
+        return {status.st_ino, status.st_size,
+                status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec,
                 status.st_ctim.tv_sec * 1'000'000'000LL + status.st_ctim.tv_nsec};
     }
-    [[nodiscard]] std::string_view bytes() const { return {reinterpret_cast<const char*>(this), sizeof(*this)}; }
+    [[nodiscard]] std::string_view bytes() const {
+        return {reinterpret_cast<const char*>(this), sizeof(*this)};
+    }
     [[nodiscard]] bool is(std::string_view other) const { return bytes() == other; }
 
-    /// What to remember: nothing while a further write could fall into the same tick of the file system's clock and so
-    /// go unnoticed.
+    /// What to remember: nothing while a further write could fall into the same tick of the file
+    /// system's clock and so go unnoticed.
     [[nodiscard]] std::string_view to_remember(std::int64_t now_ns) const {
         return changed_ns + k_clock_tick_ns < now_ns ? bytes() : std::string_view();
     }
@@ -66,7 +70,8 @@ class DirectorySource final : public ReleaseSource {
     std::vector<Release> list() override {
         const UniqueFd root(::open(m_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!root) throw system_error("cannot list the releases in " + m_folder.string(), errno);
-        const std::string key = "directory\n" + m_folder.string() + '\n' + m_prefix + '\n' + m_platform.to_string();
+        const std::string key =
+            "directory\n" + m_folder.string() + '\n' + m_prefix + '\n' + m_platform.to_string();
         const fs::path index_file = m_cache.index(key);
         const auto index = ReleaseIndex::load(index_file, key);
         const Fingerprint own = Fingerprint::of(root.get(), ".");
@@ -97,8 +102,8 @@ class DirectorySource final : public ReleaseSource {
             const fs::path file = path_of(*request.release, request.name);
             std::error_code error;
             if (!fs::is_regular_file(file, error)) {
-                throw Error(Failure::preparation, "release '" + request.release->tag + "' has no " + request.name + " in " +
-                                                      m_folder.string());
+                throw Error(Failure::preparation, "release '" + request.release->tag + "' has no " +
+                                                      request.name + " in " + m_folder.string());
             }
         }
     }
@@ -109,8 +114,9 @@ class DirectorySource final : public ReleaseSource {
         const Digest found = sha256(bytes);
         if (found == *request.digest) return bytes;
         throw Error(Failure::preparation,
-                    path_of(*request.release, request.name).string() + " does not match its checksum: expected " +
-                        request.digest->to_string() + ", found " + found.to_string(),
+                    path_of(*request.release, request.name).string() +
+                        " does not match its checksum: expected " + request.digest->to_string() +
+                        ", found " + found.to_string(),
                     "copy the release again, or tell its author");
     }
 
@@ -123,8 +129,8 @@ class DirectorySource final : public ReleaseSource {
         return m_folder / release.tag / asset;
     }
 
-    std::vector<Release> list_anew(int root, const Fingerprint& own, const ReleaseIndex* index, const fs::path& index_file,
-                                   const std::string& key) {
+    std::vector<Release> list_anew(int root, const Fingerprint& own, const ReleaseIndex* index,
+                                   const fs::path& index_file, const std::string& key) {
         std::unordered_map<std::string_view, const IndexEntry*> known;
         if (index != nullptr) {
             for (const IndexEntry& entry : index->entries()) known.emplace(entry.tag, &entry);
@@ -144,15 +150,16 @@ class DirectorySource final : public ReleaseSource {
         std::vector<std::size_t> order(releases.size());
         for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
         std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            if (!releases[a].version || !releases[b].version) return !releases[a].version < !releases[b].version;
+            if (!releases[a].version || !releases[b].version)
+                return !releases[a].version < !releases[b].version;
             return *releases[a].version < *releases[b].version;
         });
         std::vector<Release> sorted;
         std::vector<IndexEntry> entries;
         for (const std::size_t i : order) {
             const Release& release = releases[i];
-            entries.push_back({release.tag, release.problem, fingerprints[i].to_remember(now_ns), release.digest, release.prerelease,
-                               release.has_build});
+            entries.push_back({release.tag, release.problem, fingerprints[i].to_remember(now_ns),
+                               release.digest, release.prerelease, release.has_build});
         }
         ReleaseIndex::save(index_file, key, own.to_remember(now_ns), entries);
         sorted.reserve(order.size());
@@ -162,15 +169,17 @@ class DirectorySource final : public ReleaseSource {
 
     [[nodiscard]] std::vector<std::string> folders_in(int root) const {
         DIR* stream = ::fdopendir(::dup(root));
-        if (stream == nullptr) throw system_error("cannot list the releases in " + m_folder.string(), errno);
+        if (stream == nullptr)
+            throw system_error("cannot list the releases in " + m_folder.string(), errno);
         ::rewinddir(stream);
         std::vector<std::string> names;
         while (const dirent* entry = ::readdir(stream)) {
             if (entry->d_name[0] == '.') continue;
             struct stat status {};
             const bool known = entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK;
-            const bool folder = known ? entry->d_type == DT_DIR
-                                      : ::fstatat(root, entry->d_name, &status, 0) == 0 && S_ISDIR(status.st_mode);
+            const bool folder =
+                known ? entry->d_type == DT_DIR
+                      : ::fstatat(root, entry->d_name, &status, 0) == 0 && S_ISDIR(status.st_mode);
             if (folder) names.emplace_back(entry->d_name);
         }
         ::closedir(stream);
@@ -210,8 +219,10 @@ class DirectorySource final : public ReleaseSource {
 
 }  // namespace
 
-std::unique_ptr<ReleaseSource> make_directory_source(fs::path folder, std::string prefix, Platform platform, Cache cache) {
-    return std::make_unique<DirectorySource>(std::move(folder), std::move(prefix), std::move(platform), std::move(cache));
+std::unique_ptr<ReleaseSource> make_directory_source(fs::path folder, std::string prefix,
+                                                     Platform platform, Cache cache) {
+    return std::make_unique<DirectorySource>(std::move(folder), std::move(prefix),
+                                             std::move(platform), std::move(cache));
 }
 
 }  // namespace runner

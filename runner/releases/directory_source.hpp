@@ -10,9 +10,10 @@
 
 namespace runner {
 
-/// `folder` holds a folder per tag, with the assets of contracts.md. A release is read again when its folder's checksums
-/// file changes; all others come from the index in `cache`.
-std::unique_ptr<ReleaseSource> make_directory_source(std::filesystem::path folder, std::string prefix, Platform platform,
+/// `folder` holds a folder per tag, with the assets of contracts.md. A release is read again when
+/// its folder's checksums file changes; all others come from the index in `cache`.
+std::unique_ptr<ReleaseSource> make_directory_source(std::filesystem::path folder,
+                                                     std::string prefix, Platform platform,
                                                      Cache cache);
 
 }  // namespace runner

@@ -14,17 +14,19 @@ ForgeAsset parse_asset(const Json& value, const std::string& what) {
     ForgeAsset asset;
     asset.name = object.string("name");
     // GitHub hands assets out at their API address; Gitea has only the one for browsers.
-    asset.url = object.has("url") && object.string("url").find("/releases/assets/") != std::string::npos
-                    ? object.string("url")
-                    : object.string("browser_download_url");
+    asset.url =
+        object.has("url") && object.string("url").find("/releases/assets/") != std::string::npos
+            ? object.string("url")
+            : object.string("browser_download_url");
     asset.size = object.integer_or("size", 0);
     asset.state = object.string_or("state", "uploaded");
     if (object.has("digest")) {
         asset.digest = Digest::parse(object.string("digest"));
         if (!asset.digest) object.fail("digest", "is not sha256: and 64 hexadecimal digits");
     }
-    asset.identity = std::to_string(object.integer_or("id", 0)) + ' ' + object.string_or("updated_at", "") + ' ' +
-                     std::to_string(asset.size) + ' ' + (asset.digest ? asset.digest->to_string() : "");
+    asset.identity = std::to_string(object.integer_or("id", 0)) + ' ' +
+                     object.string_or("updated_at", "") + ' ' + std::to_string(asset.size) + ' ' +
+                     (asset.digest ? asset.digest->to_string() : "");
     return asset;
 }
 
@@ -33,7 +35,8 @@ ForgeAsset parse_asset(const Json& value, const std::string& what) {
 std::vector<ForgeRelease> parse_forge_releases(std::string_view body, const std::string& what) {
     const Json document = parse_json(body, what);
     if (!document.is_array()) {
-        throw Error(Failure::preparation, what + " must be a list of releases, not " + document.type_name());
+        throw Error(Failure::preparation,
+                    what + " must be a list of releases, not " + document.type_name());
     }
     std::vector<ForgeRelease> releases;
     for (const Json& value : document) {
@@ -48,7 +51,9 @@ std::vector<ForgeRelease> parse_forge_releases(std::string_view body, const std:
             object.fail("assets", "must be a list of at most 1000");
         }
         if (assets != nullptr) {
-            for (const Json& asset : *assets) release.assets.push_back(parse_asset(asset, what + ", release '" + release.tag + "'"));
+            for (const Json& asset : *assets)
+                release.assets.push_back(
+                    parse_asset(asset, what + ", release '" + release.tag + "'"));
         }
         releases.push_back(std::move(release));
     }
@@ -59,10 +64,13 @@ std::string next_page(std::string_view link_header) {
     while (!link_header.empty()) {
         const std::size_t begin = link_header.find('<');
         const std::size_t end = link_header.find('>');
-        if (begin == std::string_view::npos || end == std::string_view::npos || end < begin) return {};
+        if (begin == std::string_view::npos || end == std::string_view::npos || end < begin)
+            return {};
         const std::size_t next = link_header.find('<', end);
-        const std::string_view parameters = link_header.substr(end, next == std::string_view::npos ? next : next - end);
-        if (parameters.find("rel=\"next\"") != std::string_view::npos || parameters.find("rel=next") != std::string_view::npos) {
+        const std::string_view parameters =
+            link_header.substr(end, next == std::string_view::npos ? next : next - end);
+        if (parameters.find("rel=\"next\"") != std::string_view::npos ||
+            parameters.find("rel=next") != std::string_view::npos) {
             return std::string(link_header.substr(begin + 1, end - begin - 1));
         }
         if (next == std::string_view::npos) return {};

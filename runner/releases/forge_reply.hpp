@@ -17,7 +17,7 @@ struct ForgeAsset {
     std::string url;       ///< where its bytes are
     std::string identity;  ///< changes when the asset is replaced
     std::int64_t size = 0;
-    std::string state;     ///< `uploaded` when it is whole
+    std::string state;  ///< `uploaded` when it is whole
     std::optional<Digest> digest;
 };
 

@@ -36,7 +36,8 @@ struct Detail {
     std::string notes;
 
     [[nodiscard]] std::string encode() const {
-        Json json = {{"page", page}, {"assets", Json::array()}, {"checksums", checksums}, {"notes", notes}};
+        Json json = {
+            {"page", page}, {"assets", Json::array()}, {"checksums", checksums}, {"notes", notes}};
         for (const ForgeAsset& asset : assets) {
             json["assets"].push_back({asset.name, asset.url, asset.identity, asset.state,
                                       asset.digest ? asset.digest->to_string() : ""});
@@ -63,7 +64,8 @@ struct Detail {
     }
 
     [[nodiscard]] const ForgeAsset* asset(const std::string& name) const {
-        const auto found = std::find_if(assets.begin(), assets.end(), [&](const ForgeAsset& a) { return a.name == name; });
+        const auto found = std::find_if(assets.begin(), assets.end(),
+                                        [&](const ForgeAsset& a) { return a.name == name; });
         return found == assets.end() ? nullptr : &*found;
     }
 };
@@ -82,41 +84,53 @@ class ForgeSource final : public ReleaseSource {
     }
 
     std::vector<Release> list() override {
-        // A reply depends on who asks, so another token has another index; the key holds only the token's digest.
-        m_key = "forge\n" + m_address.api + '\n' + m_address.repository + '\n' + m_address.prefix + '\n' +
-                m_platform.to_string() + '\n' + sha256(m_address.token).to_string();
+        // A reply depends on who asks, so another token has another index; the key holds only the
+        // token's digest.
+        m_key = "forge\n" + m_address.api + '\n' + m_address.repository + '\n' + m_address.prefix +
+                '\n' + m_platform.to_string() + '\n' + sha256(m_address.token).to_string();
         m_index = ReleaseIndex::load(m_cache.index(m_key), m_key);
-        const std::vector<Page> known = m_index ? decode_pages(m_index->header()) : std::vector<Page>();
+        const std::vector<Page> known =
+            m_index ? decode_pages(m_index->header()) : std::vector<Page>();
         std::vector<Page> pages;
         std::map<std::size_t, std::vector<ForgeRelease>> changed;
-        std::string url = m_address.api + "/repos/" + m_address.repository + "/releases?per_page=100&limit=100";
+        std::string url =
+            m_address.api + "/repos/" + m_address.repository + "/releases?per_page=100&limit=100";
         while (!url.empty()) {
             if (pages.size() == k_max_pages) {
-                throw Error(Failure::preparation, name() + " has more than " + std::to_string(k_max_pages) + " pages of releases");
+                throw Error(Failure::preparation, name() + " has more than " +
+                                                      std::to_string(k_max_pages) +
+                                                      " pages of releases");
             }
-            const Page* before = pages.size() < known.size() && known[pages.size()].url == url ? &known[pages.size()] : nullptr;
+            const Page* before = pages.size() < known.size() && known[pages.size()].url == url
+                                     ? &known[pages.size()]
+                                     : nullptr;
             HttpReply reply = ask(url, before);
             Page page{url, reply.headers["etag"], next_page(reply.headers["link"])};
             if (reply.status == 304) {
                 page = *before;
             } else {
-                changed[pages.size()] = parse_forge_releases(reply.body, "the list of releases at " + without_credentials(url));
+                changed[pages.size()] = parse_forge_releases(
+                    reply.body, "the list of releases at " + without_credentials(url));
             }
             if (!page.next.empty() && origin_of(page.next) != origin_of(m_address.api)) {
-                throw Error(Failure::preparation, "the list of releases at " + without_credentials(url) +
-                                                      " goes on at another host, " + origin_of(page.next));
+                throw Error(Failure::preparation,
+                            "the list of releases at " + without_credentials(url) +
+                                " goes on at another host, " + origin_of(page.next));
             }
             url = page.next;
             pages.push_back(std::move(page));
         }
-        return changed.empty() && m_index && pages.size() == known.size() ? from_index() : merge(pages, changed);
+        return changed.empty() && m_index && pages.size() == known.size() ? from_index()
+                                                                          : merge(pages, changed);
     }
 
     void complete(const std::vector<Release*>& releases) override {
         std::vector<HttpRequest> requests;
         std::vector<Release*> asked;
         for (Release* release : releases) {
-            if (!release->version || release->digest || !release->problem.empty() || !release->has_build) continue;
+            if (!release->version || release->digest || !release->problem.empty() ||
+                !release->has_build)
+                continue;
             const ForgeAsset* asset = detail(*release).asset(names(*release).checksums);
             if (asset == nullptr) {
                 release->problem = "it has no " + names(*release).checksums;
@@ -128,7 +142,8 @@ class ForgeSource final : public ReleaseSource {
         if (requests.empty()) return;
         const std::vector<HttpReply> replies = client().get(requests, {});
         for (std::size_t i = 0; i < replies.size(); ++i) {
-            if (!replies[i].problem.empty()) fail_fetch(*asked[i], names(*asked[i]).checksums, replies[i]);
+            if (!replies[i].problem.empty())
+                fail_fetch(*asked[i], names(*asked[i]).checksums, replies[i]);
             Detail& found = detail(*asked[i]);
             found.checksums = replies[i].body;
             m_checksums_changed = true;
@@ -145,16 +160,19 @@ class ForgeSource final : public ReleaseSource {
             if (!request.digest) continue;  // the checksums file: complete() has read it
             const ForgeAsset* asset = detail(*request.release).asset(request.name);
             if (asset == nullptr) {
-                throw Error(Failure::preparation, "release '" + request.release->tag + "' has no " + request.name);
+                throw Error(Failure::preparation,
+                            "release '" + request.release->tag + "' has no " + request.name);
             }
             if (asset->state != "uploaded") {
-                throw Error(Failure::preparation, "release '" + request.release->tag + "': the upload of " + request.name +
-                                                      " is not finished (" + sanitize(asset->state) + ")");
+                throw Error(Failure::preparation,
+                            "release '" + request.release->tag + "': the upload of " +
+                                request.name + " is not finished (" + sanitize(asset->state) + ")");
             }
             if (asset->digest && *asset->digest != *request.digest) {
-                throw Error(Failure::preparation, "release '" + request.release->tag + "': the checksums file says " +
-                                                      request.digest->to_string() + " for " + request.name +
-                                                      ", the API says " + asset->digest->to_string());
+                throw Error(Failure::preparation,
+                            "release '" + request.release->tag + "': the checksums file says " +
+                                request.digest->to_string() + " for " + request.name +
+                                ", the API says " + asset->digest->to_string());
             }
             std::error_code ignored;
             if (std::filesystem::exists(m_cache.object(*request.digest), ignored)) continue;
@@ -172,7 +190,8 @@ class ForgeSource final : public ReleaseSource {
             if (progress) progress(done, total);
         });
         for (std::size_t i = 0; i < replies.size(); ++i) {
-            if (!replies[i].problem.empty()) fail_fetch(*wanted[i]->release, wanted[i]->name, replies[i]);
+            if (!replies[i].problem.empty())
+                fail_fetch(*wanted[i]->release, wanted[i]->name, replies[i]);
         }
     }
 
@@ -182,8 +201,8 @@ class ForgeSource final : public ReleaseSource {
             if (auto bytes = m_cache.read(*request.digest, request.size_limit)) return *bytes;
             fetch({request}, {});
         }
-        throw Error(Failure::preparation, "release '" + request.release->tag + "': " + request.name +
-                                              " cannot be kept in the cache");
+        throw Error(Failure::preparation, "release '" + request.release->tag + "': " +
+                                              request.name + " cannot be kept in the cache");
     }
 
     std::string notes(const Release& release) override { return detail(release).notes; }
@@ -203,22 +222,34 @@ class ForgeSource final : public ReleaseSource {
         request.url = url;
         request.token = m_address.token;
         request.size_limit = k_page_limit;
-        request.headers = {"Accept: application/vnd.github+json", "X-GitHub-Api-Version: 2022-11-28"};
-        if (before != nullptr && !before->etag.empty()) request.headers.push_back("If-None-Match: " + before->etag);
+        request.headers = {"Accept: application/vnd.github+json",
+                           "X-GitHub-Api-Version: 2022-11-28"};
+        if (before != nullptr && !before->etag.empty())
+            request.headers.push_back("If-None-Match: " + before->etag);
         HttpReply reply = client().get({request}, {}).front();
-        if (reply.problem.empty() && (reply.status == 200 || (reply.status == 304 && before != nullptr))) return reply;
+        if (reply.problem.empty() &&
+            (reply.status == 200 || (reply.status == 304 && before != nullptr)))
+            return reply;
         std::string next = "check 'releases.repository' and 'releases.api' in the config";
         if (reply.status == 401 || reply.status == 404) {
-            next = "check 'releases.repository' and 'releases.api'; a private repository needs 'releases.tokenEnv'";
+            next =
+                "check 'releases.repository' and 'releases.api'; a private repository needs "
+                "'releases.tokenEnv'";
         }
         if (reply.status == 403 || reply.status == 429) {
             const auto reset = reply.headers.find("x-ratelimit-reset");
-            next = reset == reply.headers.end() ? "wait, or use a token ('releases.tokenEnv')"
-                                                : "the rate limit ends at " + reset->second +
-                                                      " (seconds since 1970); wait, or use a token ('releases.tokenEnv')";
+            next = reset == reply.headers.end()
+                       ? "wait, or use a token ('releases.tokenEnv')"
+                       : "the rate limit ends at " + reset->second +
+                             " (seconds since 1970); wait, or use a token ('releases.tokenEnv')";
         }
-        const std::string reason = reply.problem.empty() ? "the server answered " + std::to_string(reply.status) : reply.problem;
-        throw Error(Failure::preparation, "cannot list the releases at " + without_credentials(url) + ": " + sanitize(reason), next);
+        const std::string reason = reply.problem.empty()
+                                       ? "the server answered " + std::to_string(reply.status)
+                                       : reply.problem;
+        throw Error(
+            Failure::preparation,
+            "cannot list the releases at " + without_credentials(url) + ": " + sanitize(reason),
+            next);
     }
 
     [[nodiscard]] HttpRequest asset_request(const ForgeAsset& asset, std::size_t limit) const {
@@ -230,8 +261,10 @@ class ForgeSource final : public ReleaseSource {
         return request;
     }
 
-    [[noreturn]] static void fail_fetch(const Release& release, const std::string& asset, const HttpReply& reply) {
-        throw Error(Failure::preparation, "cannot fetch " + asset + " of release '" + release.tag + "': " + sanitize(reply.problem));
+    [[noreturn]] static void fail_fetch(const Release& release, const std::string& asset,
+                                        const HttpReply& reply) {
+        throw Error(Failure::preparation, "cannot fetch " + asset + " of release '" + release.tag +
+                                              "': " + sanitize(reply.problem));
     }
 
     Detail& detail(const Release& release) {
@@ -239,7 +272,8 @@ class ForgeSource final : public ReleaseSource {
         if (known != m_details.end()) return known->second;
         if (m_index) {
             for (const IndexEntry& entry : m_index->entries()) {
-                if (entry.tag == release.tag) return m_details[release.tag] = Detail::decode(entry.detail);
+                if (entry.tag == release.tag)
+                    return m_details[release.tag] = Detail::decode(entry.detail);
             }
         }
         throw Error(Failure::preparation, "release '" + release.tag + "' is not known");
@@ -249,7 +283,8 @@ class ForgeSource final : public ReleaseSource {
         std::vector<Page> pages;
         const std::vector<std::string_view> lines = split_lines(header);
         for (std::size_t i = 0; i + 2 < lines.size(); i += 3) {
-            pages.push_back({std::string(lines[i]), std::string(lines[i + 1]), std::string(lines[i + 2])});
+            pages.push_back(
+                {std::string(lines[i]), std::string(lines[i + 1]), std::string(lines[i + 2])});
         }
         return pages;
     }
@@ -262,10 +297,12 @@ class ForgeSource final : public ReleaseSource {
     }
 
     /// Pages that changed as they are now, the others as they were.
-    std::vector<Release> merge(const std::vector<Page>& pages, const std::map<std::size_t, std::vector<ForgeRelease>>& changed) {
+    std::vector<Release> merge(const std::vector<Page>& pages,
+                               const std::map<std::size_t, std::vector<ForgeRelease>>& changed) {
         std::map<std::string, Detail> old;
         if (m_index) {
-            for (const IndexEntry& entry : m_index->entries()) old[std::string(entry.tag)] = Detail::decode(entry.detail);
+            for (const IndexEntry& entry : m_index->entries())
+                old[std::string(entry.tag)] = Detail::decode(entry.detail);
         }
         m_listed.clear();
         m_details.clear();
@@ -287,12 +324,14 @@ class ForgeSource final : public ReleaseSource {
             return *a.version < *b.version;
         });
         m_header.clear();
-        for (const Page& page : pages) m_header += page.url + '\n' + page.etag + '\n' + page.next + '\n';
+        for (const Page& page : pages)
+            m_header += page.url + '\n' + page.etag + '\n' + page.next + '\n';
         save();
         return m_listed;
     }
 
-    void add(const ForgeRelease& found, std::size_t page, const std::map<std::string, Detail>& old) {
+    void add(const ForgeRelease& found, std::size_t page,
+             const std::map<std::string, Detail>& old) {
         Release release = release_for_tag(found.tag);
         release.prerelease = release.prerelease || found.prerelease;
         Detail now;
@@ -306,12 +345,16 @@ class ForgeSource final : public ReleaseSource {
             release.has_build = archive != nullptr;
             if (checksums == nullptr) release.problem = "it has no " + asset_names.checksums;
             for (const ForgeAsset* asset : {archive, checksums}) {
-                if (asset == nullptr || asset->state == "uploaded" || !release.problem.empty()) continue;
-                release.problem = "the upload of " + asset->name + " is not finished (" + sanitize(asset->state) + ")";
+                if (asset == nullptr || asset->state == "uploaded" || !release.problem.empty())
+                    continue;
+                release.problem = "the upload of " + asset->name + " is not finished (" +
+                                  sanitize(asset->state) + ")";
             }
             const auto before = old.find(found.tag);
-            const ForgeAsset* old_checksums = before == old.end() ? nullptr : before->second.asset(asset_names.checksums);
-            if (checksums != nullptr && old_checksums != nullptr && old_checksums->identity == checksums->identity) {
+            const ForgeAsset* old_checksums =
+                before == old.end() ? nullptr : before->second.asset(asset_names.checksums);
+            if (checksums != nullptr && old_checksums != nullptr &&
+                old_checksums->identity == checksums->identity) {
                 now.checksums = before->second.checksums;
             }
             if (release.problem.empty() && !now.checksums.empty()) apply_checksums(release, now);
@@ -327,10 +370,13 @@ class ForgeSource final : public ReleaseSource {
             const auto archive = checksums.find(asset_names.archive);
             const ForgeAsset* asset = found.asset(asset_names.archive);
             if (archive == checksums.end()) {
-                if (release.has_build) release.problem = asset_names.checksums + " has no checksum for " + asset_names.archive;
+                if (release.has_build)
+                    release.problem =
+                        asset_names.checksums + " has no checksum for " + asset_names.archive;
             } else if (asset != nullptr && asset->digest && *asset->digest != archive->second) {
-                release.problem = asset_names.checksums + " says " + archive->second.to_string() + " for " + asset_names.archive +
-                                  ", the API says " + asset->digest->to_string();
+                release.problem = asset_names.checksums + " says " + archive->second.to_string() +
+                                  " for " + asset_names.archive + ", the API says " +
+                                  asset->digest->to_string();
             } else {
                 release.digest = archive->second;
             }
@@ -348,11 +394,13 @@ class ForgeSource final : public ReleaseSource {
         std::vector<IndexEntry> entries;
         for (Release& release : m_listed) {
             Detail& found = detail(release);
-            if (release.version && !release.digest && release.problem.empty() && !found.checksums.empty()) {
+            if (release.version && !release.digest && release.problem.empty() &&
+                !found.checksums.empty()) {
                 apply_checksums(release, found);
             }
             details.push_back(found.encode());
-            entries.push_back({release.tag, release.problem, details.back(), release.digest, release.prerelease, release.has_build});
+            entries.push_back({release.tag, release.problem, details.back(), release.digest,
+                               release.prerelease, release.has_build});
         }
         ReleaseIndex::save(m_cache.index(m_key), m_key, m_header, entries);
     }
@@ -372,9 +420,11 @@ class ForgeSource final : public ReleaseSource {
 
 }  // namespace
 
-std::unique_ptr<ReleaseSource> make_forge_source(ForgeAddress address, Platform platform, Cache cache,
-                                                 std::function<std::unique_ptr<HttpClient>()> make_client) {
-    return std::make_unique<ForgeSource>(std::move(address), std::move(platform), std::move(cache), std::move(make_client));
+std::unique_ptr<ReleaseSource> make_forge_source(
+    ForgeAddress address, Platform platform, Cache cache,
+    std::function<std::unique_ptr<HttpClient>()> make_client) {
+    return std::make_unique<ForgeSource>(std::move(address), std::move(platform), std::move(cache),
+                                         std::move(make_client));
 }
 
 }  // namespace runner

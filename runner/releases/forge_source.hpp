@@ -16,11 +16,12 @@ struct ForgeAddress {
     std::string api;         ///< base address, without a slash at its end
     std::string repository;  ///< OWNER/NAME
     std::string prefix;
-    std::string token;       ///< may be empty
+    std::string token;  ///< may be empty
 };
 
 /// The client is made at the first request, so that nothing of the network is loaded before.
-std::unique_ptr<ReleaseSource> make_forge_source(ForgeAddress address, Platform platform, Cache cache,
-                                                 std::function<std::unique_ptr<HttpClient>()> make_client);
+std::unique_ptr<ReleaseSource> make_forge_source(
+    ForgeAddress address, Platform platform, Cache cache,
+    std::function<std::unique_ptr<HttpClient>()> make_client);
 
 }  // namespace runner

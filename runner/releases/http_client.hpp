@@ -17,10 +17,10 @@ namespace runner {
 struct HttpRequest {
     std::string url;                   ///< https, or http to a loopback address
     std::vector<std::string> headers;  ///< "Name: value"
-    std::string token;                 ///< sent as a bearer token, to the url's own host and port alone
+    std::string token;  ///< sent as a bearer token, to the url's own host and port alone
     std::size_t size_limit = 64U << 20U;
-    /// Where the body goes; empty: into the reply's body. A download is written there and renamed when it is whole and
-    /// has `digest`.
+    /// Where the body goes; empty: into the reply's body. A download is written there and renamed
+    /// when it is whole and has `digest`.
     std::string file;
     std::optional<Digest> digest;
 };
@@ -35,10 +35,11 @@ struct HttpReply {
 class HttpClient {
  public:
     virtual ~HttpClient() = default;
-    /// One reply a request, in the same order. Follows redirects, retries what may pass, never throws for a single
-    /// request's failure: that is its reply's `problem`.
-    virtual std::vector<HttpReply> get(const std::vector<HttpRequest>& requests,
-                                       const std::function<void(std::uint64_t bytes)>& progress) = 0;
+    /// One reply a request, in the same order. Follows redirects, retries what may pass, never
+    /// throws for a single request's failure: that is its reply's `problem`.
+    virtual std::vector<HttpReply> get(
+        const std::vector<HttpRequest>& requests,
+        const std::function<void(std::uint64_t bytes)>& progress) = 0;
 };
 
 /// Whether `url` may be fetched: https, or plain http to a loopback address. Otherwise the reason.
@@ -50,7 +51,8 @@ std::string origin_of(std::string_view url);
 /// `url` without user and password, for messages.
 std::string without_credentials(std::string_view url);
 
-/// How long to wait before another try after `reply`, the `attempt`-th (from 1); nothing when trying again is useless.
+/// How long to wait before another try after `reply`, the `attempt`-th (from 1); nothing when
+/// trying again is useless.
 std::optional<std::int64_t> retry_delay_ms(const HttpReply& reply, int attempt, std::int64_t now_s);
 
 }  // namespace runner

@@ -10,7 +10,8 @@
 
 namespace runner {
 
-std::unique_ptr<ReleaseSource> open_source(const ReleasesConfig& config, std::function<bool()> stopped) {
+std::unique_ptr<ReleaseSource> open_source(const ReleasesConfig& config,
+                                           std::function<bool()> stopped) {
     const Cache cache(Cache::default_folder());
     if (config.source == SourceKind::directory) {
         return make_directory_source(config.directory, config.prefix, Platform::current(), cache);
@@ -19,8 +20,9 @@ std::unique_ptr<ReleaseSource> open_source(const ReleasesConfig& config, std::fu
     if (!config.token_variable.empty()) {
         const char* token = std::getenv(config.token_variable.c_str());
         if (token == nullptr || *token == '\0') {
-            throw Error(Failure::preparation, "the environment variable " + config.token_variable +
-                                                  " ('releases.tokenEnv') is not set, so there is no token",
+            throw Error(Failure::preparation,
+                        "the environment variable " + config.token_variable +
+                            " ('releases.tokenEnv') is not set, so there is no token",
                         "set it, or take 'tokenEnv' out of the config");
         }
         address.token = token;

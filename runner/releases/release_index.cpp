@@ -13,13 +13,16 @@
 namespace runner {
 namespace {
 
-// The file: magic, then key, header and count; the entries; the details. Numbers are native: it is a cache of this
-// machine. Details stand apart, so that planning touches only the pages of the entries.
+// The file: magic, then key, header and count; the entries; the details. Numbers are native: it is
+// a cache of this machine. Details stand apart, so that planning touches only the pages of the
+// entries.
 constexpr std::string_view k_magic = "runner-index-2\n";
 
 class Writer {
  public:
-    void number(std::uint64_t value) { m_bytes.append(reinterpret_cast<const char*>(&value), sizeof(value)); }
+    void number(std::uint64_t value) {
+        m_bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    }
     void text(std::string_view value) {
         number(value.size());
         m_bytes += value;
@@ -86,7 +89,8 @@ Release IndexEntry::to_release() const {
     return release;
 }
 
-std::unique_ptr<ReleaseIndex> ReleaseIndex::load(const std::filesystem::path& file, std::string_view key) {
+std::unique_ptr<ReleaseIndex> ReleaseIndex::load(const std::filesystem::path& file,
+                                                 std::string_view key) {
     UniqueFd fd;
     try {
         fd = open_for_reading(file);
@@ -102,7 +106,9 @@ std::unique_ptr<ReleaseIndex> ReleaseIndex::load(const std::filesystem::path& fi
     return index->decode(key) ? std::move(index) : nullptr;
 }
 
-ReleaseIndex::~ReleaseIndex() { ::munmap(const_cast<char*>(m_data), m_size); }
+ReleaseIndex::~ReleaseIndex() {
+    ::munmap(const_cast<char*>(m_data), m_size);
+}
 
 bool ReleaseIndex::decode(std::string_view key) {
     Reader reader({m_data, m_size});
@@ -134,8 +140,8 @@ bool ReleaseIndex::decode(std::string_view key) {
     return reader.good() && details.good();
 }
 
-void ReleaseIndex::save(const std::filesystem::path& file, std::string_view key, std::string_view header,
-                        const std::vector<IndexEntry>& entries) {
+void ReleaseIndex::save(const std::filesystem::path& file, std::string_view key,
+                        std::string_view header, const std::vector<IndexEntry>& entries) {
     Writer body;
     Writer details;
     for (const IndexEntry& entry : entries) {
@@ -144,7 +150,8 @@ void ReleaseIndex::save(const std::filesystem::path& file, std::string_view key,
         body.text(entry.tag);
         body.text(entry.problem);
         if (entry.digest) {
-            body.raw({reinterpret_cast<const char*>(entry.digest->bytes.data()), entry.digest->bytes.size()});
+            body.raw({reinterpret_cast<const char*>(entry.digest->bytes.data()),
+                      entry.digest->bytes.size()});
         }
         body.number(entry.detail.size());
         details.raw(entry.detail);

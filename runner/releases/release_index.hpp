@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The remembered listing of a source: read without parsing anything, used as long as the source says nothing changed.
+// The remembered listing of a source: read without parsing anything, used as long as the source
+// says nothing changed.
 #pragma once
 
 #include <cstdint>
@@ -30,11 +31,12 @@ struct IndexEntry {
 class ReleaseIndex {
  public:
     /// Null when there is none, it was written for another `key`, or it is damaged.
-    static std::unique_ptr<ReleaseIndex> load(const std::filesystem::path& file, std::string_view key);
+    static std::unique_ptr<ReleaseIndex> load(const std::filesystem::path& file,
+                                              std::string_view key);
 
     /// Writes the file; a cache that cannot be written is no failure.
-    static void save(const std::filesystem::path& file, std::string_view key, std::string_view header,
-                     const std::vector<IndexEntry>& entries);
+    static void save(const std::filesystem::path& file, std::string_view key,
+                     std::string_view header, const std::vector<IndexEntry>& entries);
 
     ~ReleaseIndex();
     ReleaseIndex(const ReleaseIndex&) = delete;

@@ -34,13 +34,17 @@ class ReleaseSource {
     /// Every published release. Throws Error{preparation}.
     virtual std::vector<Release> list() = 0;
 
-    /// Fills in digest, has_build and problem of releases whose checksums file the listing has not read.
+    /// Fills in digest, has_build and problem of releases whose checksums file the listing has not
+    /// read.
     virtual void complete(const std::vector<Release*>& releases) = 0;
 
-    /// Makes the assets available to `read`, several at a time. Throws Error{preparation} naming the first that failed.
-    virtual void fetch(const std::vector<AssetRequest>& requests, const FetchProgress& progress) = 0;
+    /// Makes the assets available to `read`, several at a time. Throws Error{preparation} naming
+    /// the first that failed.
+    virtual void fetch(const std::vector<AssetRequest>& requests,
+                       const FetchProgress& progress) = 0;
 
-    /// The bytes of an asset that was fetched, verified against the request's digest as they are read.
+    /// The bytes of an asset that was fetched, verified against the request's digest as they are
+    /// read.
     virtual std::string read(const AssetRequest& request) = 0;
 
     /// The release notes; may be empty.

@@ -17,9 +17,9 @@ constexpr std::size_t k_max_manifest = 1U << 20U;
 constexpr std::size_t k_max_archive = 256U << 20U;
 
 /// The services of the SDK's ABI 1 that this runner has.
-constexpr std::array<const char*, 12> k_services{"error/1",  "log/1",    "info/1",   "parameters/1",
-                                                 "state/1",  "progress/1", "prompt/1", "cancel/1",
-                                                 "steps/1",  "files/1",  "yaml/1",   "exec/1"};
+constexpr std::array<const char*, 12> k_services{
+    "error/1",  "log/1",    "info/1",  "parameters/1", "state/1", "progress/1",
+    "prompt/1", "cancel/1", "steps/1", "files/1",      "yaml/1",  "exec/1"};
 
 }  // namespace
 
@@ -29,32 +29,38 @@ AssetNames UpgradeStore::names(const Release& release) const {
 
 void UpgradeStore::check_manifest(const Release& release, const Manifest& manifest) const {
     const auto fail = [&](const std::string& reason, const std::string& next = {}) {
-        throw Error(Failure::preparation, "release '" + release.tag + "': its manifest " + reason, next);
+        throw Error(Failure::preparation, "release '" + release.tag + "': its manifest " + reason,
+                    next);
     };
     if (manifest.version != *release.version) {
-        fail("is for " + manifest.version.to_string() + ", the release is " + release.version->to_string());
+        fail("is for " + manifest.version.to_string() + ", the release is " +
+             release.version->to_string());
     }
     if (!manifest.tag.empty() && manifest.tag != release.tag) {
         fail("names the tag '" + manifest.tag + "', the release has '" + release.tag + "'");
     }
     if (manifest.abi != 1) {
-        fail("needs ABI " + std::to_string(manifest.abi) + ", this runner has 1", "use a newer runner");
+        fail("needs ABI " + std::to_string(manifest.abi) + ", this runner has 1",
+             "use a newer runner");
     }
     for (const std::string& service : manifest.services) {
         if (std::find(k_services.begin(), k_services.end(), service) == k_services.end()) {
-            fail("needs the service " + service + ", which this runner does not have", "use a newer runner");
+            fail("needs the service " + service + ", which this runner does not have",
+                 "use a newer runner");
         }
     }
     if (!manifest.minimum_runner.empty() &&
         SemanticVersion::parse(manifest.minimum_runner) > SemanticVersion::parse(RUNNER_VERSION)) {
-        fail("needs runner " + manifest.minimum_runner + ", this is " RUNNER_VERSION, "use a newer runner");
+        fail("needs runner " + manifest.minimum_runner + ", this is " RUNNER_VERSION,
+             "use a newer runner");
     }
 }
 
 std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Release*>& releases) {
     std::vector<AssetRequest> checksum_requests;
     for (const Release* release : releases) {
-        checksum_requests.push_back({release, names(*release).checksums, std::nullopt, k_max_checksums});
+        checksum_requests.push_back(
+            {release, names(*release).checksums, std::nullopt, k_max_checksums});
     }
     m_source.fetch(checksum_requests, {});
 
@@ -66,11 +72,13 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
         const Checksums checksums = parse_checksums(m_source.read(request), what);
         const auto archive = checksums.find(names(release).archive);
         if (archive == checksums.end()) {
-            throw Error(Failure::preparation, what + " has no checksum for " + names(release).archive);
+            throw Error(Failure::preparation,
+                        what + " has no checksum for " + names(release).archive);
         }
         if (release.digest && *release.digest != archive->second) {
-            throw Error(Failure::preparation, what + " says " + archive->second.to_string() + " for " +
-                                                  names(release).archive + ", the source says " +
+            throw Error(Failure::preparation, what + " says " + archive->second.to_string() +
+                                                  " for " + names(release).archive +
+                                                  ", the source says " +
                                                   release.digest->to_string());
         }
         KnownUpgrade upgrade;
@@ -80,7 +88,8 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
         const auto manifest = checksums.find(names(release).manifest);
         if (manifest != checksums.end()) {
             upgrade.manifest.declared = true;
-            manifest_requests.push_back({&release, names(release).manifest, manifest->second, k_max_manifest});
+            manifest_requests.push_back(
+                {&release, names(release).manifest, manifest->second, k_max_manifest});
         }
         upgrades.push_back(std::move(upgrade));
     }
@@ -98,7 +107,8 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
 }
 
 AssetRequest UpgradeStore::archive_request(const KnownUpgrade& upgrade) const {
-    return {upgrade.release, names(*upgrade.release).archive, upgrade.archive_digest, k_max_archive};
+    return {upgrade.release, names(*upgrade.release).archive, upgrade.archive_digest,
+            k_max_archive};
 }
 
 void UpgradeStore::fetch(const std::vector<KnownUpgrade>& upgrades, const FetchProgress& progress) {
@@ -118,16 +128,18 @@ UpgradeImage UpgradeStore::image(const KnownUpgrade& upgrade) {
     image.name = std::move(file.name);
     image.content = std::move(file.content);
     if (image.form == UpgradeForm::plugin && !upgrade.manifest.declared) {
-        throw Error(Failure::preparation, "release '" + upgrade.release->tag + "' has no " + asset_names.manifest +
-                                              ", which a plugin needs: it is read before the plugin is loaded");
+        throw Error(Failure::preparation,
+                    "release '" + upgrade.release->tag + "' has no " + asset_names.manifest +
+                        ", which a plugin needs: it is read before the plugin is loaded");
     }
     const auto build = upgrade.manifest.platforms.find(m_platform.to_string());
     if (build != upgrade.manifest.platforms.end() && build->second.library_digest) {
         const Digest found = sha256(image.content);
         if (found != *build->second.library_digest) {
-            throw Error(Failure::preparation, what + ": '" + image.name + "' does not match the manifest: expected " +
-                                                  build->second.library_digest->to_string() + ", found " +
-                                                  found.to_string());
+            throw Error(Failure::preparation, what + ": '" + image.name +
+                                                  "' does not match the manifest: expected " +
+                                                  build->second.library_digest->to_string() +
+                                                  ", found " + found.to_string());
         }
     }
     return image;

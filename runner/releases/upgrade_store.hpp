@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a release to something that can be run: checksums, manifest and archive fetched, verified and read.
+// From a release to something that can be run: checksums, manifest and archive fetched, verified
+// and read.
 #pragma once
 
 #include <memory>
@@ -36,8 +37,8 @@ class UpgradeStore {
     /// Fetches the archives, several at a time.
     void fetch(const std::vector<KnownUpgrade>& upgrades, const FetchProgress& progress);
 
-    /// Reads an archive that was fetched: digest checked against the checksums file, the one file in it, and its digest
-    /// against the manifest. Throws Error{preparation}.
+    /// Reads an archive that was fetched: digest checked against the checksums file, the one file
+    /// in it, and its digest against the manifest. Throws Error{preparation}.
     UpgradeImage image(const KnownUpgrade& upgrade);
 
  private:

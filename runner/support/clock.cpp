@@ -10,13 +10,18 @@ namespace {
 
 template <typename ClockType>
 std::chrono::milliseconds now() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(ClockType::now().time_since_epoch());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        ClockType::now().time_since_epoch());
 }
 
 }  // namespace
 
-std::chrono::milliseconds SystemClock::wall() const { return now<std::chrono::system_clock>(); }
-std::chrono::milliseconds SystemClock::steady() const { return now<std::chrono::steady_clock>(); }
+std::chrono::milliseconds SystemClock::wall() const {
+    return now<std::chrono::system_clock>();
+}
+std::chrono::milliseconds SystemClock::steady() const {
+    return now<std::chrono::steady_clock>();
+}
 
 std::string format_time(std::chrono::milliseconds since_epoch) {
     const std::time_t seconds = since_epoch.count() / 1000;

@@ -12,7 +12,8 @@ class Clock {
     virtual ~Clock() = default;
     /// Milliseconds since the Unix epoch; what records carry. May jump.
     [[nodiscard]] virtual std::chrono::milliseconds wall() const = 0;
-    /// Milliseconds since some fixed moment; what durations and deadlines are measured with. Never jumps.
+    /// Milliseconds since some fixed moment; what durations and deadlines are measured with. Never
+    /// jumps.
     [[nodiscard]] virtual std::chrono::milliseconds steady() const = 0;
 };
 

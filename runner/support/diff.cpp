@@ -31,7 +31,8 @@ Lines lines_of(std::string_view text) {
     return lines;
 }
 
-/// The edits of a shortest script from `a` to `b`, in reverse; nothing when it would need more than k_max_edits.
+/// The edits of a shortest script from `a` to `b`, in reverse; nothing when it would need more than
+/// k_max_edits.
 std::optional<std::vector<Edit>> shortest_script(const Lines& a, const Lines& b) {
     const auto n = static_cast<std::ptrdiff_t>(a.size());
     const auto m = static_cast<std::ptrdiff_t>(b.size());
@@ -40,15 +41,19 @@ std::optional<std::vector<Edit>> shortest_script(const Lines& a, const Lines& b)
     std::vector<std::ptrdiff_t> furthest(static_cast<std::size_t>(2 * most + 3), 0);
     std::vector<std::vector<std::ptrdiff_t>> trace;
     const auto at = [offset](std::ptrdiff_t k) { return static_cast<std::size_t>(k + offset); };
-    const auto comes_from_above = [&](const std::vector<std::ptrdiff_t>& v, std::ptrdiff_t k, std::ptrdiff_t d) {
+    const auto comes_from_above = [&](const std::vector<std::ptrdiff_t>& v, std::ptrdiff_t k,
+                                      std::ptrdiff_t d) {
         return k == -d || (k != d && v[at(k - 1)] < v[at(k + 1)]);
     };
     bool found = false;
     for (std::ptrdiff_t d = 0; d <= most && !found; ++d) {
         trace.push_back(furthest);
         for (std::ptrdiff_t k = -d; k <= d; k += 2) {
-            std::ptrdiff_t x = comes_from_above(furthest, k, d) ? furthest[at(k + 1)] : furthest[at(k - 1)] + 1;
-            while (x < n && x - k < m && a[static_cast<std::size_t>(x)] == b[static_cast<std::size_t>(x - k)]) ++x;
+            std::ptrdiff_t x =
+                comes_from_above(furthest, k, d) ? furthest[at(k + 1)] : furthest[at(k - 1)] + 1;
+            while (x < n && x - k < m &&
+                   a[static_cast<std::size_t>(x)] == b[static_cast<std::size_t>(x - k)])
+                ++x;
             furthest[at(k)] = x;
             found = found || (x >= n && x - k >= m);
             if (found) break;
@@ -89,7 +94,8 @@ std::vector<Edit> edit_script(Lines a, Lines b) {
         ++suffix;
     }
     const auto middle = [&](const Lines& all) {
-        return Lines(all.begin() + static_cast<std::ptrdiff_t>(prefix), all.end() - static_cast<std::ptrdiff_t>(suffix));
+        return Lines(all.begin() + static_cast<std::ptrdiff_t>(prefix),
+                     all.end() - static_cast<std::ptrdiff_t>(suffix));
     };
     std::vector<Edit> script;
     for (std::size_t i = 0; i < prefix; ++i) script.push_back({Kind::keep, a[i]});
@@ -111,8 +117,8 @@ std::string range(std::size_t first, std::size_t count) {
 }
 
 /// The edits [begin, end) as one hunk; `a_line` and `b_line` are the lines before it.
-std::string hunk(const std::vector<Edit>& script, std::size_t begin, std::size_t end, std::size_t a_line,
-                 std::size_t b_line) {
+std::string hunk(const std::vector<Edit>& script, std::size_t begin, std::size_t end,
+                 std::size_t a_line, std::size_t b_line) {
     std::size_t a_count = 0;
     std::size_t b_count = 0;
     std::string body;
@@ -152,7 +158,9 @@ std::string hunks(const std::vector<Edit>& script) {
     }
 }
 
-bool is_binary(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+bool is_binary(std::string_view text) {
+    return text.find('\0') != std::string_view::npos;
+}
 
 }  // namespace
 
@@ -167,7 +175,8 @@ std::string unified_diff(std::string_view path, std::optional<std::string_view> 
     if (is_binary(old_text) || is_binary(new_text)) {
         return "Binary files " + old_name + " and " + new_name + " differ\n";
     }
-    return "--- " + old_name + "\n+++ " + new_name + '\n' + hunks(edit_script(lines_of(old_text), lines_of(new_text)));
+    return "--- " + old_name + "\n+++ " + new_name + '\n' +
+           hunks(edit_script(lines_of(old_text), lines_of(new_text)));
 }
 
 }  // namespace runner

@@ -43,7 +43,8 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
     return read_all(fd.get(), limit, path.string());
 }
 
-std::optional<std::string> read_file_if_there(const std::filesystem::path& path, std::size_t limit) {
+std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
+                                              std::size_t limit) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd && errno == ENOENT) return std::nullopt;
     if (!fd) throw system_error("cannot open " + path.string(), errno);
@@ -62,7 +63,8 @@ void sync_folder(const std::filesystem::path& folder) {
     if (!fd || ::fsync(fd.get()) != 0) throw system_error("cannot sync the folder " + name, errno);
 }
 
-void replace_file(const std::filesystem::path& path, std::string_view bytes, Durability durability) {
+void replace_file(const std::filesystem::path& path, std::string_view bytes,
+                  Durability durability) {
     const std::filesystem::path folder = path.parent_path();
     if (!folder.empty()) make_folders(folder);
     std::string temporary = (folder / ("." + path.filename().string() + ".XXXXXX")).string();
@@ -70,13 +72,16 @@ void replace_file(const std::filesystem::path& path, std::string_view bytes, Dur
     if (!fd) throw system_error("cannot write beside " + path.string(), errno);
     Discard discard(temporary);
     struct stat old_status {};
-    const mode_t mode = ::stat(path.c_str(), &old_status) == 0 ? old_status.st_mode & 07777U : 0644U;
-    if (::fchmod(fd.get(), mode) != 0) throw system_error("cannot set the mode of " + temporary, errno);
+    const mode_t mode =
+        ::stat(path.c_str(), &old_status) == 0 ? old_status.st_mode & 07777U : 0644U;
+    if (::fchmod(fd.get(), mode) != 0)
+        throw system_error("cannot set the mode of " + temporary, errno);
     write_all(fd.get(), bytes, path.string());
     if (durability == Durability::durable && ::fsync(fd.get()) != 0) {
         throw system_error("cannot sync " + path.string(), errno);
     }
-    if (::rename(temporary.c_str(), path.c_str()) != 0) throw system_error("cannot replace " + path.string(), errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+        throw system_error("cannot replace " + path.string(), errno);
     discard.keep();
     if (durability == Durability::durable) sync_folder(folder);
 }
@@ -94,8 +99,10 @@ void create_file(const std::filesystem::path& path, std::string_view bytes) {
 TemporaryFolder::TemporaryFolder(const std::string& prefix) {
     std::error_code error;
     const std::filesystem::path base = std::filesystem::temp_directory_path(error);
-    std::string name = ((error ? std::filesystem::path("/tmp") : base) / (prefix + "-XXXXXX")).string();
-    if (::mkdtemp(name.data()) == nullptr) throw system_error("cannot make a temporary folder like " + name, errno);
+    std::string name =
+        ((error ? std::filesystem::path("/tmp") : base) / (prefix + "-XXXXXX")).string();
+    if (::mkdtemp(name.data()) == nullptr)
+        throw system_error("cannot make a temporary folder like " + name, errno);
     m_path = name;
 }
 

@@ -20,14 +20,17 @@ enum class Durability {
 /// Opens `path` for reading. Throws Error{preparation} that names it.
 UniqueFd open_for_reading(const std::filesystem::path& path);
 
-/// The whole of `path`, at most `limit` bytes. Throws Error{preparation}; unreadable is never "empty".
+/// The whole of `path`, at most `limit` bytes. Throws Error{preparation}; unreadable is never
+/// "empty".
 std::string read_file(const std::filesystem::path& path, std::size_t limit = 64U << 20U);
 
 /// As read_file, but nothing when there is no such file.
-std::optional<std::string> read_file_if_there(const std::filesystem::path& path, std::size_t limit = 64U << 20U);
+std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
+                                              std::size_t limit = 64U << 20U);
 
-/// Replaces `path` by `bytes` in one step: a temporary file beside it, then rename. Whoever reads sees the old bytes or
-/// the new ones. Folders on the way are made. Throws Error{preparation}; `path` is then as it was.
+/// Replaces `path` by `bytes` in one step: a temporary file beside it, then rename. Whoever reads
+/// sees the old bytes or the new ones. Folders on the way are made. Throws Error{preparation};
+/// `path` is then as it was.
 void replace_file(const std::filesystem::path& path, std::string_view bytes,
                   Durability durability = Durability::durable);
 
@@ -40,7 +43,8 @@ void make_folders(const std::filesystem::path& folder);
 /// fsync of a folder, so that a rename in it survives a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
-/// A folder of its own below the system's temporary folder, removed with everything in it by the destructor.
+/// A folder of its own below the system's temporary folder, removed with everything in it by the
+/// destructor.
 class TemporaryFolder {
  public:
     explicit TemporaryFolder(const std::string& prefix);

@@ -17,8 +17,8 @@ spdlog::logger& logger() {
     static const std::shared_ptr<spdlog::logger> instance = [] {
         const bool colour = OutputStyle::of(STDERR_FILENO).colour;
         auto made = std::make_shared<spdlog::logger>(
-            "runner", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(colour ? spdlog::color_mode::always
-                                                                                   : spdlog::color_mode::never));
+            "runner", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
+                          colour ? spdlog::color_mode::always : spdlog::color_mode::never));
         made->set_pattern("%^%l%$: %v");
         made->set_level(spdlog::level::debug);
         return made;
@@ -33,12 +33,18 @@ bool& debug_enabled() {
 
 }  // namespace
 
-void start_log(bool debug) { debug_enabled() = debug; }
+void start_log(bool debug) {
+    debug_enabled() = debug;
+}
 
 void log_debug(const std::string& text) {
     if (debug_enabled()) logger().debug(text);
 }
-void log_warning(const std::string& text) { logger().warn(text); }
-void log_error(const std::string& text) { logger().error(text); }
+void log_warning(const std::string& text) {
+    logger().warn(text);
+}
+void log_error(const std::string& text) {
+    logger().error(text);
+}
 
 }  // namespace runner

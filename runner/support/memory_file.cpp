@@ -35,13 +35,16 @@ UniqueFd create(const char* name, bool sealable, bool inheritable) {
 
 }  // namespace
 
-UniqueFd make_memory_file(const char* name) { return create(name, false, false); }
+UniqueFd make_memory_file(const char* name) {
+    return create(name, false, false);
+}
 
 UniqueFd make_sealed_file(const char* name, std::string_view bytes, bool inheritable) {
     UniqueFd fd = create(name, true, inheritable);
     write_all(fd.get(), bytes, name);
 #if defined(__linux__)
-    if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+        0) {
         throw system_error(std::string("cannot seal the file in memory (") + name + ")", errno);
     }
 #endif
@@ -54,18 +57,21 @@ std::string read_all(int fd, std::size_t limit, const std::string& what) {
     std::string bytes;
     std::size_t expected = status.st_size > 0 ? static_cast<std::size_t>(status.st_size) : 4096;
     if (S_ISREG(status.st_mode) && expected > limit) {
-        throw Error(Failure::preparation, what + " is larger than " + std::to_string(limit) + " bytes");
+        throw Error(Failure::preparation,
+                    what + " is larger than " + std::to_string(limit) + " bytes");
     }
     std::size_t length = 0;
     bytes.resize(expected + 1);
     while (true) {
-        const ssize_t count = pread(fd, bytes.data() + length, bytes.size() - length, static_cast<off_t>(length));
+        const ssize_t count =
+            pread(fd, bytes.data() + length, bytes.size() - length, static_cast<off_t>(length));
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw system_error("cannot read " + what, errno);
         if (count == 0) break;
         length += static_cast<std::size_t>(count);
         if (length > limit) {
-            throw Error(Failure::preparation, what + " is larger than " + std::to_string(limit) + " bytes");
+            throw Error(Failure::preparation,
+                        what + " is larger than " + std::to_string(limit) + " bytes");
         }
         if (length == bytes.size()) bytes.resize(bytes.size() * 2);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The low-level calls are marked deprecated in OpenSSL 3, but the high-level ones look every algorithm up through the
-// provider machinery, which costs more at first use than a whole run with nothing to do.
+// The low-level calls are marked deprecated in OpenSSL 3, but the high-level ones look every
+// algorithm up through the provider machinery, which costs more at first use than a whole run with
+// nothing to do.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "support/sha256.hpp"
 
@@ -12,12 +13,16 @@ struct Sha256::State {
     SHA256_CTX context;
 };
 
-Sha256::Sha256() : m_state(std::make_unique<State>()) { SHA256_Init(&m_state->context); }
+Sha256::Sha256() : m_state(std::make_unique<State>()) {
+    SHA256_Init(&m_state->context);
+}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::update(std::string_view bytes) { SHA256_Update(&m_state->context, bytes.data(), bytes.size()); }
+void Sha256::update(std::string_view bytes) {
+    SHA256_Update(&m_state->context, bytes.data(), bytes.size());
+}
 
 Digest Sha256::finish() {
     Digest digest;

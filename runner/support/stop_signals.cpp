@@ -36,7 +36,8 @@ void on_signal(int number) {
 
 ProcessStopSignals::ProcessStopSignals() {
     std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw system_error("cannot make a pipe for signals", errno);
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
+        throw system_error("cannot make a pipe for signals", errno);
     m_read_end.reset(ends[0]);
     m_write_end.reset(ends[1]);
     g_count = 0;
@@ -46,16 +47,22 @@ ProcessStopSignals::ProcessStopSignals() {
     action.sa_handler = on_signal;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
-    for (std::size_t i = 0; i < k_signals.size(); ++i) ::sigaction(k_signals[i], &action, &g_previous[i]);
+    for (std::size_t i = 0; i < k_signals.size(); ++i)
+        ::sigaction(k_signals[i], &action, &g_previous[i]);
 }
 
 ProcessStopSignals::~ProcessStopSignals() {
-    for (std::size_t i = 0; i < k_signals.size(); ++i) ::sigaction(k_signals[i], &g_previous[i], nullptr);
+    for (std::size_t i = 0; i < k_signals.size(); ++i)
+        ::sigaction(k_signals[i], &g_previous[i], nullptr);
     g_write_end = -1;
 }
 
-int ProcessStopSignals::count() const { return g_count; }
-int ProcessStopSignals::first_signal() const { return g_first; }
+int ProcessStopSignals::count() const {
+    return g_count;
+}
+int ProcessStopSignals::first_signal() const {
+    return g_first;
+}
 
 void ProcessStopSignals::drain() const {
     std::array<char, 64> bytes{};

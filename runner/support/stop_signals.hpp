@@ -14,7 +14,8 @@ class StopSignals {
     [[nodiscard]] virtual int count() const = 0;
     /// The first signal's number; 0 when none has come.
     [[nodiscard]] virtual int first_signal() const = 0;
-    /// Becomes readable with each signal; -1 when there is nothing to wait on. Stays readable until drained.
+    /// Becomes readable with each signal; -1 when there is nothing to wait on. Stays readable until
+    /// drained.
     [[nodiscard]] virtual int descriptor() const = 0;
     virtual void drain() const = 0;
 };

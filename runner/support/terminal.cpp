@@ -30,7 +30,8 @@ std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
     std::fflush(stdout);
     std::string line;
     while (m_signals.count() == 0) {
-        std::array<pollfd, 2> waits{{{STDIN_FILENO, POLLIN, 0}, {m_signals.descriptor(), POLLIN, 0}}};
+        std::array<pollfd, 2> waits{
+            {{STDIN_FILENO, POLLIN, 0}, {m_signals.descriptor(), POLLIN, 0}}};
         if (::poll(waits.data(), waits.size(), -1) < 0) continue;
         if (waits[0].revents == 0) continue;
         char c = 0;

@@ -14,8 +14,8 @@ class Terminal {
     virtual ~Terminal() = default;
     /// Whether questions can be asked and answered.
     [[nodiscard]] virtual bool interactive() const = 0;
-    /// One line typed by the user after `prompt`, without its newline; nothing at end of input or when a stop signal
-    /// came first.
+    /// One line typed by the user after `prompt`, without its newline; nothing at end of input or
+    /// when a stop signal came first.
     virtual std::optional<std::string> ask(const std::string& prompt) = 0;
 };
 
@@ -24,15 +24,18 @@ struct OutputStyle {
     bool terminal = false;
     bool colour = false;
 
-    /// For a descriptor: colour only on a terminal that is not `dumb`, and never with NO_COLOR set (no-color.org).
+    /// For a descriptor: colour only on a terminal that is not `dumb`, and never with NO_COLOR set
+    /// (no-color.org).
     static OutputStyle of(int descriptor);
 };
 
 /// Standard input and output of the process.
 class ProcessTerminal final : public Terminal {
  public:
-    /// `allowed` false: never interactive, whatever the descriptors are. `signals` must outlive this object.
-    ProcessTerminal(bool allowed, const StopSignals& signals) : m_allowed(allowed), m_signals(signals) {}
+    /// `allowed` false: never interactive, whatever the descriptors are. `signals` must outlive
+    /// this object.
+    ProcessTerminal(bool allowed, const StopSignals& signals)
+        : m_allowed(allowed), m_signals(signals) {}
     [[nodiscard]] bool interactive() const override;
     std::optional<std::string> ask(const std::string& prompt) override;
 

@@ -84,7 +84,8 @@ std::string sanitize(std::string_view bytes) {
 
 std::string random_hex(std::size_t count) {
     std::string bytes(count, '\0');
-    if (getentropy(bytes.data(), bytes.size()) != 0) throw system_error("cannot get random bytes", errno);
+    if (getentropy(bytes.data(), bytes.size()) != 0)
+        throw system_error("cannot get random bytes", errno);
     std::string text;
     for (const char c : bytes) {
         const auto byte = static_cast<std::uint8_t>(c);

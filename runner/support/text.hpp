@@ -15,8 +15,9 @@ std::vector<std::string> split(std::string_view text, char separator);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// `bytes` as UTF-8 that a terminal and a JSON document can take: other bytes become U+FFFD, control characters but tab
-/// and newline become `\xNN`. What a plugin prints must not move the cursor or retitle the window.
+/// `bytes` as UTF-8 that a terminal and a JSON document can take: other bytes become U+FFFD,
+/// control characters but tab and newline become `\xNN`. What a plugin prints must not move the
+/// cursor or retitle the window.
 std::string sanitize(std::string_view bytes);
 
 /// `count` random bytes from the operating system, in hexadecimal.

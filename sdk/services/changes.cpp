@@ -11,13 +11,15 @@ namespace {
 constexpr std::size_t k_max_path = 4096;
 
 void append_number(std::string& bytes, std::uint64_t number) {
-    for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>((number >> shift) & 0xFFU);
+    for (int shift = 0; shift < 64; shift += 8)
+        bytes += static_cast<char>((number >> shift) & 0xFFU);
 }
 
 std::uint64_t take_number(std::string_view& bytes) {
     if (bytes.size() < 8) throw std::runtime_error("file changes are cut short");
     std::uint64_t number = 0;
-    for (int i = 7; i >= 0; --i) number = number << 8U | static_cast<std::uint8_t>(bytes[static_cast<std::size_t>(i)]);
+    for (int i = 7; i >= 0; --i)
+        number = number << 8U | static_cast<std::uint8_t>(bytes[static_cast<std::size_t>(i)]);
     bytes.remove_prefix(8);
     return number;
 }
@@ -48,7 +50,8 @@ FileChanges decode(std::string_view bytes) {
     FileChanges changes;
     while (!bytes.empty()) {
         const std::uint64_t path_size = take_number(bytes);
-        if (path_size == 0 || path_size > k_max_path) throw std::runtime_error("file changes hold a path of no length");
+        if (path_size == 0 || path_size > k_max_path)
+            throw std::runtime_error("file changes hold a path of no length");
         const std::string path = take_bytes(bytes, path_size);
         const std::string kind = take_bytes(bytes, 1);
         if (kind == "c") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes to files as a value, and their form in the file in memory that carries them between processes.
+// Changes to files as a value, and their form in the file in memory that carries them between
+// processes.
 #pragma once
 
 #include <map>
@@ -20,8 +21,8 @@ using FileChanges = std::map<std::string, FileChange>;
 /// Appends to what `encode` made earlier: a later change of a path replaces the earlier one.
 std::string encode(const FileChanges& changes);
 
-/// Reads what `encode` wrote, possibly several times over. Throws std::runtime_error when the bytes are anything else:
-/// they come from another process and are not trusted.
+/// Reads what `encode` wrote, possibly several times over. Throws std::runtime_error when the bytes
+/// are anything else: they come from another process and are not trusted.
 FileChanges decode(std::string_view bytes);
 
 }  // namespace upgrade::services

@@ -36,7 +36,8 @@ struct Pipe {
     Pipe() {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-            throw Refusal(UPGRADE_FAILED, "cannot make a pipe: " + std::generic_category().message(errno));
+            throw Refusal(UPGRADE_FAILED,
+                          "cannot make a pipe: " + std::generic_category().message(errno));
         }
         read_end = ends[0];
         write_end = ends[1];
@@ -55,10 +56,13 @@ struct Pipe {
     }
 };
 
-void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+void set_nonblocking(int fd) {
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
 
 /// Between fork and exec: only calls that are safe there.
-[[noreturn]] void become(char* const* argv, int input, int output, int error_output, int failure, pid_t parent) {
+[[noreturn]] void become(char* const* argv, int input, int output, int error_output, int failure,
+                         pid_t parent) {
 #if defined(__linux__)
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);
@@ -80,20 +84,26 @@ class Child {
  public:
     Child(const CommandSpec& spec, Pipe& input, Pipe& output, Pipe& error_output) {
         std::vector<char*> argv;
-        for (const std::string& argument : spec.arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+        for (const std::string& argument : spec.arguments)
+            argv.push_back(const_cast<char*>(argument.c_str()));
         argv.push_back(nullptr);
         Pipe failure;
         const pid_t parent = ::getpid();
         m_pid = ::fork();
-        if (m_pid < 0) throw Refusal(UPGRADE_FAILED, "cannot start a process: " + std::generic_category().message(errno));
+        if (m_pid < 0)
+            throw Refusal(UPGRADE_FAILED,
+                          "cannot start a process: " + std::generic_category().message(errno));
         if (m_pid == 0) {
-            become(argv.data(), input.read_end, output.write_end, error_output.write_end, failure.write_end, parent);
+            become(argv.data(), input.read_end, output.write_end, error_output.write_end,
+                   failure.write_end, parent);
         }
         failure.close_write();
         int error = 0;
-        if (::read(failure.read_end, &error, sizeof(error)) == static_cast<ssize_t>(sizeof(error))) {
+        if (::read(failure.read_end, &error, sizeof(error)) ==
+            static_cast<ssize_t>(sizeof(error))) {
             throw Refusal(error == ENOENT ? UPGRADE_NOT_FOUND : UPGRADE_FAILED,
-                          "cannot run '" + spec.arguments.front() + "': " + std::generic_category().message(error));
+                          "cannot run '" + spec.arguments.front() +
+                              "': " + std::generic_category().message(error));
         }
 #if defined(__linux__) && defined(SYS_pidfd_open)
         m_pidfd = static_cast<int>(::syscall(SYS_pidfd_open, m_pid, 0));
@@ -111,7 +121,9 @@ class Child {
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    [[nodiscard]] int pidfd() const { return m_pidfd; }
+    [[nodiscard]] int pidfd() const {
+        return m_pidfd;
+    }
 
     /// The exit status once it has ended.
     std::optional<int> ended() {
@@ -161,7 +173,8 @@ int run_command(const CommandSpec& spec) {
     Pipe input;
     Pipe output;
     Pipe error_output;
-    for (const int fd : {input.write_end, output.read_end, error_output.read_end}) set_nonblocking(fd);
+    for (const int fd : {input.write_end, output.read_end, error_output.read_end})
+        set_nonblocking(fd);
     struct sigaction ignore {};
     struct sigaction previous {};
     ignore.sa_handler = SIG_IGN;
@@ -180,17 +193,21 @@ int run_command(const CommandSpec& spec) {
                                      {input.write_end, POLLOUT, 0},
                                      {child.pidfd(), POLLIN, 0},
                                      {spec.wake, POLLIN, 0}}};
-        ::poll(waits.data(), waits.size(), child.pidfd() >= 0 && spec.timeout.count() == 0 ? 1000 : k_poll_ms);
+        ::poll(waits.data(), waits.size(),
+               child.pidfd() >= 0 && spec.timeout.count() == 0 ? 1000 : k_poll_ms);
         if (waits[0].revents != 0 && !drain(output.read_end, spec.on_output)) output.close_read();
-        if (waits[1].revents != 0 && !drain(error_output.read_end, spec.on_error)) error_output.close_read();
+        if (waits[1].revents != 0 && !drain(error_output.read_end, spec.on_error))
+            error_output.close_read();
         if (waits[2].revents != 0) feed(input, rest);
         status = child.ended();
         if (!status && spec.cancelled && spec.cancelled()) {
-            throw Refusal(UPGRADE_CANCELLED, "'" + spec.arguments.front() + "' was ended: the run is being cancelled");
+            throw Refusal(UPGRADE_CANCELLED,
+                          "'" + spec.arguments.front() + "' was ended: the run is being cancelled");
         }
         if (!status && spec.timeout.count() > 0 && Clock::now() >= deadline) {
-            throw Refusal(UPGRADE_FAILED, "'" + spec.arguments.front() + "' took longer than its limit of " +
-                                              std::to_string(spec.timeout.count()) + " ms and was ended");
+            throw Refusal(UPGRADE_FAILED,
+                          "'" + spec.arguments.front() + "' took longer than its limit of " +
+                              std::to_string(spec.timeout.count()) + " ms and was ended");
         }
     }
     if (output.read_end >= 0) drain(output.read_end, spec.on_output);

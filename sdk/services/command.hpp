@@ -21,9 +21,9 @@ struct CommandSpec {
     std::function<void(std::string_view)> on_error;   ///< pieces of standard error
 };
 
-/// Runs the program to its end and returns its exit status, or 128 and the signal that ended it. What it leaves behind
-/// is not waited for. Throws Refusal: UPGRADE_NOT_FOUND (no such program), UPGRADE_FAILED (not started, or over its
-/// time), UPGRADE_CANCELLED.
+/// Runs the program to its end and returns its exit status, or 128 and the signal that ended it.
+/// What it leaves behind is not waited for. Throws Refusal: UPGRADE_NOT_FOUND (no such program),
+/// UPGRADE_FAILED (not started, or over its time), UPGRADE_CANCELLED.
 int run_command(const CommandSpec& spec);
 
 }  // namespace upgrade::services

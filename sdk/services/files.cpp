@@ -54,25 +54,33 @@ std::string parent_of(const std::string& path) {
     return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string name_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
 
-/// Opens the folder `path` below `root`, part by part and never through a link, so that nothing can lead out of the
-/// repository. With `make`, missing folders are made.
+/// Opens the folder `path` below `root`, part by part and never through a link, so that nothing can
+/// lead out of the repository. With `make`, missing folders are made.
 Descriptor open_folder(const std::string& root, const std::string& path, bool make) {
     Descriptor folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     std::string_view rest = path;
     while (folder && !rest.empty()) {
         const std::string part(rest.substr(0, rest.find('/')));
         rest.remove_prefix(std::min(rest.size(), part.size() + 1));
-        int next = ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int next =
+            ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0 && errno == ENOENT && make) {
-            if (::mkdirat(folder.get(), part.c_str(), 0777) != 0 && errno != EEXIST) fail("make folder " + path, errno);
-            next = ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        }
-        if (next < 0 && errno == ELOOP) {
-            throw Refusal(UPGRADE_DENIED, "'" + path + "' leads through a symbolic link at '" + part + "'");
+            if (::mkdirat(folder.get(), part.c_str(), 0777) != 0 && errno != EEXIST)
+                fail("make folder " + path, errno);
+            next = ::openat(folder.get(), part.c_str(),
+                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         }
         const int error = errno;
+        struct stat status {};
+        if (next < 0 && ::fstatat(folder.get(), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISLNK(status.st_mode)) {
+            throw Refusal(UPGRADE_DENIED,
+                          "'" + path + "' leads through a symbolic link at '" + part + "'");
+        }
         folder = Descriptor(next);
         errno = error;
     }
@@ -83,7 +91,8 @@ Descriptor open_folder(const std::string& root, const std::string& path, bool ma
 mode_t mode_at(const std::string& root, const std::string& path) {
     const Descriptor folder = open_folder(root, parent_of(path), false);
     struct stat status {};
-    if (!folder || ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!folder ||
+        ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return 0;
         fail("look at " + path, errno);
     }
@@ -93,7 +102,8 @@ mode_t mode_at(const std::string& root, const std::string& path) {
 std::string read_from_disk(const std::string& root, const std::string& path) {
     const Descriptor folder = open_folder(root, parent_of(path), false);
     if (!folder) fail("read " + path, errno);
-    const Descriptor file(::openat(folder.get(), name_of(path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    const Descriptor file(
+        ::openat(folder.get(), name_of(path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file && errno == ELOOP) throw Refusal(UPGRADE_DENIED, "'" + path + "' is a symbolic link");
     if (!file) fail("read " + path, errno);
     struct stat status {};
@@ -144,16 +154,20 @@ void list_below(int folder_fd, const std::string& prefix, std::vector<std::strin
         if (S_ISREG(status.st_mode)) found.push_back(prefix + name);
     }
     ::closedir(stream);
-    if (found.size() > k_max_listed) throw Refusal(UPGRADE_FAILED, "the repository holds more than 100000 files");
+    if (found.size() > k_max_listed)
+        throw Refusal(UPGRADE_FAILED, "the repository holds more than 100000 files");
     for (const std::string& name : folders) {
-        const Descriptor folder(::openat(folder_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        const Descriptor folder(
+            ::openat(folder_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (folder) list_below(folder.get(), prefix + name + '/', found);
     }
 }
 
 /// '*' and '?' within one part, '**' for any number of parts.
 bool matches(std::string_view pattern, std::string_view path) {
-    const auto head = [](std::string_view text) { return std::string(text.substr(0, text.find('/'))); };
+    const auto head = [](std::string_view text) {
+        return std::string(text.substr(0, text.find('/')));
+    };
     const auto tail = [](std::string_view text) {
         const std::size_t slash = text.find('/');
         return slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
@@ -164,8 +178,8 @@ bool matches(std::string_view pattern, std::string_view path) {
         return matches(pattern, tail(path)) || (tail(pattern).empty() && tail(path).empty());
     }
     return ::fnmatch(head(pattern).c_str(), head(path).c_str(), FNM_PERIOD) == 0 &&
-           (path.find('/') == std::string_view::npos) == (pattern.find('/') == std::string_view::npos ||
-                                                          (tail(pattern).empty())) &&
+           (path.find('/') == std::string_view::npos) ==
+               (pattern.find('/') == std::string_view::npos || (tail(pattern).empty())) &&
            matches(tail(pattern), tail(path));
 }
 
@@ -197,14 +211,17 @@ void remove_empty_folders(const std::string& root, std::string path) {
 
 void check_path(std::string_view path) {
     const std::string shown(path.substr(0, 256));
-    if (path.empty() || path.size() > 4096 || path.front() == '/' || path.find('\0') != std::string_view::npos) {
-        throw Refusal(UPGRADE_INVALID, "'" + shown + "' is not a path relative to the repository directory");
+    if (path.empty() || path.size() > 4096 || path.front() == '/' ||
+        path.find('\0') != std::string_view::npos) {
+        throw Refusal(UPGRADE_INVALID,
+                      "'" + shown + "' is not a path relative to the repository directory");
     }
     for (std::string_view rest = path; !rest.empty();) {
         const std::string_view part = rest.substr(0, rest.find('/'));
         if (part.empty() || part == "." || part == ".." || (part == ".git" && rest == path)) {
-            throw Refusal(UPGRADE_DENIED, "'" + shown + "' has the part '" + std::string(part) +
-                                              "'; paths are plain, and stay in the repository directory");
+            throw Refusal(UPGRADE_DENIED,
+                          "'" + shown + "' has the part '" + std::string(part) +
+                              "'; paths are plain, and stay in the repository directory");
         }
         rest.remove_prefix(std::min(rest.size(), part.size() + 1));
     }
@@ -214,7 +231,8 @@ bool covers(const std::vector<std::string>& declared, std::string_view path) {
     return std::any_of(declared.begin(), declared.end(), [path](std::string_view allowed) {
         if (allowed == "." || allowed == path) return true;
         while (!allowed.empty() && allowed.back() == '/') allowed.remove_suffix(1);
-        return path.size() > allowed.size() && path.substr(0, allowed.size()) == allowed && path[allowed.size()] == '/';
+        return path.size() > allowed.size() && path.substr(0, allowed.size()) == allowed &&
+               path[allowed.size()] == '/';
     });
 }
 
@@ -230,11 +248,13 @@ const FileChange* RepositoryFiles::overlaid(const std::string& path) const {
 int RepositoryFiles::kind(std::string_view path_view) const {
     check_path(path_view);
     const std::string path(path_view);
-    if (const FileChange* change = overlaid(path)) return change->content ? UPGRADE_FILE_REGULAR : UPGRADE_FILE_NONE;
+    if (const FileChange* change = overlaid(path))
+        return change->content ? UPGRADE_FILE_REGULAR : UPGRADE_FILE_NONE;
     const std::string below = path + '/';
     for (const FileChanges* changes : {&m_pending, &m_base}) {
         const auto first = changes->lower_bound(below);
-        if (first != changes->end() && first->first.compare(0, below.size(), below) == 0 && first->second.content) {
+        if (first != changes->end() && first->first.compare(0, below.size(), below) == 0 &&
+            first->second.content) {
             return UPGRADE_FILE_FOLDER;
         }
     }
@@ -268,7 +288,8 @@ void RepositoryFiles::remove(std::string_view path) {
 void RepositoryFiles::move(std::string_view from, std::string_view to) {
     const std::string content = read(from);
     if (kind(to) != UPGRADE_FILE_NONE) {
-        throw Refusal(UPGRADE_INVALID, "'" + std::string(to) + "' is there already and is not overwritten by a move");
+        throw Refusal(UPGRADE_INVALID, "'" + std::string(to) +
+                                           "' is there already and is not overwritten by a move");
     }
     write(to, content);
     remove(from);
@@ -295,26 +316,30 @@ std::vector<std::string> RepositoryFiles::all_files() const {
 std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
     check_path(pattern);
     std::vector<std::string> found = all_files();
-    found.erase(std::remove_if(found.begin(), found.end(),
-                               [pattern](const std::string& path) { return !matches(pattern, path); }),
-                found.end());
+    found.erase(
+        std::remove_if(found.begin(), found.end(),
+                       [pattern](const std::string& path) { return !matches(pattern, path); }),
+        found.end());
     return found;
 }
 
-void RepositoryFiles::commit(const std::string& backup_folder,
-                             const std::function<void(const std::vector<PreparedChange>&)>& recorded) {
+void RepositoryFiles::commit(
+    const std::string& backup_folder,
+    const std::function<void(const std::vector<PreparedChange>&)>& recorded) {
     std::vector<PreparedChange> prepared;
     Temporaries temporaries(m_root);
     for (const auto& [path, change] : m_pending) {
         const mode_t old_mode = mode_at(m_root, path);
         if (old_mode == 0 && !change.content) continue;  // made and removed again within the step
-        if (old_mode != 0 && change.content && read_from_disk(m_root, path) == *change.content) continue;
+        if (old_mode != 0 && change.content && read_from_disk(m_root, path) == *change.content)
+            continue;
         PreparedChange entry;
         entry.path = path;
         if (old_mode != 0) {
             std::filesystem::create_directories(backup_folder);
             entry.backup = backup_folder + '/' + std::to_string(++m_backups);
-            const Descriptor backup(::open(entry.backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+            const Descriptor backup(
+                ::open(entry.backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
             if (!backup) fail("keep the original of " + path, errno);
             write_synced(backup.get(), read_from_disk(m_root, path), "the original of " + path);
         }
@@ -325,18 +350,21 @@ void RepositoryFiles::commit(const std::string& backup_folder,
             const std::string name = "." + name_of(path) + ".upgrade-" + std::to_string(::getpid());
             const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
             const Descriptor file(::openat(folder.get(), name.c_str(),
-                                           O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
+                                           O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                                           mode));
             if (!file) fail("write beside " + path, errno);
             entry.temporary = parent.empty() ? name : parent + '/' + name;
             temporaries.add(entry.temporary);
-            if (old_mode != 0 && ::fchmod(file.get(), mode) != 0) fail("set the mode of " + path, errno);
+            if (old_mode != 0 && ::fchmod(file.get(), mode) != 0)
+                fail("set the mode of " + path, errno);
             write_synced(file.get(), *change.content, path);
         }
         prepared.push_back(entry);
     }
     if (!prepared.empty()) {
         if (m_backups > 0) {
-            const Descriptor folder(::open(backup_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+            const Descriptor folder(
+                ::open(backup_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
             if (folder) sync_folder(folder.get(), "the originals");
         }
         recorded(prepared);
@@ -347,7 +375,8 @@ void RepositoryFiles::commit(const std::string& backup_folder,
         const std::string name = name_of(change.path);
         const int result = change.temporary.empty()
                                ? ::unlinkat(folder.get(), name.c_str(), 0)
-                               : ::renameat(folder.get(), name_of(change.temporary).c_str(), folder.get(), name.c_str());
+                               : ::renameat(folder.get(), name_of(change.temporary).c_str(),
+                                            folder.get(), name.c_str());
         if (result != 0) fail("replace " + change.path, errno);
         temporaries.renamed(change.temporary);
         sync_folder(folder.get(), change.path);

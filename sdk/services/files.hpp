@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files service: reads through an overlay, holds writes back, commits them with the originals kept.
+// The files service: reads through an overlay, holds writes back, commits them with the originals
+// kept.
 #pragma once
 
 #include <functional>
@@ -12,22 +13,26 @@
 
 namespace upgrade::services {
 
-/// One change that is ready to be made: new bytes lie beside the target, the original lies in the backup folder.
+/// One change that is ready to be made: new bytes lie beside the target, the original lies in the
+/// backup folder.
 struct PreparedChange {
     std::string path;       ///< relative to the repository directory
     std::string temporary;  ///< relative path of the new bytes; empty when the file is removed
     std::string backup;     ///< the file that holds the original; empty when there was none
 };
 
-/// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL. Throws Refusal.
+/// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL.
+/// Throws Refusal.
 void check_path(std::string_view path);
 
-/// Whether the declared write paths (files, or folders with everything below; "." is all) cover `path`.
+/// Whether the declared write paths (files, or folders with everything below; "." is all) cover
+/// `path`.
 bool covers(const std::vector<std::string>& declared, std::string_view path);
 
 class RepositoryFiles {
  public:
-    /// `root`: the repository directory. `base`: changes that earlier upgrades of a simulated chain would have made.
+    /// `root`: the repository directory. `base`: changes that earlier upgrades of a simulated chain
+    /// would have made.
     RepositoryFiles(std::string root, FileChanges base);
 
     /// UPGRADE_FILE_*.
@@ -42,10 +47,11 @@ class RepositoryFiles {
     [[nodiscard]] const FileChanges& pending() const { return m_pending; }
     void discard() { m_pending.clear(); }
 
-    /// Makes the pending changes on disk. New bytes are written and synced beside their targets and the originals are
-    /// copied to `backup_folder` (made when needed, synced) first; then `recorded` is called, which must remember them
-    /// durably; only then is anything renamed or removed. Throws Refusal; before `recorded` has returned, nothing that
-    /// others see has changed.
+    /// Makes the pending changes on disk. New bytes are written and synced beside their targets and
+    /// the originals are copied to `backup_folder` (made when needed, synced) first; then
+    /// `recorded` is called, which must remember them durably; only then is anything renamed or
+    /// removed. Throws Refusal; before `recorded` has returned, nothing that others see has
+    /// changed.
     void commit(const std::string& backup_folder,
                 const std::function<void(const std::vector<PreparedChange>&)>& recorded);
 

@@ -13,7 +13,8 @@ namespace upgrade::services {
 /// Carries the UPGRADE_* code that the plugin receives, and the text that the operator reads.
 class Refusal : public std::runtime_error {
  public:
-    Refusal(std::int32_t status, const std::string& message) : std::runtime_error(message), m_status(status) {}
+    Refusal(std::int32_t status, const std::string& message)
+        : std::runtime_error(message), m_status(status) {}
     [[nodiscard]] std::int32_t status() const { return m_status; }
 
  private:

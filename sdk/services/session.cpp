@@ -16,11 +16,15 @@ constexpr std::size_t k_max_key = 512;
 std::string_view view(upgrade_string text) {
     return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size);
 }
-upgrade_string string_of(std::string_view text) { return {text.data(), text.size()}; }
+upgrade_string string_of(std::string_view text) {
+    return {text.data(), text.size()};
+}
 void give(upgrade_sink sink, std::string_view text) {
     if (sink.write != nullptr) sink.write(sink.context, string_of(text));
 }
-Session& session(void* context) { return *static_cast<Session*>(context); }
+Session& session(void* context) {
+    return *static_cast<Session*>(context);
+}
 
 /// Every service call goes through here: nothing thrown reaches the plugin.
 template <typename Work>
@@ -44,7 +48,8 @@ std::int32_t guarded(void* context, Work&& work) noexcept {
 #define UPGRADE_HEADER(Type) sizeof(Type), UPGRADE_ABI_MINOR
 
 const upgrade_error_service k_error = {
-    UPGRADE_HEADER(upgrade_error_service), [](void* context, upgrade_string message, upgrade_string remedy) {
+    UPGRADE_HEADER(upgrade_error_service),
+    [](void* context, upgrade_string message, upgrade_string remedy) {
         guarded(context, [&](Session& self) {
             self.report_error(view(message), view(remedy));
             return UPGRADE_OK;
@@ -52,7 +57,8 @@ const upgrade_error_service k_error = {
     }};
 
 const upgrade_log_service k_log = {
-    UPGRADE_HEADER(upgrade_log_service), [](void* context, std::int32_t level, upgrade_string text) {
+    UPGRADE_HEADER(upgrade_log_service),
+    [](void* context, std::int32_t level, upgrade_string text) {
         guarded(context, [&](Session& self) {
             self.log(level, view(text));
             return UPGRADE_FAILED;  // a log line says nothing about the last refusal
@@ -60,19 +66,22 @@ const upgrade_log_service k_log = {
     }};
 
 const upgrade_info_service k_info = {
-    UPGRADE_HEADER(upgrade_info_service), [](void* context, upgrade_string key, upgrade_sink value) {
+    UPGRADE_HEADER(upgrade_info_service),
+    [](void* context, upgrade_string key, upgrade_sink value) {
         return guarded(context, [&](Session& self) { return self.info(view(key), value); });
     }};
 
 const upgrade_parameters_service k_parameters = {
-    UPGRADE_HEADER(upgrade_parameters_service), [](void* context, upgrade_string name, upgrade_sink value) {
+    UPGRADE_HEADER(upgrade_parameters_service),
+    [](void* context, upgrade_string name, upgrade_sink value) {
         return guarded(context, [&](Session& self) { return self.parameter(view(name), value); });
     }};
 
 const upgrade_state_service k_state = {
     UPGRADE_HEADER(upgrade_state_service),
     [](void* context, std::int32_t scope, upgrade_string key, upgrade_sink value) {
-        return guarded(context, [&](Session& self) { return self.state_get(scope, view(key), value); });
+        return guarded(context,
+                       [&](Session& self) { return self.state_get(scope, view(key), value); });
     },
     [](void* context, std::int32_t scope, upgrade_string key, upgrade_string value) {
         return guarded(context, [&](Session& self) {
@@ -95,14 +104,14 @@ const upgrade_prompt_service k_prompt = {
         return guarded(context, [&](Session& self) { return self.confirm(view(question)); });
     }};
 
-const upgrade_cancel_service k_cancel = {
-    UPGRADE_HEADER(upgrade_cancel_service), [](void* context) -> std::int32_t {
-        try {
-            return session(context).cancelled() ? 1 : 0;
-        } catch (...) {
-            return 1;
-        }
-    }};
+const upgrade_cancel_service k_cancel = {UPGRADE_HEADER(upgrade_cancel_service),
+                                         [](void* context) -> std::int32_t {
+                                             try {
+                                                 return session(context).cancelled() ? 1 : 0;
+                                             } catch (...) {
+                                                 return 1;
+                                             }
+                                         }};
 
 const upgrade_steps_service k_steps = {
     UPGRADE_HEADER(upgrade_steps_service),
@@ -175,7 +184,8 @@ const upgrade_yaml_service k_yaml = {
             return UPGRADE_OK;
         });
     },
-    [](void* context, upgrade_string text, upgrade_string selector, upgrade_string value, upgrade_sink new_text) {
+    [](void* context, upgrade_string text, upgrade_string selector, upgrade_string value,
+       upgrade_sink new_text) {
         return guarded(context, [&](Session&) {
             give(new_text, yaml_set(view(text), view(selector), view(value)));
             return UPGRADE_OK;
@@ -189,10 +199,11 @@ const upgrade_yaml_service k_yaml = {
     }};
 
 const upgrade_exec_service k_exec = {
-    UPGRADE_HEADER(upgrade_exec_service),
-    [](void* context, const upgrade_command* command, upgrade_sink output, std::int32_t* exit_status) {
+    UPGRADE_HEADER(upgrade_exec_service), [](void* context, const upgrade_command* command,
+                                             upgrade_sink output, std::int32_t* exit_status) {
         return guarded(context, [&](Session& self) {
-            if (command == nullptr || command->size < sizeof(upgrade_command)) return UPGRADE_INVALID;
+            if (command == nullptr || command->size < sizeof(upgrade_command))
+                return UPGRADE_INVALID;
             *exit_status = self.run(*command, output);
             return UPGRADE_OK;
         });
@@ -202,12 +213,12 @@ const upgrade_exec_service k_exec = {
 
 const void* find_service(void*, upgrade_string id) {
     static const std::map<std::string_view, const void*> services = {
-        {UPGRADE_SERVICE_ERROR, &k_error},           {UPGRADE_SERVICE_LOG, &k_log},
-        {UPGRADE_SERVICE_INFO, &k_info},             {UPGRADE_SERVICE_PARAMETERS, &k_parameters},
-        {UPGRADE_SERVICE_STATE, &k_state},           {UPGRADE_SERVICE_PROGRESS, &k_progress},
-        {UPGRADE_SERVICE_PROMPT, &k_prompt},         {UPGRADE_SERVICE_CANCEL, &k_cancel},
-        {UPGRADE_SERVICE_STEPS, &k_steps},           {UPGRADE_SERVICE_FILES, &k_files},
-        {UPGRADE_SERVICE_YAML, &k_yaml},             {UPGRADE_SERVICE_EXEC, &k_exec},
+        {UPGRADE_SERVICE_ERROR, &k_error},   {UPGRADE_SERVICE_LOG, &k_log},
+        {UPGRADE_SERVICE_INFO, &k_info},     {UPGRADE_SERVICE_PARAMETERS, &k_parameters},
+        {UPGRADE_SERVICE_STATE, &k_state},   {UPGRADE_SERVICE_PROGRESS, &k_progress},
+        {UPGRADE_SERVICE_PROMPT, &k_prompt}, {UPGRADE_SERVICE_CANCEL, &k_cancel},
+        {UPGRADE_SERVICE_STEPS, &k_steps},   {UPGRADE_SERVICE_FILES, &k_files},
+        {UPGRADE_SERVICE_YAML, &k_yaml},     {UPGRADE_SERVICE_EXEC, &k_exec},
     };
     const auto found = services.find(view(id));
     return found == services.end() ? nullptr : found->second;
@@ -234,7 +245,8 @@ class LineLog {
     void add(std::string_view piece) {
         m_partial += piece;
         std::size_t begin = 0;
-        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos;
+             begin = end + 1) {
             m_backend.log(UPGRADE_LOG_INFO, std::string_view(m_partial).substr(begin, end - begin));
         }
         m_partial.erase(0, begin);
@@ -248,7 +260,9 @@ class LineLog {
 }  // namespace
 
 Session::Session(SessionOptions options, Backend& backend)
-    : m_options(std::move(options)), m_backend(backend), m_files(m_options.repository, std::move(m_options.base)) {
+    : m_options(std::move(options)),
+      m_backend(backend),
+      m_files(m_options.repository, std::move(m_options.base)) {
     m_host.size = sizeof(m_host);
     m_host.abi_minor = UPGRADE_ABI_MINOR;
     m_host.context = this;
@@ -266,7 +280,9 @@ StateValues Session::complete() {
 void Session::commit_files(const std::string& step) {
     if (m_files.pending().empty()) return;
     m_files.commit(m_options.backup_folder + '/' + std::to_string(m_commits++),
-                   [&](const std::vector<PreparedChange>& changes) { m_backend.files_prepared(step, changes); });
+                   [&](const std::vector<PreparedChange>& changes) {
+                       m_backend.files_prepared(step, changes);
+                   });
 }
 
 void Session::report_error(std::string_view message, std::string_view remedy) {
@@ -277,7 +293,9 @@ void Session::report_error(std::string_view message, std::string_view remedy) {
     }
 }
 
-void Session::log(std::int32_t level, std::string_view text) { m_backend.log(level, text); }
+void Session::log(std::int32_t level, std::string_view text) {
+    m_backend.log(level, text);
+}
 
 std::int32_t Session::info(std::string_view key, upgrade_sink sink) {
     const auto found = m_options.info.find(std::string(key));
@@ -289,7 +307,8 @@ std::int32_t Session::info(std::string_view key, upgrade_sink sink) {
 std::int32_t Session::parameter(std::string_view name, upgrade_sink sink) {
     const auto found = m_options.parameters.find(std::string(name));
     if (found == m_options.parameters.end()) {
-        throw Refusal(UPGRADE_DENIED, "parameter '" + std::string(name) + "' is not declared in the manifest");
+        throw Refusal(UPGRADE_DENIED,
+                      "parameter '" + std::string(name) + "' is not declared in the manifest");
     }
     if (!found->second) return UPGRADE_NOT_FOUND;
     give(sink, *found->second);
@@ -309,8 +328,10 @@ std::int32_t Session::state_get(std::int32_t scope, std::string_view key, upgrad
 }
 
 void Session::state_set(std::int32_t scope, std::string_view key, std::string_view value) {
-    if (!may_change()) throw Refusal(UPGRADE_DENIED, "state values cannot be set in preflight and verify");
-    if (key.empty() || key.size() > k_max_key) throw Refusal(UPGRADE_INVALID, "a state key has 1 to 512 bytes");
+    if (!may_change())
+        throw Refusal(UPGRADE_DENIED, "state values cannot be set in preflight and verify");
+    if (key.empty() || key.size() > k_max_key)
+        throw Refusal(UPGRADE_INVALID, "a state key has 1 to 512 bytes");
     m_values[{scope, std::string(key)}] = value;
 }
 
@@ -320,17 +341,22 @@ void Session::progress(std::uint64_t done, std::uint64_t total, std::string_view
 
 std::int32_t Session::confirm(std::string_view question) {
     if (m_options.phase == Phase::simulate) return UPGRADE_OK;
-    if (!may_change()) throw Refusal(UPGRADE_DENIED, "questions cannot be asked in preflight and verify");
+    if (!may_change())
+        throw Refusal(UPGRADE_DENIED, "questions cannot be asked in preflight and verify");
     return m_backend.confirm(question) ? UPGRADE_OK : UPGRADE_ABORTED;
 }
 
-bool Session::cancelled() { return m_backend.cancelled(); }
+bool Session::cancelled() {
+    return m_backend.cancelled();
+}
 
 std::int32_t Session::step_begin(std::string_view id, std::string_view description) {
     if (!may_change()) throw Refusal(UPGRADE_DENIED, "steps belong in apply");
-    if (id.empty() || id.size() > k_max_key) throw Refusal(UPGRADE_INVALID, "a step's id has 1 to 512 bytes");
+    if (id.empty() || id.size() > k_max_key)
+        throw Refusal(UPGRADE_INVALID, "a step's id has 1 to 512 bytes");
     if (!m_step.empty()) {
-        throw Refusal(UPGRADE_INVALID, "step '" + std::string(id) + "' begins inside step '" + m_step + "'");
+        throw Refusal(UPGRADE_INVALID,
+                      "step '" + std::string(id) + "' begins inside step '" + m_step + "'");
     }
     if (m_backend.cancelled()) throw Refusal(UPGRADE_CANCELLED, "the run is being cancelled");
     const bool finished = m_backend.step_is_finished(std::string(id));
@@ -343,7 +369,8 @@ std::int32_t Session::step_begin(std::string_view id, std::string_view descripti
 }
 
 void Session::step_finish(std::string_view id) {
-    if (m_step != id) throw Refusal(UPGRADE_INVALID, "step '" + std::string(id) + "' was not begun");
+    if (m_step != id)
+        throw Refusal(UPGRADE_INVALID, "step '" + std::string(id) + "' was not begun");
     if (is_real()) {
         commit_files(m_step);
         m_backend.step_finished(m_step, m_values);
@@ -353,7 +380,8 @@ void Session::step_finish(std::string_view id) {
 }
 
 void Session::step_undone(std::string_view id) {
-    if (m_options.phase != Phase::rollback) throw Refusal(UPGRADE_DENIED, "steps are undone in rollback");
+    if (m_options.phase != Phase::rollback)
+        throw Refusal(UPGRADE_DENIED, "steps are undone in rollback");
     commit_files(std::string(id));
     m_backend.step_undone(std::string(id), m_values);
     m_values.clear();
@@ -362,11 +390,13 @@ void Session::step_undone(std::string_view id) {
 RepositoryFiles& Session::files_to_change(std::string_view path) {
     check_path(path);
     if (!may_change()) {
-        throw Refusal(UPGRADE_DENIED, "'" + std::string(path) + "' cannot be changed in preflight and verify");
+        throw Refusal(UPGRADE_DENIED,
+                      "'" + std::string(path) + "' cannot be changed in preflight and verify");
     }
     if (!covers(m_options.write_paths, path)) {
-        throw Refusal(UPGRADE_DENIED, "'" + std::string(path) + "' is outside the paths that the manifest declares "
-                                      "(permissions.write)");
+        throw Refusal(UPGRADE_DENIED, "'" + std::string(path) +
+                                          "' is outside the paths that the manifest declares "
+                                          "(permissions.write)");
     }
     return m_files;
 }
@@ -381,15 +411,19 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
     }
     if (spec.arguments.empty()) throw Refusal(UPGRADE_INVALID, "a command without a program");
     const std::string& program = spec.arguments.front();
-    const bool declared = std::any_of(m_options.commands.begin(), m_options.commands.end(),
-                                      [&](const std::string& name) { return name == "*" || name == program; });
+    const bool declared =
+        std::any_of(m_options.commands.begin(), m_options.commands.end(),
+                    [&](const std::string& name) { return name == "*" || name == program; });
     if (!declared) {
-        throw Refusal(UPGRADE_DENIED, "'" + program + "' is not among the commands that the manifest declares "
-                                      "(permissions.commands)");
+        throw Refusal(UPGRADE_DENIED, "'" + program +
+                                          "' is not among the commands that the manifest declares "
+                                          "(permissions.commands)");
     }
     if (command.kind == UPGRADE_EXEC_CHANGE) {
-        if (!may_change()) throw Refusal(UPGRADE_DENIED, "'" + shown(spec.arguments) + "' would change something in "
-                                                         "preflight or verify");
+        if (!may_change())
+            throw Refusal(UPGRADE_DENIED, "'" + shown(spec.arguments) +
+                                              "' would change something in "
+                                              "preflight or verify");
         if (m_options.phase == Phase::simulate) {
             m_backend.command_shown(spec.arguments);
             return 0;
@@ -405,7 +439,8 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
     const bool wanted = output.write != nullptr && command.kind == UPGRADE_EXEC_QUERY;
     spec.on_output = [&](std::string_view piece) {
         total += piece.size();
-        if (total > k_max_output) throw Refusal(UPGRADE_FAILED, "'" + program + "' wrote more than 64 MiB");
+        if (total > k_max_output)
+            throw Refusal(UPGRADE_FAILED, "'" + program + "' wrote more than 64 MiB");
         if (output.write != nullptr) give(output, piece);
         if (!wanted) lines.add(piece);
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One phase of one upgrade as the host sees it: makes the ABI's service tables over a Backend.
-// The runner's plugin process and the unit-test harness use the same code, so that what a test sees is what runs.
+// The runner's plugin process and the unit-test harness use the same code, so that what a test sees
+// is what runs.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ class Backend {
     virtual bool step_is_finished(const std::string& id) = 0;
     virtual void step_begun(const std::string& id, std::string_view description) = 0;
     /// Remembers durably what is about to be renamed or removed; `step` is empty outside of steps.
-    virtual void files_prepared(const std::string& step, const std::vector<PreparedChange>& changes) = 0;
+    virtual void files_prepared(const std::string& step,
+                                const std::vector<PreparedChange>& changes) = 0;
     /// Remembers durably that the step is finished, with its state values.
     virtual void step_finished(const std::string& id, const StateValues& values) = 0;
     virtual void step_undone(const std::string& id, const StateValues& values) = 0;
@@ -46,13 +48,14 @@ class Backend {
 
 struct SessionOptions {
     Phase phase = Phase::simulate;
-    std::string repository;                        ///< the repository directory, absolute
-    std::string backup_folder;                     ///< where originals are kept; made when needed
-    FileChanges base;                              ///< what upgrades before this one would have changed
-    std::vector<std::string> write_paths;          ///< declared
-    std::vector<std::string> commands;             ///< declared
-    std::map<std::string, std::string> info;       ///< for info/1
-    std::map<std::string, std::optional<std::string>> parameters;  ///< declared ones; nothing: no value
+    std::string repository;                   ///< the repository directory, absolute
+    std::string backup_folder;                ///< where originals are kept; made when needed
+    FileChanges base;                         ///< what upgrades before this one would have changed
+    std::vector<std::string> write_paths;     ///< declared
+    std::vector<std::string> commands;        ///< declared
+    std::map<std::string, std::string> info;  ///< for info/1
+    std::map<std::string, std::optional<std::string>>
+        parameters;  ///< declared ones; nothing: no value
 };
 
 /// What the plugin said through error/1.
@@ -67,12 +70,13 @@ class Session {
 
     [[nodiscard]] const upgrade_host& host() const { return m_host; }
 
-    /// After the phase function returned UPGRADE_OK: commits what was written outside of steps (apply, rollback).
-    /// Returns the state values that were set outside of steps; they belong to the completion.
+    /// After the phase function returned UPGRADE_OK: commits what was written outside of steps
+    /// (apply, rollback). Returns the state values that were set outside of steps; they belong to
+    /// the completion.
     StateValues complete();
 
-    /// Goes on as another phase, before the plugin has used any service: one process serves preflight and simulation of
-    /// a plugin that has no preflight.
+    /// Goes on as another phase, before the plugin has used any service: one process serves
+    /// preflight and simulation of a plugin that has no preflight.
     void become(Phase phase) { m_options.phase = phase; }
 
     /// What a simulation would have changed.
@@ -93,7 +97,8 @@ class Session {
     void step_finish(std::string_view id);
     void step_undone(std::string_view id);
     [[nodiscard]] const RepositoryFiles& files() const { return m_files; }
-    /// For a path that is about to be changed. Throws Refusal when this phase or the manifest does not allow it.
+    /// For a path that is about to be changed. Throws Refusal when this phase or the manifest does
+    /// not allow it.
     RepositoryFiles& files_to_change(std::string_view path);
     std::int32_t run(const upgrade_command& command, upgrade_sink output);
 
@@ -102,8 +107,12 @@ class Session {
     void succeeded() { m_last_refusal.clear(); }
 
  private:
-    [[nodiscard]] bool may_change() const { return m_options.phase != Phase::preflight && m_options.phase != Phase::verify; }
-    [[nodiscard]] bool is_real() const { return m_options.phase == Phase::apply || m_options.phase == Phase::rollback; }
+    [[nodiscard]] bool may_change() const {
+        return m_options.phase != Phase::preflight && m_options.phase != Phase::verify;
+    }
+    [[nodiscard]] bool is_real() const {
+        return m_options.phase == Phase::apply || m_options.phase == Phase::rollback;
+    }
     void commit_files(const std::string& step);
 
     SessionOptions m_options;

@@ -21,7 +21,9 @@ class TreeBuilder final : public YAML::EventHandler {
     void OnDocumentStart(const YAML::Mark&) override {}
     void OnDocumentEnd() override {}
 
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(node(YamlKind::null, mark, anchor)); }
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        add(node(YamlKind::null, mark, anchor));
+    }
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         YamlNode alias = node(YamlKind::alias, mark, 0);
@@ -59,7 +61,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
     void open(YamlKind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
               YAML::EmitterStyle::value style) {
-        if (m_open.size() >= k_max_depth) throw Refusal(UPGRADE_INVALID, "YAML nested more than 100 levels deep");
+        if (m_open.size() >= k_max_depth)
+            throw Refusal(UPGRADE_INVALID, "YAML nested more than 100 levels deep");
         YamlNode made = node(kind, mark, anchor);
         made.tag = tag;
         made.flow = style == YAML::EmitterStyle::Flow;
@@ -78,7 +81,8 @@ class TreeBuilder final : public YAML::EventHandler {
             return;
         }
         YamlNode& parent = m_open.back();
-        const bool is_key = parent.kind == YamlKind::mapping && parent.keys.size() == parent.items.size();
+        const bool is_key =
+            parent.kind == YamlKind::mapping && parent.keys.size() == parent.items.size();
         (is_key ? parent.keys : parent.items).push_back(std::move(made));
     }
 
@@ -88,15 +92,16 @@ class TreeBuilder final : public YAML::EventHandler {
 }  // namespace
 
 bool same_meaning(const YamlNode& a, const YamlNode& b) {
-    const auto all_same = [](const std::vector<YamlNode>& left, const std::vector<YamlNode>& right) {
+    const auto all_same = [](const std::vector<YamlNode>& left,
+                             const std::vector<YamlNode>& right) {
         if (left.size() != right.size()) return false;
         for (std::size_t i = 0; i < left.size(); ++i) {
             if (!same_meaning(left[i], right[i])) return false;
         }
         return true;
     };
-    return a.kind == b.kind && a.value == b.value && a.anchored == b.anchored && all_same(a.keys, b.keys) &&
-           all_same(a.items, b.items);
+    return a.kind == b.kind && a.value == b.value && a.anchored == b.anchored &&
+           all_same(a.keys, b.keys) && all_same(a.items, b.items);
 }
 
 std::vector<YamlNode> parse_yaml(std::string_view text) {
@@ -108,8 +113,9 @@ std::vector<YamlNode> parse_yaml(std::string_view text) {
         }
         return std::move(builder.documents);
     } catch (const YAML::Exception& error) {
-        throw Refusal(UPGRADE_INVALID, "not valid YAML at line " + std::to_string(error.mark.line + 1) + ", column " +
-                                           std::to_string(error.mark.column + 1) + ": " + error.msg);
+        throw Refusal(UPGRADE_INVALID,
+                      "not valid YAML at line " + std::to_string(error.mark.line + 1) +
+                          ", column " + std::to_string(error.mark.column + 1) + ": " + error.msg);
     }
 }
 

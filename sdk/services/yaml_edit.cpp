@@ -12,7 +12,9 @@
 namespace upgrade::services {
 namespace {
 
-[[noreturn]] void invalid(const std::string& message) { throw Refusal(UPGRADE_INVALID, message); }
+[[noreturn]] void invalid(const std::string& message) {
+    throw Refusal(UPGRADE_INVALID, message);
+}
 
 /// One part of a selector.
 struct Part {
@@ -23,7 +25,8 @@ struct Part {
 };
 
 struct Selector {
-    std::vector<std::pair<std::string, std::string>> document;  ///< dotted key and value, all of which must hold
+    std::vector<std::pair<std::string, std::string>>
+        document;  ///< dotted key and value, all of which must hold
     std::vector<Part> parts;
 };
 
@@ -91,8 +94,10 @@ class SelectorReader {
             part.kind = Part::Kind::append;
         } else {
             part.kind = Part::Kind::index;
-            const auto [end, status] = std::from_chars(content.data(), content.data() + content.size(), part.index);
-            if (status != std::errc() || end != content.data() + content.size()) fail("[index] must be a number");
+            const auto [end, status] =
+                std::from_chars(content.data(), content.data() + content.size(), part.index);
+            if (status != std::errc() || end != content.data() + content.size())
+                fail("[index] must be a number");
         }
         expect(']');
         return part;
@@ -110,20 +115,26 @@ using Path = std::vector<YamlNode*>;
 
 YamlNode* value_of(YamlNode& mapping, std::string_view key) {
     for (std::size_t i = 0; i < mapping.keys.size(); ++i) {
-        if (mapping.keys[i].kind == YamlKind::scalar && mapping.keys[i].value == key) return &mapping.items[i];
+        if (mapping.keys[i].kind == YamlKind::scalar && mapping.keys[i].value == key)
+            return &mapping.items[i];
     }
     return nullptr;
 }
 
 YamlNode* child(YamlNode& node, const Part& part) {
-    if (part.kind == Part::Kind::key) return node.kind == YamlKind::mapping ? value_of(node, part.key) : nullptr;
+    if (part.kind == Part::Kind::key)
+        return node.kind == YamlKind::mapping ? value_of(node, part.key) : nullptr;
     if (node.kind != YamlKind::list) return nullptr;
     if (part.kind == Part::Kind::append) return nullptr;
-    if (part.kind == Part::Kind::index) return part.index < node.items.size() ? &node.items[part.index] : nullptr;
+    if (part.kind == Part::Kind::index)
+        return part.index < node.items.size() ? &node.items[part.index] : nullptr;
     YamlNode* found = nullptr;
     for (YamlNode& item : node.items) {
-        YamlNode* value = part.key.empty() ? &item : item.kind == YamlKind::mapping ? value_of(item, part.key) : nullptr;
-        if (value == nullptr || value->kind != YamlKind::scalar || value->value != part.value) continue;
+        YamlNode* value = part.key.empty()                 ? &item
+                          : item.kind == YamlKind::mapping ? value_of(item, part.key)
+                                                           : nullptr;
+        if (value == nullptr || value->kind != YamlKind::scalar || value->value != part.value)
+            continue;
         if (found != nullptr) invalid("several list items have " + part.key + "=" + part.value);
         found = &item;
     }
@@ -148,7 +159,8 @@ bool document_matches(YamlNode& document, const Selector& selector) {
     });
 }
 
-/// Where the selector leads: complete, or up to the parent of a key that is missing; empty when neither.
+/// Where the selector leads: complete, or up to the parent of a key that is missing; empty when
+/// neither.
 Path locate(std::vector<YamlNode>& documents, const Selector& selector, bool parent_suffices) {
     std::vector<Path> complete;
     std::vector<Path> parents;
@@ -158,10 +170,13 @@ Path locate(std::vector<YamlNode>& documents, const Selector& selector, bool par
         if (path.size() == selector.parts.size() + 1) complete.push_back(path);
         if (path.size() == selector.parts.size()) parents.push_back(path);
     }
-    if (complete.size() > 1) invalid("the selector matches in several documents; choose one, as in {kind=Deployment}.");
+    if (complete.size() > 1)
+        invalid("the selector matches in several documents; choose one, as in {kind=Deployment}.");
     if (complete.size() == 1) return complete.front();
     if (!parent_suffices || parents.empty()) return {};
-    if (parents.size() > 1) invalid("the key could be added to several documents; choose one, as in {kind=Deployment}.");
+    if (parents.size() > 1)
+        invalid(
+            "the key could be added to several documents; choose one, as in {kind=Deployment}.");
     return parents.front();
 }
 
@@ -170,7 +185,8 @@ std::size_t line_end(std::string_view text, std::size_t position) {
 }
 
 std::size_t line_start(std::string_view text, std::size_t position) {
-    const std::size_t newline = position == 0 ? std::string_view::npos : text.rfind('\n', position - 1);
+    const std::size_t newline =
+        position == 0 ? std::string_view::npos : text.rfind('\n', position - 1);
     return newline == std::string_view::npos ? 0 : newline + 1;
 }
 
@@ -191,8 +207,8 @@ std::size_t end_of_quoted(std::string_view text, std::size_t position, char quot
     invalid("a quoted value does not end");
 }
 
-/// The end of a block scalar whose '|' or '>' is at `position`: all further lines that are blank or deeper than the line
-/// it begins on.
+/// The end of a block scalar whose '|' or '>' is at `position`: all further lines that are blank or
+/// deeper than the line it begins on.
 std::size_t end_of_block(std::string_view text, std::size_t position) {
     const std::size_t own_start = line_start(text, position);
     std::size_t own_indentation = indentation(text, own_start);
@@ -213,27 +229,35 @@ std::size_t end_of_block(std::string_view text, std::size_t position) {
     return end;
 }
 
-/// One past the last byte of a scalar as it is written. Throws Refusal when it runs over several lines unquoted.
+/// One past the last byte of a scalar as it is written. Throws Refusal when it runs over several
+/// lines unquoted.
 std::size_t end_of_scalar(std::string_view text, const YamlNode& node) {
     const char first = node.position < text.size() ? text[node.position] : '\0';
     if (first == '"' || first == '\'') return end_of_quoted(text, node.position, first);
     if (first == '|' || first == '>') return end_of_block(text, node.position);
-    if (text.substr(node.position, node.value.size()) == node.value) return node.position + node.value.size();
-    invalid("a value runs over several lines without quotes, or has a tag or an anchor; change it by hand");
+    if (text.substr(node.position, node.value.size()) == node.value)
+        return node.position + node.value.size();
+    invalid(
+        "a value runs over several lines without quotes, or has a tag or an anchor; change it by "
+        "hand");
 }
 
 /// One past the last byte of a node and all below it.
 std::size_t end_of_node(std::string_view text, const YamlNode& node) {
     switch (node.kind) {
-        case YamlKind::scalar: return end_of_scalar(text, node);
+        case YamlKind::scalar:
+            return end_of_scalar(text, node);
         case YamlKind::null:
-        case YamlKind::alias: return std::min(node.position, text.size());
+        case YamlKind::alias:
+            return std::min(node.position, text.size());
         case YamlKind::list:
-        case YamlKind::mapping: break;
+        case YamlKind::mapping:
+            break;
     }
     if (node.flow) {
         const char closing = node.kind == YamlKind::list ? ']' : '}';
-        const std::size_t inside = node.items.empty() ? node.position + 1 : end_of_node(text, node.items.back());
+        const std::size_t inside =
+            node.items.empty() ? node.position + 1 : end_of_node(text, node.items.back());
         return std::min(text.find(closing, inside), text.size() - 1) + 1;
     }
     if (node.items.empty()) return node.position;
@@ -289,7 +313,8 @@ bool same_documents(const std::vector<YamlNode>& a, const std::vector<YamlNode>&
 
 /// The first candidate that reads back as `meant`.
 template <typename Candidates>
-std::string first_exact(const std::vector<YamlNode>& meant, const Candidates& candidates, std::string_view selector) {
+std::string first_exact(const std::vector<YamlNode>& meant, const Candidates& candidates,
+                        std::string_view selector) {
     for (const std::string& candidate : candidates) {
         try {
             if (same_documents(parse_yaml(candidate), meant)) return candidate;
@@ -297,10 +322,12 @@ std::string first_exact(const std::vector<YamlNode>& meant, const Candidates& ca
             continue;  // the next spelling may do
         }
     }
-    invalid("the value at '" + std::string(selector) + "' cannot be changed without touching others; edit the file");
+    invalid("the value at '" + std::string(selector) +
+            "' cannot be changed without touching others; edit the file");
 }
 
-std::string replaced(std::string_view text, std::size_t begin, std::size_t end, std::string_view by) {
+std::string replaced(std::string_view text, std::size_t begin, std::size_t end,
+                     std::string_view by) {
     std::string result(text.substr(0, begin));
     result += by;
     result += text.substr(end);
@@ -310,7 +337,8 @@ std::string replaced(std::string_view text, std::size_t begin, std::size_t end, 
 std::string replace_scalar(std::string_view text, std::vector<YamlNode>& documents, YamlNode& node,
                            std::string_view selector, std::string_view value) {
     if (node.anchored || (!node.tag.empty() && node.tag != "?" && node.tag != "!")) {
-        invalid("the value at '" + std::string(selector) + "' has a tag or an anchor; change it by hand");
+        invalid("the value at '" + std::string(selector) +
+                "' has a tag or an anchor; change it by hand");
     }
     const std::size_t begin = node.position;
     const std::size_t end = end_of_scalar(text, node);
@@ -323,8 +351,8 @@ std::string replace_scalar(std::string_view text, std::vector<YamlNode>& documen
 }
 
 /// Gives the key whose value is empty a value.
-std::string fill_null(std::string_view text, std::vector<YamlNode>& documents, YamlNode& mapping, YamlNode& node,
-                      std::string_view selector, std::string_view value) {
+std::string fill_null(std::string_view text, std::vector<YamlNode>& documents, YamlNode& mapping,
+                      YamlNode& node, std::string_view selector, std::string_view value) {
     const auto index = static_cast<std::size_t>(&node - mapping.items.data());
     const std::size_t key_end = end_of_scalar(text, mapping.keys[index]);
     const std::size_t colon = text.find(':', key_end);
@@ -335,17 +363,20 @@ std::string fill_null(std::string_view text, std::vector<YamlNode>& documents, Y
     node.kind = YamlKind::scalar;
     node.value = value;
     std::vector<std::string> candidates;
-    for (const std::string& way : spellings(value, '\0')) candidates.push_back(replaced(text, colon + 1, end, ' ' + way));
+    for (const std::string& way : spellings(value, '\0'))
+        candidates.push_back(replaced(text, colon + 1, end, ' ' + way));
     return first_exact(documents, candidates, selector);
 }
 
-std::string add_key(std::string_view text, std::vector<YamlNode>& documents, YamlNode& mapping, const Part& key,
-                    std::string_view selector, std::string_view value) {
+std::string add_key(std::string_view text, std::vector<YamlNode>& documents, YamlNode& mapping,
+                    const Part& key, std::string_view selector, std::string_view value) {
     if (mapping.kind != YamlKind::mapping || key.kind != Part::Kind::key) {
-        throw Refusal(UPGRADE_NOT_FOUND, "nothing at '" + std::string(selector) + "', and nothing that could hold it");
+        throw Refusal(UPGRADE_NOT_FOUND,
+                      "nothing at '" + std::string(selector) + "', and nothing that could hold it");
     }
     if (mapping.flow || mapping.keys.empty()) {
-        invalid("'" + std::string(selector) + "' would have to be added to a mapping in braces; edit the file");
+        invalid("'" + std::string(selector) +
+                "' would have to be added to a mapping in braces; edit the file");
     }
     const std::size_t first_key = mapping.keys.front().position;
     const std::size_t column = first_key - line_start(text, first_key);
@@ -372,14 +403,16 @@ std::string add_key(std::string_view text, std::vector<YamlNode>& documents, Yam
     return first_exact(documents, candidates, selector);
 }
 
-std::string append_item(std::string_view text, std::vector<YamlNode>& documents, YamlNode& list, std::string_view selector,
-                        std::string_view value) {
+std::string append_item(std::string_view text, std::vector<YamlNode>& documents, YamlNode& list,
+                        std::string_view selector, std::string_view value) {
     if (list.kind != YamlKind::list || list.flow || list.items.empty()) {
-        invalid("'" + std::string(selector) + "' is not a list with an item on each line; edit the file");
+        invalid("'" + std::string(selector) +
+                "' is not a list with an item on each line; edit the file");
     }
     const std::size_t first = list.items.front().position;
     const std::size_t dash = text.rfind('-', first);
-    if (dash == std::string_view::npos || dash < line_start(text, first)) invalid("'" + std::string(selector) + "': edit the file");
+    if (dash == std::string_view::npos || dash < line_start(text, first))
+        invalid("'" + std::string(selector) + "': edit the file");
     const std::size_t column = dash - line_start(text, dash);
     const std::size_t insert_at = line_end(text, end_of_node(text, list));
     YamlNode item;
@@ -388,7 +421,8 @@ std::string append_item(std::string_view text, std::vector<YamlNode>& documents,
     list.items.push_back(item);
     std::vector<std::string> candidates;
     for (const std::string& way : spellings(value, '\0')) {
-        candidates.push_back(replaced(text, insert_at, insert_at, '\n' + std::string(column, ' ') + "- " + way));
+        candidates.push_back(
+            replaced(text, insert_at, insert_at, '\n' + std::string(column, ' ') + "- " + way));
     }
     return first_exact(documents, candidates, selector);
 }
@@ -401,21 +435,25 @@ std::optional<std::string> yaml_get(std::string_view text, std::string_view sele
     const Path path = locate(documents, selector, false);
     if (path.empty() || path.back()->kind == YamlKind::null) return std::nullopt;
     if (path.back()->kind != YamlKind::scalar) {
-        invalid("'" + std::string(selector_text) + "' is a list, a mapping or an alias, not a single value");
+        invalid("'" + std::string(selector_text) +
+                "' is a list, a mapping or an alias, not a single value");
     }
     return path.back()->value;
 }
 
-std::string yaml_set(std::string_view text, std::string_view selector_text, std::string_view value) {
+std::string yaml_set(std::string_view text, std::string_view selector_text,
+                     std::string_view value) {
     const Selector selector = SelectorReader(selector_text).read();
     std::vector<YamlNode> documents = parse_yaml(text);
     const Path path = locate(documents, selector, true);
     if (path.empty()) {
-        throw Refusal(UPGRADE_NOT_FOUND, "nothing at '" + std::string(selector_text) + "', nor at its parent");
+        throw Refusal(UPGRADE_NOT_FOUND,
+                      "nothing at '" + std::string(selector_text) + "', nor at its parent");
     }
     YamlNode& node = *path.back();
     if (path.size() == selector.parts.size()) {
-        if (selector.parts.back().kind == Part::Kind::append) return append_item(text, documents, node, selector_text, value);
+        if (selector.parts.back().kind == Part::Kind::append)
+            return append_item(text, documents, node, selector_text, value);
         return add_key(text, documents, node, selector.parts.back(), selector_text, value);
     }
     if (node.kind == YamlKind::scalar) {
@@ -425,31 +463,35 @@ std::string yaml_set(std::string_view text, std::string_view selector_text, std:
     if (node.kind == YamlKind::null && path[path.size() - 2]->kind == YamlKind::mapping) {
         return fill_null(text, documents, *path[path.size() - 2], node, selector_text, value);
     }
-    invalid("'" + std::string(selector_text) + "' is a list, a mapping or an alias, not a single value");
+    invalid("'" + std::string(selector_text) +
+            "' is a list, a mapping or an alias, not a single value");
 }
 
 std::string yaml_remove(std::string_view text, std::string_view selector_text) {
     const Selector selector = SelectorReader(selector_text).read();
     std::vector<YamlNode> documents = parse_yaml(text);
     const Path path = locate(documents, selector, false);
-    if (path.empty()) throw Refusal(UPGRADE_NOT_FOUND, "nothing at '" + std::string(selector_text) + "'");
+    if (path.empty())
+        throw Refusal(UPGRADE_NOT_FOUND, "nothing at '" + std::string(selector_text) + "'");
     YamlNode& parent = *path[path.size() - 2];
     YamlNode& node = *path.back();
     const auto index = static_cast<std::ptrdiff_t>(&node - parent.items.data());
     const bool in_mapping = parent.kind == YamlKind::mapping;
     const YamlNode& first = in_mapping ? parent.keys[static_cast<std::size_t>(index)] : node;
-    if (parent.flow || (in_mapping ? text.substr(line_start(text, first.position), first.position -
-                                                     line_start(text, first.position)).find_first_not_of(' ') !=
-                                         std::string_view::npos
+    if (parent.flow || (in_mapping ? text.substr(line_start(text, first.position),
+                                                 first.position - line_start(text, first.position))
+                                             .find_first_not_of(' ') != std::string_view::npos
                                    : false)) {
         invalid("'" + std::string(selector_text) + "' shares its line with others; edit the file");
     }
     const std::size_t begin = line_start(text, first.position);
-    const std::size_t value_end = node.kind == YamlKind::null ? end_of_scalar(text, first) : end_of_node(text, node);
+    const std::size_t value_end =
+        node.kind == YamlKind::null ? end_of_scalar(text, first) : end_of_node(text, node);
     const std::size_t end = std::min(line_end(text, value_end) + 1, text.size());
     parent.items.erase(parent.items.begin() + index);
     if (in_mapping) parent.keys.erase(parent.keys.begin() + index);
-    return first_exact(documents, std::vector<std::string>{replaced(text, begin, end, "")}, selector_text);
+    return first_exact(documents, std::vector<std::string>{replaced(text, begin, end, "")},
+                       selector_text);
 }
 
 }  // namespace upgrade::services

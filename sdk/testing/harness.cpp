@@ -46,18 +46,27 @@ Harness::~Harness() {
     fs::remove_all(m_folder, ignored);
 }
 
-void Harness::copy_from(const std::string& folder) { fs::copy(folder, m_repository, fs::copy_options::recursive); }
+void Harness::copy_from(const std::string& folder) {
+    fs::copy(folder, m_repository, fs::copy_options::recursive);
+}
 
-void Harness::write(const std::string& path, const std::string& content) { spill(m_repository + '/' + path, content); }
+void Harness::write(const std::string& path, const std::string& content) {
+    spill(m_repository + '/' + path, content);
+}
 
-std::string Harness::read(const std::string& path) const { return slurp(m_repository + '/' + path); }
+std::string Harness::read(const std::string& path) const {
+    return slurp(m_repository + '/' + path);
+}
 
-bool Harness::exists(const std::string& path) const { return fs::exists(m_repository + '/' + path); }
+bool Harness::exists(const std::string& path) const {
+    return fs::exists(m_repository + '/' + path);
+}
 
 std::map<std::string, std::string> Harness::snapshot() const {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::recursive_directory_iterator(m_repository)) {
-        if (entry.is_regular_file()) files[fs::relative(entry.path(), m_repository).string()] = slurp(entry.path());
+        if (entry.is_regular_file())
+            files[fs::relative(entry.path(), m_repository).string()] = slurp(entry.path());
     }
     return files;
 }
@@ -92,7 +101,8 @@ services::SessionOptions Harness::options(services::Phase phase) {
     services::SessionOptions options;
     options.phase = phase;
     options.repository = m_repository;
-    options.backup_folder = m_folder + "/originals/" + std::to_string(m_log.size() + m_finished.size());
+    options.backup_folder =
+        m_folder + "/originals/" + std::to_string(m_log.size() + m_finished.size());
     options.write_paths = m_write_paths;
     options.commands = m_commands;
     options.info = m_info;
@@ -100,7 +110,8 @@ services::SessionOptions Harness::options(services::Phase phase) {
     return options;
 }
 
-void Harness::finish(services::Phase phase, services::Session& session, std::int32_t status, PhaseResult& result) {
+void Harness::finish(services::Phase phase, services::Session& session, std::int32_t status,
+                     PhaseResult& result) {
     if (status == UPGRADE_OK) {
         try {
             for (auto& [key, value] : session.complete()) {
@@ -129,7 +140,9 @@ void Harness::restore_files() {
     m_originals.clear();
 }
 
-void Harness::log(std::int32_t, std::string_view text) { m_log.emplace_back(text); }
+void Harness::log(std::int32_t, std::string_view text) {
+    m_log.emplace_back(text);
+}
 
 void Harness::command_shown(const std::vector<std::string>& arguments) {
     std::string line;
@@ -141,10 +154,12 @@ bool Harness::step_is_finished(const std::string& id) {
     return std::find(m_finished.begin(), m_finished.end(), id) != m_finished.end();
 }
 
-void Harness::files_prepared(const std::string&, const std::vector<services::PreparedChange>& changes) {
+void Harness::files_prepared(const std::string&,
+                             const std::vector<services::PreparedChange>& changes) {
     for (const services::PreparedChange& change : changes) {
         if (m_originals.count(change.path) != 0) continue;
-        m_originals[change.path] = change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path));
+        m_originals[change.path] =
+            change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path));
     }
 }
 

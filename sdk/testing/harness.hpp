@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A harness for the unit tests of an upgrade: a temporary repository, canned commands, parameters; then look at what a
-// simulation would change, apply, apply again, kill after a step, roll back. It knows no test framework: it returns
-// values, and the test asserts.
+// A harness for the unit tests of an upgrade: a temporary repository, canned commands, parameters;
+// then look at what a simulation would change, apply, apply again, kill after a step, roll back. It
+// knows no test framework: it returns values, and the test asserts.
 #pragma once
 
 #include <functional>
@@ -21,8 +21,8 @@ struct PhaseResult {
     std::int32_t status = UPGRADE_OK;  ///< one of the UPGRADE_* codes
     std::string message;
     std::string remedy;
-    services::FileChanges changes;             ///< of a simulation
-    std::vector<std::string> shown_commands;   ///< changing commands that a simulation only showed
+    services::FileChanges changes;            ///< of a simulation
+    std::vector<std::string> shown_commands;  ///< changing commands that a simulation only showed
     bool ok() const { return status == UPGRADE_OK; }
     bool blocked() const { return status == UPGRADE_BLOCKED; }
     bool nothing_to_do() const { return status == UPGRADE_NOTHING_TO_DO; }
@@ -49,22 +49,32 @@ class Harness final : private services::Backend {
     void allow_writes(std::vector<std::string> paths) { m_write_paths = std::move(paths); }
     void allow_commands(std::vector<std::string> commands) { m_commands = std::move(commands); }
     void cluster_name(const std::string& name) { m_info["clusterName"] = name; }
-    /// Puts a program in front of PATH that prints `output` and exits with `exit_status`, and remembers its calls.
+    /// Puts a program in front of PATH that prints `output` and exits with `exit_status`, and
+    /// remembers its calls.
     void can_command(const std::string& name, const std::string& output, int exit_status = 0);
     /// The argument lines with which a canned program was called.
     std::vector<std::string> calls(const std::string& name) const;
     void answer(bool yes) { m_answer = yes; }
-    /// The run dies right after this step is finished: the next phase starts from what was recorded.
+    /// The run dies right after this step is finished: the next phase starts from what was
+    /// recorded.
     void die_after_step(const std::string& id) { m_die_after = id; }
 
     template <typename Type>
-    PhaseResult preflight() { return run<Type>(services::Phase::preflight); }
+    PhaseResult preflight() {
+        return run<Type>(services::Phase::preflight);
+    }
     template <typename Type>
-    PhaseResult simulate() { return run<Type>(services::Phase::simulate); }
+    PhaseResult simulate() {
+        return run<Type>(services::Phase::simulate);
+    }
     template <typename Type>
-    PhaseResult apply() { return run<Type>(services::Phase::apply); }
+    PhaseResult apply() {
+        return run<Type>(services::Phase::apply);
+    }
     template <typename Type>
-    PhaseResult verify() { return run<Type>(services::Phase::verify); }
+    PhaseResult verify() {
+        return run<Type>(services::Phase::verify);
+    }
     /// The upgrade's rollback, then the files as they were before the first apply.
     template <typename Type>
     PhaseResult rollback() {
@@ -90,7 +100,8 @@ class Harness final : private services::Backend {
         PhaseResult result;
         try {
             if (phase == services::Phase::preflight) upgrade.preflight(context);
-            if (phase == services::Phase::simulate || phase == services::Phase::apply) upgrade.apply(context);
+            if (phase == services::Phase::simulate || phase == services::Phase::apply)
+                upgrade.apply(context);
             if (phase == services::Phase::verify) upgrade.verify(context);
             if (phase == services::Phase::rollback) upgrade.rollback(context);
         } catch (const Blocked& blocked) {
@@ -114,7 +125,8 @@ class Harness final : private services::Backend {
     }
 
     services::SessionOptions options(services::Phase phase);
-    void finish(services::Phase phase, services::Session& session, std::int32_t status, PhaseResult& result);
+    void finish(services::Phase phase, services::Session& session, std::int32_t status,
+                PhaseResult& result);
     void restore_files();
 
     void log(std::int32_t level, std::string_view text) override;
@@ -123,7 +135,8 @@ class Harness final : private services::Backend {
     void command_shown(const std::vector<std::string>& arguments) override;
     bool step_is_finished(const std::string& id) override;
     void step_begun(const std::string&, std::string_view) override {}
-    void files_prepared(const std::string&, const std::vector<services::PreparedChange>& changes) override;
+    void files_prepared(const std::string&,
+                        const std::vector<services::PreparedChange>& changes) override;
     void step_finished(const std::string& id, const services::StateValues& values) override;
     void step_undone(const std::string& id, const services::StateValues& values) override;
     std::optional<std::string> state(std::int32_t scope, const std::string& key) override;

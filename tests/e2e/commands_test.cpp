@@ -9,7 +9,8 @@ using test::Sandbox;
 
 TEST_CASE("every command has help with examples, and wrong usage is exit code 2") {
     Sandbox sandbox;
-    for (const char* command : {"init", "check", "plan", "upgrade", "history", "logs", "run", "state", "releases", "package"}) {
+    for (const char* command : {"init", "check", "plan", "upgrade", "history", "logs", "run",
+                                "state", "releases", "package"}) {
         CAPTURE(command);
         const auto help = sandbox.run({command, "--help"});
         CHECK(help.status == 0);
@@ -26,8 +27,8 @@ TEST_CASE("every command has help with examples, and wrong usage is exit code 2"
 
 TEST_CASE("init writes a config that works, starts the ledger, and overwrites nothing") {
     Sandbox sandbox;
-    const auto made = sandbox.run({"init", "-c", "new/cluster.yaml", "--name", "demo", "--original-version", "0.1.0",
-                                   "--directory", "../releases"});
+    const auto made = sandbox.run({"init", "-c", "new/cluster.yaml", "--name", "demo",
+                                   "--original-version", "0.1.0", "--directory", "../releases"});
     REQUIRE(made.status == 0);
     sandbox.release_plugin("noop", "0.1.10001");
     CHECK(sandbox.run({"upgrade", "--yes", "-c", "new/cluster.yaml"}).status == 0);
@@ -36,7 +37,8 @@ TEST_CASE("init writes a config that works, starts the ledger, and overwrites no
     CHECK(sandbox.read("new/cluster.yaml") == before);
 }
 
-TEST_CASE("the config is -c, else RUNNER_CLUSTER, else cluster.yaml; a missing one says what to do") {
+TEST_CASE(
+    "the config is -c, else RUNNER_CLUSTER, else cluster.yaml; a missing one says what to do") {
     Sandbox sandbox;
     CHECK(sandbox.run({"plan"}).status == 0);
     sandbox.environment["RUNNER_CLUSTER"] = "elsewhere.yaml";
@@ -56,7 +58,8 @@ TEST_CASE("one upgrade by itself is a dry run unless told otherwise, and is reco
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm"}).status == 0);
     CHECK(sandbox.read("repository/order") == "0.1.10001\n");
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["upgrades"].empty());
-    CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm", "--record"}).status == 0);
+    CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm", "--record"}).status ==
+          0);
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["upgrades"].size() == 1);
     CHECK(sandbox.run({"run", "0.1.10009"}).status == 3);
 }
@@ -90,11 +93,14 @@ TEST_CASE("the ledger by hand: record, forget, lock, unlock, export, import") {
 
 TEST_CASE("packages are the same bytes each time, and releases verify tells good from bad") {
     Sandbox sandbox;
-    const std::string plugin = std::filesystem::path(Sandbox::program()).parent_path().parent_path() / "test_plugins/noop.so";
+    const std::string plugin =
+        std::filesystem::path(Sandbox::program()).parent_path().parent_path() /
+        "test_plugins/noop.so";
     REQUIRE(sandbox.run({"package", plugin, "--out", "a"}).status == 0);
     REQUIRE(sandbox.run({"package", plugin, "--out", "b"}).status == 0);
     auto a = sandbox.snapshot("a");
-    for (const auto& [name, content] : sandbox.snapshot("b")) CHECK((a.at("a" + name.substr(1)) == content));
+    for (const auto& [name, content] : sandbox.snapshot("b"))
+        CHECK((a.at("a" + name.substr(1)) == content));
     CHECK(sandbox.run({"package", plugin, "--out", "c", "--tag", "0.1.2"}).status == 2);
     REQUIRE(sandbox.run({"package", plugin, "--out", "releases"}).status == 0);
     CHECK(sandbox.run({"releases", "verify"}).status == 0);

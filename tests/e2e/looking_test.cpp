@@ -12,8 +12,9 @@ using test::Sandbox;
 
 namespace {
 
-const std::vector<std::vector<std::string>> k_looks{{"check"}, {"plan"}, {"history"}, {"state", "show"}, {"state", "export"},
-                                                    {"upgrade", "--dry-run"}};
+const std::vector<std::vector<std::string>> k_looks{{"check"},           {"plan"},
+                                                    {"history"},         {"state", "show"},
+                                                    {"state", "export"}, {"upgrade", "--dry-run"}};
 
 }  // namespace
 
@@ -66,14 +67,17 @@ TEST_CASE("looking works while another run is applying") {
     const auto history = sandbox.run({"history", "-o", "json"});
     CHECK(history.status == 0);
     CHECK(history.json()["runs"][0]["state"] == "applying");
-    CHECK(sandbox.run({"check", "-o", "json"}).json()["clusters"][0]["status"] == "upgrade-available");
+    CHECK(sandbox.run({"check", "-o", "json"}).json()["clusters"][0]["status"] ==
+          "upgrade-available");
     run->signal(SIGINT);
-    run->signal(SIGINT);
+    REQUIRE(run->wait_for_output("a second signal cancels it"));
     run->signal(SIGINT);
     CHECK(run->wait().status == 130);
 }
 
-TEST_CASE("check tells pending from up to date by status and exit code, and names a broken cluster without failing the others") {
+TEST_CASE(
+    "check tells pending from up to date by status and exit code, and names a broken cluster "
+    "without failing the others") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");
     CHECK(sandbox.run({"check", "--fail-on-changes"}).status == 7);
@@ -90,7 +94,8 @@ TEST_CASE("check tells pending from up to date by status and exit code, and name
 
 TEST_CASE("the plan gives for every other upgrade the reason") {
     Sandbox sandbox;
-    for (const char* version : {"0.1.10001", "0.1.10002", "0.1.10003"}) sandbox.release_plugin("puppet", version);
+    for (const char* version : {"0.1.10001", "0.1.10002", "0.1.10003"})
+        sandbox.release_plugin("puppet", version);
     sandbox.config("0.1.10001");
     const auto plan = sandbox.run({"plan", "--to", "0.1.10002", "-o", "json"}).json();
     CHECK(plan["due"].size() == 1);

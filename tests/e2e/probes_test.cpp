@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The six probes that no other migration runner passes: edit, gone, late, fail, race (here), and kill (in fault/).
+// The six probes that no other migration runner passes: edit, gone, late, fail, race (here), and
+// kill (in fault/).
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -53,7 +54,9 @@ TEST_CASE("fail: a failed run is simply run again") {
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["upgrades"].size() == 5);
 }
 
-TEST_CASE("a due upgrade that was changed after a failed attempt is refused until it is accepted by name") {
+TEST_CASE(
+    "a due upgrade that was changed after a failed attempt is refused until it is accepted by "
+    "name") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");
     sandbox.behaviour("0.1.10001 fail\n");
@@ -61,14 +64,16 @@ TEST_CASE("a due upgrade that was changed after a failed attempt is refused unti
     sandbox.release_plugin("noop", "0.1.10001");
     const auto refused = sandbox.upgrade();
     CHECK(refused.status == 3);
-    CHECK_THAT(refused.err, Contains("changed after it was first attempted") && Contains("--accept-changed 0.1.10001"));
+    CHECK_THAT(refused.err, Contains("changed after it was first attempted") &&
+                                Contains("--accept-changed 0.1.10001"));
     CHECK(sandbox.upgrade({"--accept-changed", "0.1.10001"}).status == 0);
 }
 
 TEST_CASE("race: of two runners one applies, and the other waits or says who holds the lease") {
     for (int round = 0; round < 20; ++round) {
         Sandbox sandbox;
-        for (int i = 1; i <= 3; ++i) sandbox.release_plugin("puppet", "0.1.1000" + std::to_string(i));
+        for (int i = 1; i <= 3; ++i)
+            sandbox.release_plugin("puppet", "0.1.1000" + std::to_string(i));
         sandbox.behaviour("all-note");
         const bool waits = round % 2 == 0;
         std::vector<std::string> arguments{"upgrade", "--yes"};

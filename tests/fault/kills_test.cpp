@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGKILL at random points among many upgrades: each finished by a plain rerun, nothing twice, nothing unrecorded.
+// SIGKILL at random points among many upgrades: each finished by a plain rerun, nothing twice,
+// nothing unrecorded.
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -9,7 +10,9 @@
 
 using test::Sandbox;
 
-TEST_CASE("20 SIGKILLs among 1,000 upgrades, each finished by a plain rerun: nothing twice, nothing unrecorded") {
+TEST_CASE(
+    "20 SIGKILLs among 1,000 upgrades, each finished by a plain rerun: nothing twice, nothing "
+    "unrecorded") {
     constexpr int k_upgrades = 1000;
     constexpr int k_kills = 20;
     Sandbox sandbox;
@@ -24,16 +27,22 @@ TEST_CASE("20 SIGKILLs among 1,000 upgrades, each finished by a plain rerun: not
     int kills = 0;
     for (int i = 0; i < k_kills; ++i) {
         const auto run = sandbox.start({"upgrade", "--yes"});
-        // A point that lies ahead: the line of an upgrade some way on, then a few more bytes of output.
-        const std::string done = sandbox.exists("repository/order") ? sandbox.read("repository/order") : "";
+        // A point that lies ahead: the line of an upgrade some way on, then a few more bytes of
+        // output.
+        const std::string done =
+            sandbox.exists("repository/order") ? sandbox.read("repository/order") : "";
         const auto finished = std::count(done.begin(), done.end(), '\n');
-        const long next = std::min<long>(k_upgrades - 1, finished + static_cast<long>(random() % 45));
-        const bool reached = run->wait_for_output("--- running 0.1." + std::to_string(10000 + next));
+        const long next =
+            std::min<long>(k_upgrades - 1, finished + static_cast<long>(random() % 45));
+        const bool reached =
+            run->wait_for_output("--- running 0.1." + std::to_string(10000 + next));
         run->signal(SIGKILL);
         const auto killed = run->wait();
         kills += reached && killed.status == 128 + SIGKILL ? 1 : 0;
-        // What is recorded as done is in the file, and the file holds each version at most once, in order.
-        const std::string order = sandbox.exists("repository/order") ? sandbox.read("repository/order") : "";
+        // What is recorded as done is in the file, and the file holds each version at most once, in
+        // order.
+        const std::string order =
+            sandbox.exists("repository/order") ? sandbox.read("repository/order") : "";
         CAPTURE(i, order.size());
         CHECK((expected.compare(0, order.size(), order) == 0));
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plugin that crashes, hangs, exits, throws through C or floods costs one attempt, is named, and is replaced by a hotfix.
+// A plugin that crashes, hangs, exits, throws through C or floods costs one attempt, is named, and
+// is replaced by a hotfix.
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -11,7 +12,8 @@ using test::Sandbox;
 
 namespace {
 
-/// Upgrades 1 (good), 2 (bad), 3 (good); after the bad one's release is replaced by a hotfix everything completes.
+/// Upgrades 1 (good), 2 (bad), 3 (good); after the bad one's release is replaced by a hotfix
+/// everything completes.
 void costs_one_attempt(const std::string& behaviour, const std::string& words, int status = 1) {
     Sandbox sandbox;
     for (int i = 1; i <= 3; ++i) sandbox.release_plugin("puppet", "0.1.1000" + std::to_string(i));
@@ -31,13 +33,25 @@ void costs_one_attempt(const std::string& behaviour, const std::string& words, i
 
 }  // namespace
 
-TEST_CASE("a crash costs one attempt") { costs_one_attempt("segv", "signal 11"); }
-TEST_CASE("an abort costs one attempt") { costs_one_attempt("abort", "signal 6"); }
-TEST_CASE("exit(0) is no success") { costs_one_attempt("exit0", "without saying that it was done"); }
-TEST_CASE("a non-zero exit costs one attempt") { costs_one_attempt("exit3", "exit status 3"); }
-TEST_CASE("a flood of the log costs one attempt") { costs_one_attempt("flood", "64 MiB"); }
+TEST_CASE("a crash costs one attempt") {
+    costs_one_attempt("segv", "signal 11");
+}
+TEST_CASE("an abort costs one attempt") {
+    costs_one_attempt("abort", "signal 6");
+}
+TEST_CASE("exit(0) is no success") {
+    costs_one_attempt("exit0", "without saying that it was done");
+}
+TEST_CASE("a non-zero exit costs one attempt") {
+    costs_one_attempt("exit3", "exit status 3");
+}
+TEST_CASE("a flood of the log costs one attempt") {
+    costs_one_attempt("flood", "64 MiB");
+}
 
-TEST_CASE("a plugin that throws through C, and one that crashes while it is loaded, are named before anything changes") {
+TEST_CASE(
+    "a plugin that throws through C, and one that crashes while it is loaded, are named before "
+    "anything changes") {
     for (const char* plugin : {"thrower", "constructor_crash"}) {
         Sandbox sandbox;
         sandbox.release_plugin(plugin, "0.1.10001");
@@ -53,8 +67,10 @@ TEST_CASE("a plugin that throws through C, and one that crashes while it is load
 TEST_CASE("a plugin that hangs is ended at its time limit") {
     Sandbox sandbox;
     runner::Json manifest{{"schema", 1}, {"version", "0.1.10001"}, {"timeout", "300ms"}};
-    sandbox.release_file("0.1.10001", "upgrade_0.1.10001",
-                         "#!/bin/sh\n[ \"$1\" = --dry-run=true ] && exit 0\nwhile :; do read x </dev/zero; done\n", manifest);
+    sandbox.release_file(
+        "0.1.10001", "upgrade_0.1.10001",
+        "#!/bin/sh\n[ \"$1\" = --dry-run=true ] && exit 0\nwhile :; do read x </dev/zero; done\n",
+        manifest);
     const auto result = sandbox.upgrade();
     CHECK(result.status == 1);
     CHECK_THAT(result.err, Contains("longer than its limit of 300ms"));
@@ -69,7 +85,8 @@ TEST_CASE("what a plugin leaves behind is ended, with a warning, and its outcome
     CHECK_THAT(result.err, Contains("left 1 process behind; ended"));
 }
 
-TEST_CASE("the first signal finishes the current upgrade, the second cancels it, the third kills it") {
+TEST_CASE(
+    "the first signal finishes the current upgrade, the second cancels it, the third kills it") {
     Sandbox sandbox;
     for (int i = 1; i <= 2; ++i) sandbox.release_plugin("puppet", "0.1.1000" + std::to_string(i));
     sandbox.behaviour("0.1.10001 hang\n");
@@ -77,6 +94,7 @@ TEST_CASE("the first signal finishes the current upgrade, the second cancels it,
         const auto run = sandbox.start({"upgrade", "--yes"});
         REQUIRE(run->wait_for_output("--- running 0.1.10001"));
         run->signal(SIGINT);
+        REQUIRE(run->wait_for_output("a second signal cancels it"));
         run->signal(SIGINT);
         const auto result = run->wait();
         CHECK(result.status == 130);
@@ -86,7 +104,11 @@ TEST_CASE("the first signal finishes the current upgrade, the second cancels it,
         sandbox.behaviour("0.1.10001 hang-ignoring-term\n");
         const auto run = sandbox.start({"upgrade", "--yes"});
         REQUIRE(run->wait_for_output("--- running 0.1.10001"));
-        for (int i = 0; i < 3; ++i) run->signal(SIGTERM);
+        run->signal(SIGTERM);
+        REQUIRE(run->wait_for_output("a second signal cancels it"));
+        run->signal(SIGTERM);
+        REQUIRE(run->wait_for_output("a third signal kills it"));
+        run->signal(SIGTERM);
         CHECK(run->wait().status == 143);
     }
     sandbox.behaviour("");
@@ -95,8 +117,10 @@ TEST_CASE("the first signal finishes the current upgrade, the second cancels it,
 
 TEST_CASE("the first signal alone lets the current upgrade finish and begins no other") {
     Sandbox sandbox;
-    sandbox.release_program("0.1.10001", "#!/bin/sh\n[ \"$1\" = --dry-run=true ] && exit 0\n"
-                                         "echo begun; while [ ! -e go ]; do read x < /dev/zero & kill $!; done; echo 1 >> made\n");
+    sandbox.release_program(
+        "0.1.10001",
+        "#!/bin/sh\n[ \"$1\" = --dry-run=true ] && exit 0\n"
+        "echo begun; while [ ! -e go ]; do read x < /dev/zero & kill $!; done; echo 1 >> made\n");
     sandbox.release_plugin("puppet", "0.1.10002");
     sandbox.behaviour("0.1.10002 note\n");
     const auto run = sandbox.start({"upgrade", "--yes"});

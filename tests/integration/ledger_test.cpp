@@ -92,7 +92,8 @@ TEST_CASE("the cluster version never falls, and the original version never chang
     ledger->raise_cluster_version(SemanticVersion::parse("0.0.9"), "");
     ledger->raise_cluster_version(SemanticVersion::parse("0.0.7"), "");
     CHECK(ledger->facts().cluster.cluster_version->to_string() == "0.0.9");
-    CHECK(failure_of([&] { ledger->set_original_version(SemanticVersion::parse("0.0.6")); }) == Failure::refused);
+    CHECK(failure_of([&] { ledger->set_original_version(SemanticVersion::parse("0.0.6")); }) ==
+          Failure::refused);
 }
 
 TEST_CASE("one holds the lease; a live holder is named, a dead one's lease is taken over") {
@@ -100,7 +101,8 @@ TEST_CASE("one holds the lease; a live holder is named, a dead one's lease is ta
     const auto first = folder.open();
     const auto second = folder.open();
     CHECK(first->acquire_lease(owner("run1")).empty());
-    CHECK_THROWS_WITH(second->acquire_lease(owner("run2")), Catch::Contains("run1") && Catch::Contains("tester"));
+    CHECK_THROWS_WITH(second->acquire_lease(owner("run2")),
+                      Catch::Contains("run1") && Catch::Contains("tester"));
     CHECK(failure_of([&] { second->acquire_lease(owner("run2")); }) == Failure::lease_held);
     first->release_lease();
     CHECK(second->acquire_lease(owner("run2")).empty());
@@ -109,7 +111,8 @@ TEST_CASE("one holds the lease; a live holder is named, a dead one's lease is ta
         const auto dies = folder.open();
         dies->acquire_lease(owner("run3"));
     }  // its process ends without releasing: the kernel lock is gone, the row stays
-    CHECK_THAT(first->acquire_lease(owner("run4")), Catch::Contains("took over") && Catch::Contains("run3"));
+    CHECK_THAT(first->acquire_lease(owner("run4")),
+               Catch::Contains("took over") && Catch::Contains("run3"));
 }
 
 TEST_CASE("a lease of another host counts as live until its heartbeat is old") {
@@ -147,8 +150,10 @@ TEST_CASE("moves are compare-and-set") {
     Folder folder;
     const auto ledger = folder.open();
     start(*ledger, "run1");
-    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::fetching, RunState::simulating), Catch::Contains("no longer fetching"));
-    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::applying, RunState::queued), Catch::Contains("cannot move"));
+    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::fetching, RunState::simulating),
+                      Catch::Contains("no longer fetching"));
+    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::applying, RunState::queued),
+                      Catch::Contains("cannot move"));
 }
 
 TEST_CASE("an interrupted run is marked with what it had done") {
@@ -157,7 +162,9 @@ TEST_CASE("an interrupted run is marked with what it had done") {
         const auto ledger = folder.open();
         start(*ledger, "run1");
         ledger->advance("run1", std::nullopt, attempt("0.0.2"));
-        ledger->record_files("run1", "0.0.2", "s", {{"f", ".f.tmp", "", Digest::parse(std::string(64, 'b')), std::nullopt}});
+        ledger->record_files(
+            "run1", "0.0.2", "s",
+            {{"f", ".f.tmp", "", Digest::parse(std::string(64, 'b')), std::nullopt}});
     }
     const auto ledger = folder.open();
     CHECK(ledger->facts().has_unfinished_run);
@@ -183,7 +190,9 @@ TEST_CASE("a changed history event is noticed") {
     CHECK(look_at_ledger(folder.file())->first_broken_event() == 1);
 }
 
-TEST_CASE("a newer format and a foreign database are refused, a damaged file is an error, and nothing is changed") {
+TEST_CASE(
+    "a newer format and a foreign database are refused, a damaged file is an error, and nothing is "
+    "changed") {
     Folder folder;
     folder.open();
     {
@@ -194,7 +203,8 @@ TEST_CASE("a newer format and a foreign database are refused, a damaged file is 
     CHECK(failure_of([&] { look_at_ledger(folder.file()); }) == Failure::refused);
 
     const auto foreign = folder.temporary.path() / "foreign.db";
-    SQLite::Database(foreign.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE t (a)");
+    SQLite::Database(foreign.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+        .exec("CREATE TABLE t (a)");
     CHECK(failure_of([&] { open_ledger(foreign, folder.clock); }) == Failure::refused);
 
     const auto damaged = folder.temporary.path() / "damaged.db";
@@ -204,7 +214,9 @@ TEST_CASE("a newer format and a foreign database are refused, a damaged file is 
     CHECK(read_file(damaged) == std::string(8192, 'x'));
 }
 
-TEST_CASE("looking at a ledger that a dead writer left with its log sees everything, and writes nothing there") {
+TEST_CASE(
+    "looking at a ledger that a dead writer left with its log sees everything, and writes nothing "
+    "there") {
     Folder folder;
     const auto writer = folder.open();
     writer->set_identity({"demo", "", ""});
@@ -221,7 +233,8 @@ TEST_CASE("export and import round-trip through the ledger's own types") {
     LedgerDump dump;
     dump.identity = {"demo", "", ""};
     dump.cluster_version = SemanticVersion::parse("0.0.7");
-    dump.done.push_back({"0.0.7.a", "t", "Linux_amd64", std::string(64, 'c'), "r", "upgrade", Time{}});
+    dump.done.push_back(
+        {"0.0.7.a", "t", "Linux_amd64", std::string(64, 'c'), "r", "upgrade", Time{}});
     ledger->import(dump, "tester");
     CHECK(ledger->facts().cluster.done.at(0).version == "0.0.7.a");
     CHECK(ledger->done().at(0).how == "import");

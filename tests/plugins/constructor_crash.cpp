@@ -4,7 +4,10 @@
 #include <upgrade/sdk.hpp>
 
 namespace {
-const int g_crash = [] { std::abort(); return 0; }();
+const int g_crash = [] {
+    std::abort();
+    return 0;
+}();
 }  // namespace
 
 struct Crash final : upgrade::Upgrade {

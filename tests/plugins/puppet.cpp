@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An upgrade that does what the file `behaviour` in the repository says, one "VERSION BEHAVIOUR" a line; without a line,
-// nothing. Only for real, unless the behaviour begins with "simulated-". For tests.
+// An upgrade that does what the file `behaviour` in the repository says, one "VERSION BEHAVIOUR" a
+// line; without a line, nothing. Only for real, unless the behaviour begins with "simulated-". For
+// tests.
 #include <signal.h>
 #include <unistd.h>
 
@@ -83,7 +84,8 @@ struct Puppet final : upgrade::Upgrade {
             context.step("one", "the first", [&] { context.files().write("one", "1"); });
             context.step("two", "the second", [&] {
                 context.files().write("two", "2");
-                if (how == "fail-second" && is_real(context)) throw std::runtime_error("told to fail in its second step");
+                if (how == "fail-second" && is_real(context))
+                    throw std::runtime_error("told to fail in its second step");
             });
         }
         if (how == "note") note(context);
@@ -91,13 +93,15 @@ struct Puppet final : upgrade::Upgrade {
     }
 
     void verify(upgrade::Context& context) override {
-        if (behaviour_of(context) == "verify-fails") throw std::runtime_error("told to fail its verification");
+        if (behaviour_of(context) == "verify-fails")
+            throw std::runtime_error("told to fail its verification");
     }
 
     /// Appends its version to a file, exactly once however often it dies.
     static void note(upgrade::Context& context) {
         context.step("note", "write the version down", [&] {
-            const std::string before = context.files().exists("order") ? context.files().read("order") : "";
+            const std::string before =
+                context.files().exists("order") ? context.files().read("order") : "";
             context.files().write("order", before + context.info("version") + "\n");
         });
     }

@@ -43,7 +43,9 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
     ::_exit(127);
 }
 
-int status_of(int wait_status) { return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status); }
+int status_of(int wait_status) {
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
 
 /// Appends what is there; false at the end.
 bool drain(int fd, std::string& text) {
@@ -59,7 +61,8 @@ Program::Program(const std::vector<std::string>& arguments, const fs::path& fold
                  const std::map<std::string, std::string>& environment) {
     int out[2];
     int err[2];
-    if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0)
+        throw std::runtime_error("pipe");
     m_pid = ::fork();
     if (m_pid == 0) {
         const int null = ::open("/dev/null", O_RDONLY);
@@ -83,7 +86,9 @@ Program::~Program() {
     if (m_err >= 0) ::close(m_err);
 }
 
-void Program::signal(int number) const { ::kill(m_pid, number); }
+void Program::signal(int number) const {
+    ::kill(m_pid, number);
+}
 
 void Program::read_some(int timeout_ms) {
     pollfd waits[2] = {{m_out, POLLIN, 0}, {m_err, POLLIN, 0}};
@@ -139,26 +144,33 @@ void Sandbox::write(const std::string& file, const std::string& text) const {
     std::ofstream(m_path / file, std::ios::binary | std::ios::trunc) << text;
 }
 
-std::string Sandbox::read(const std::string& file) const { return runner::read_file(m_path / file, 1U << 30U); }
+std::string Sandbox::read(const std::string& file) const {
+    return runner::read_file(m_path / file, 1U << 30U);
+}
 
 std::map<std::string, std::string> Sandbox::snapshot(const std::string& folder) const {
     std::map<std::string, std::string> files;
     if (!fs::exists(m_path / folder)) return files;
     for (const auto& entry : fs::recursive_directory_iterator(m_path / folder)) {
         const std::string name = fs::relative(entry.path(), m_path).string();
-        files[name] = entry.is_regular_file() ? runner::read_file(entry.path(), 1U << 30U) : "(folder)";
+        files[name] =
+            entry.is_regular_file() ? runner::read_file(entry.path(), 1U << 30U) : "(folder)";
     }
     return files;
 }
 
-std::string Sandbox::program() { return RUNNER_PROGRAM; }
+std::string Sandbox::program() {
+    return RUNNER_PROGRAM;
+}
 
 std::string Sandbox::tag_of(const std::string& version) {
     const runner::UpgradeVersion parsed = runner::UpgradeVersion::parse(version);
-    return parsed.identifier.empty() ? version : parsed.semver.to_string() + '+' + parsed.identifier;
+    return parsed.identifier.empty() ? version
+                                     : parsed.semver.to_string() + '+' + parsed.identifier;
 }
 
-void Sandbox::release_file(const std::string& version, const std::string& name, const std::string& content,
+void Sandbox::release_file(const std::string& version, const std::string& name,
+                           const std::string& content,
                            const std::optional<runner::Json>& manifest) {
     const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
     const fs::path folder = releases() / tag_of(version);
@@ -171,21 +183,25 @@ void Sandbox::release_file(const std::string& version, const std::string& name, 
         runner::replace_file(folder / names.manifest, text, runner::Durability::replaceable);
         checksums[names.manifest] = runner::sha256(text);
     }
-    runner::replace_file(folder / names.checksums, runner::format_checksums(checksums), runner::Durability::replaceable);
+    runner::replace_file(folder / names.checksums, runner::format_checksums(checksums),
+                         runner::Durability::replaceable);
 }
 
 void Sandbox::release_plugin(const std::string& plugin, const std::string& version) {
     const std::string placeholder = "0.1.10000";
     std::string& library = m_templates[plugin];
     if (library.empty()) library = runner::read_file(fs::path(TEST_PLUGINS) / (plugin + ".so"));
-    if (version.size() != placeholder.size()) throw std::runtime_error("a test plugin's version has the form 0.1.NNNNN");
+    if (version.size() != placeholder.size())
+        throw std::runtime_error("a test plugin's version has the form 0.1.NNNNN");
     std::string content = library;
-    for (std::size_t at = 0; (at = content.find(placeholder, at)) != std::string::npos; at += version.size()) {
+    for (std::size_t at = 0; (at = content.find(placeholder, at)) != std::string::npos;
+         at += version.size()) {
         content.replace(at, placeholder.size(), version);
     }
     const std::size_t named = content.find('"' + version + '"');
     const std::string description = content.c_str() + content.rfind('\0', named) + 1;
-    runner::Json manifest = runner::Manifest::parse(description, "the test plugin's description").to_json();
+    runner::Json manifest =
+        runner::Manifest::parse(description, "the test plugin's description").to_json();
     manifest["tag"] = tag_of(version);
     const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
     release_file(version, names.library, content, manifest);
@@ -196,14 +212,18 @@ void Sandbox::release_program(const std::string& version, const std::string& scr
     release_file(version, names.executable, script, std::nullopt);
 }
 
-void Sandbox::remove_release(const std::string& version) { fs::remove_all(releases() / tag_of(version)); }
+void Sandbox::remove_release(const std::string& version) {
+    fs::remove_all(releases() / tag_of(version));
+}
 
-void Sandbox::config(const std::string& original_version, const std::string& releases_text, const std::string& more) const {
+void Sandbox::config(const std::string& original_version, const std::string& releases_text,
+                     const std::string& more) const {
     write("cluster.yaml",
           "apiVersion: runner/v1\nkind: Cluster\nmetadata: {name: test}\n" +
               (original_version.empty() ? "" : "originalVersion: " + original_version + "\n") +
               "repositoryDirectory: repository\nstate: state/state.db\n" +
-              (releases_text.empty() ? "releases: {source: directory, directory: releases}\n" : releases_text) +
+              (releases_text.empty() ? "releases: {source: directory, directory: releases}\n"
+                                     : releases_text) +
               "trust: {verification: disabled}\n" + more);
 }
 
@@ -224,7 +244,8 @@ ProgramResult Sandbox::upgrade(std::vector<std::string> more) {
     return run(more);
 }
 
-ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments, const std::string& input) {
+ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments,
+                                       const std::string& input) {
     std::vector<std::string> all{program()};
     all.insert(all.end(), arguments.begin(), arguments.end());
     int master = -1;
@@ -234,7 +255,8 @@ ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments
         ::setenv("TERM", "xterm", 1);
         become(all, m_path, environment);
     }
-    if (::write(master, input.data(), input.size()) < 0) throw std::runtime_error("write to the terminal");
+    if (::write(master, input.data(), input.size()) < 0)
+        throw std::runtime_error("write to the terminal");
     while (drain(master, result.out)) {
     }
     int status = 0;

@@ -61,29 +61,34 @@ class Sandbox {
 
     void write(const std::string& file, const std::string& text) const;
     [[nodiscard]] std::string read(const std::string& file) const;
-    [[nodiscard]] bool exists(const std::string& file) const { return std::filesystem::exists(m_path / file); }
+    [[nodiscard]] bool exists(const std::string& file) const {
+        return std::filesystem::exists(m_path / file);
+    }
     /// Every file below a folder with its bytes, and every folder.
     [[nodiscard]] std::map<std::string, std::string> snapshot(const std::string& folder) const;
 
-    /// A release of a test plugin (puppet, noop, thrower, constructor_crash) under another version of the form 0.1.NNNNN.
+    /// A release of a test plugin (puppet, noop, thrower, constructor_crash) under another version
+    /// of the form 0.1.NNNNN.
     void release_plugin(const std::string& plugin, const std::string& version);
     /// A release of an executable upgrade of the older form.
     void release_program(const std::string& version, const std::string& script);
     /// A release with these bytes as its archive's file.
-    void release_file(const std::string& version, const std::string& name, const std::string& content,
-                      const std::optional<runner::Json>& manifest);
+    void release_file(const std::string& version, const std::string& name,
+                      const std::string& content, const std::optional<runner::Json>& manifest);
     void remove_release(const std::string& version);
     /// What puppets do: "VERSION BEHAVIOUR" lines.
     void behaviour(const std::string& lines) const { write("repository/behaviour", lines); }
 
     /// Writes cluster.yaml; `releases` replaces the directory source.
-    void config(const std::string& original_version, const std::string& releases = {}, const std::string& more = {}) const;
+    void config(const std::string& original_version, const std::string& releases = {},
+                const std::string& more = {}) const;
 
     [[nodiscard]] ProgramResult run(const std::vector<std::string>& arguments);
     [[nodiscard]] ProgramResult upgrade(std::vector<std::string> more = {});
     std::unique_ptr<Program> start(const std::vector<std::string>& arguments);
     /// As run, on a pseudo-terminal; `input` is typed at the start. Both outputs arrive in `out`.
-    [[nodiscard]] ProgramResult run_on_terminal(const std::vector<std::string>& arguments, const std::string& input);
+    [[nodiscard]] ProgramResult run_on_terminal(const std::vector<std::string>& arguments,
+                                                const std::string& input);
     std::map<std::string, std::string> environment;
 
     static std::string program();

@@ -14,7 +14,8 @@ namespace {
 
 const std::string k_good =
     "apiVersion: runner/v1\nkind: Cluster\nmetadata: {name: demo, region: eu, accountID: \"123\"}\n"
-    "originalVersion: 0.0.50\nreleases: {source: github, repository: a/b, api: https://ghe.example/api/v3/}\n"
+    "originalVersion: 0.0.50\nreleases: {source: github, repository: a/b, api: "
+    "https://ghe.example/api/v3/}\n"
     "trust: {verification: disabled}\nenvironment: {KUBECONFIG: ./k}\nparameters: {size: 10Gi}\n";
 
 std::string problems(const std::string& text) {
@@ -46,23 +47,29 @@ TEST_CASE("a whole config is read, paths relative to its folder") {
 }
 
 TEST_CASE("JSON is as good as YAML") {
-    CHECK(ClusterConfig::parse(R"({"apiVersion":"runner/v1","kind":"Cluster","metadata":{"name":"d"},
-        "releases":{"source":"directory","directory":"r"}})", "/x/c.json").releases.directory == "/x/r");
+    CHECK(
+        ClusterConfig::parse(R"({"apiVersion":"runner/v1","kind":"Cluster","metadata":{"name":"d"},
+        "releases":{"source":"directory","directory":"r"}})",
+                             "/x/c.json")
+            .releases.directory == "/x/r");
 }
 
 TEST_CASE("verification is enabled unless the config says otherwise") {
-    CHECK(ClusterConfig::parse(replaced(k_good, "trust: {verification: disabled}\n", ""), "c").verification == Verification::enabled);
+    CHECK(ClusterConfig::parse(replaced(k_good, "trust: {verification: disabled}\n", ""), "c")
+              .verification == Verification::enabled);
 }
 
 TEST_CASE("every problem is reported at once, with file, line and column") {
     const std::string text =
-        "apiVersion: runner/v2\nkind: Cluster\nmetadata: {name: \"\"}\ntargetVersoin: latest\noriginalVersion: 1.2\n"
+        "apiVersion: runner/v2\nkind: Cluster\nmetadata: {name: \"\"}\ntargetVersoin: "
+        "latest\noriginalVersion: 1.2\n"
         "releases:\n  source: ftp\n  prefix: [a]\nenvironment: {A-B: x}\n";
     const std::string found = problems(text);
-    for (const char* expected : {"dir/cluster.yaml:1:13: 'apiVersion' must be runner/v1", "3:18: 'name' must not be empty",
-                                 "4:1: unknown key 'targetVersoin'", "did you mean 'targetVersion'?", "5:18: 'originalVersion'",
-                                 "7:11: 'source' must be github or directory or git", "8:11: 'prefix' must be a single value",
-                                 "9:15: 'A-B'"}) {
+    for (const char* expected :
+         {"dir/cluster.yaml:1:13: 'apiVersion' must be runner/v1", "3:18: 'name' must not be empty",
+          "4:1: unknown key 'targetVersoin'", "did you mean 'targetVersion'?",
+          "5:18: 'originalVersion'", "7:11: 'source' must be github or directory or git",
+          "8:11: 'prefix' must be a single value", "9:15: 'A-B'"}) {
         CHECK_THAT(found, Catch::Contains(expected));
     }
 }
@@ -72,9 +79,12 @@ TEST_CASE("broken configs are refused") {
     CHECK_THAT(problems(""), Catch::Contains("one YAML document"));
     CHECK_THAT(problems("- a"), Catch::Contains("must be a mapping"));
     CHECK_THAT(problems(k_good + "---\n" + k_good), Catch::Contains("found 2"));
-    CHECK_THAT(problems(replaced(k_good, "metadata: {name: demo,", "metadata: {")), Catch::Contains("'name' is missing"));
-    CHECK_THAT(problems(replaced(k_good, "repository: a/b, ", "")), Catch::Contains("'repository' is missing"));
-    CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", "http://ghe.example")), Catch::Contains("must use https"));
+    CHECK_THAT(problems(replaced(k_good, "metadata: {name: demo,", "metadata: {")),
+               Catch::Contains("'name' is missing"));
+    CHECK_THAT(problems(replaced(k_good, "repository: a/b, ", "")),
+               Catch::Contains("'repository' is missing"));
+    CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", "http://ghe.example")),
+               Catch::Contains("must use https"));
     CHECK_THAT(problems(k_good + "kind: Cluster\n"), Catch::Contains("there twice"));
 }
 
@@ -90,11 +100,13 @@ TEST_CASE("the published JSON Schema is the reader's") {
 
 TEST_CASE("the schema names exactly the keys that the reader takes") {
     const Json schema = Json::parse(config_json_schema());
-    const std::function<void(const SchemaEntry&, const Json&)> compare = [&](const SchemaEntry& entry, const Json& node) {
-        if (entry.kind != ValueKind::object) return;
-        CHECK(node.at("properties").size() == entry.children.size());
-        CHECK(node.at("additionalProperties") == false);
-        for (const SchemaEntry& child : entry.children) compare(child, node.at("properties").at(child.key));
-    };
+    const std::function<void(const SchemaEntry&, const Json&)> compare =
+        [&](const SchemaEntry& entry, const Json& node) {
+            if (entry.kind != ValueKind::object) return;
+            CHECK(node.at("properties").size() == entry.children.size());
+            CHECK(node.at("additionalProperties") == false);
+            for (const SchemaEntry& child : entry.children)
+                compare(child, node.at("properties").at(child.key));
+        };
     compare(config_schema(), schema);
 }

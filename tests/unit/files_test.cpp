@@ -17,10 +17,15 @@ class Repository {
     [[nodiscard]] std::string root() const { return (m_folder.path() / "repository").string(); }
     [[nodiscard]] std::string backups() const { return (m_folder.path() / "originals").string(); }
     void write(const std::string& path, const std::string& text) const {
-        runner::replace_file(std::filesystem::path(root()) / path, text, runner::Durability::replaceable);
+        runner::replace_file(std::filesystem::path(root()) / path, text,
+                             runner::Durability::replaceable);
     }
-    [[nodiscard]] std::string read(const std::string& path) const { return runner::read_file(std::filesystem::path(root()) / path); }
-    [[nodiscard]] bool exists(const std::string& path) const { return std::filesystem::exists(root() + '/' + path); }
+    [[nodiscard]] std::string read(const std::string& path) const {
+        return runner::read_file(std::filesystem::path(root()) / path);
+    }
+    [[nodiscard]] bool exists(const std::string& path) const {
+        return std::filesystem::exists(root() + '/' + path);
+    }
 
  private:
     runner::TemporaryFolder m_folder;
@@ -29,7 +34,8 @@ class Repository {
 }  // namespace
 
 TEST_CASE("paths stay in the repository") {
-    for (const char* bad : {"", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/.", ".git/config"}) {
+    for (const char* bad :
+         {"", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/.", ".git/config"}) {
         CAPTURE(bad);
         CHECK_THROWS_AS(check_path(bad), Refusal);
     }
@@ -87,19 +93,24 @@ TEST_CASE("a commit whose record fails changes nothing and leaves nothing behind
     repository.write("a", "1");
     RepositoryFiles files(repository.root(), {});
     files.write("a", "2");
-    CHECK_THROWS(files.commit(repository.backups(), [](const std::vector<PreparedChange>&) { throw std::runtime_error("disk full"); }));
+    CHECK_THROWS(files.commit(repository.backups(), [](const std::vector<PreparedChange>&) {
+        throw std::runtime_error("disk full");
+    }));
     CHECK(repository.read("a") == "1");
     CHECK(std::distance(std::filesystem::directory_iterator(repository.root()), {}) == 1);
 }
 
 TEST_CASE("patterns match within folders and over them") {
     const Repository repository;
-    for (const char* path : {"a/x.yaml", "a/b/x.yaml", "a/b/c/x.yaml", "x.yaml", "a/y.txt"}) repository.write(path, "");
+    for (const char* path : {"a/x.yaml", "a/b/x.yaml", "a/b/c/x.yaml", "x.yaml", "a/y.txt"})
+        repository.write(path, "");
     const RepositoryFiles files(repository.root(), {});
     CHECK(files.glob("a/*.yaml") == std::vector<std::string>{"a/x.yaml"});
     CHECK(files.glob("a/*/x.yaml") == std::vector<std::string>{"a/b/x.yaml"});
-    CHECK(files.glob("**/x.yaml") == std::vector<std::string>{"a/b/c/x.yaml", "a/b/x.yaml", "a/x.yaml", "x.yaml"});
-    CHECK(files.glob("a/**") == std::vector<std::string>{"a/b/c/x.yaml", "a/b/x.yaml", "a/x.yaml", "a/y.txt"});
+    CHECK(files.glob("**/x.yaml") ==
+          std::vector<std::string>{"a/b/c/x.yaml", "a/b/x.yaml", "a/x.yaml", "x.yaml"});
+    CHECK(files.glob("a/**") ==
+          std::vector<std::string>{"a/b/c/x.yaml", "a/b/x.yaml", "a/x.yaml", "a/y.txt"});
 }
 
 TEST_CASE("changes survive their way between processes, and garbage is refused") {

@@ -10,7 +10,8 @@
 using namespace runner;
 
 TEST_CASE("upgrade versions read back as they were written") {
-    for (const std::string text : {"0.0.66", "0.0.64.argocd", "0.0.65.loki-pvc", "1.2.0-rc1.argocd", "10.20.30-beta"}) {
+    for (const std::string text :
+         {"0.0.66", "0.0.64.argocd", "0.0.65.loki-pvc", "1.2.0-rc1.argocd", "10.20.30-beta"}) {
         CHECK(UpgradeVersion::parse(text).to_string() == text);
     }
 }
@@ -32,23 +33,27 @@ TEST_CASE("anything else is refused with the reason") {
         {"0.0.9999999999999999999", "too large"},
     }));
     CAPTURE(text);
-    REQUIRE_THROWS_WITH(UpgradeVersion::parse(text), Catch::Contains(reason) && Catch::Contains("'" + text + "'"));
+    REQUIRE_THROWS_WITH(UpgradeVersion::parse(text),
+                        Catch::Contains(reason) && Catch::Contains("'" + text + "'"));
 }
 
 TEST_CASE("the order is semver first, then the identifier bytewise, none first") {
-    const std::vector<std::string> ordered{"0.0.61-alpha", "0.0.61-beta.a", "0.0.61", "0.0.62", "0.0.62.B", "0.0.62.a",
-                                           "0.0.62.b", "0.0.63", "0.0.100", "0.1.0", "1.0.0"};
+    const std::vector<std::string> ordered{"0.0.61-alpha", "0.0.61-beta.a", "0.0.61",   "0.0.62",
+                                           "0.0.62.B",     "0.0.62.a",      "0.0.62.b", "0.0.63",
+                                           "0.0.100",      "0.1.0",         "1.0.0"};
     for (std::size_t i = 0; i < ordered.size(); ++i) {
         for (std::size_t j = 0; j < ordered.size(); ++j) {
             CAPTURE(ordered[i], ordered[j]);
-            CHECK((UpgradeVersion::parse(ordered[i]) < UpgradeVersion::parse(ordered[j])) == (i < j));
+            CHECK((UpgradeVersion::parse(ordered[i]) < UpgradeVersion::parse(ordered[j])) ==
+                  (i < j));
         }
     }
 }
 
 TEST_CASE("semver precedence is that of semver.org, section 11") {
-    const std::vector<std::string> ordered{"1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
-                                           "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0"};
+    const std::vector<std::string> ordered{"1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+                                           "1.0.0-beta",  "1.0.0-beta.2",  "1.0.0-beta.11",
+                                           "1.0.0-rc.1",  "1.0.0"};
     for (std::size_t i = 0; i + 1 < ordered.size(); ++i) {
         CAPTURE(ordered[i]);
         CHECK(SemanticVersion::parse(ordered[i]) < SemanticVersion::parse(ordered[i + 1]));
@@ -73,7 +78,8 @@ TEST_CASE("digests are 64 hexadecimal digits and nothing else") {
 }
 
 TEST_CASE("a manifest reads back as it was written") {
-    const std::string text = R"({"schema":1,"version":"0.0.65.loki","description":"d","severity":"critical","timeout":"90s",
+    const std::string text =
+        R"({"schema":1,"version":"0.0.65.loki","description":"d","severity":"critical","timeout":"90s",
         "parameters":[{"name":"size","required":true,"pattern":"[0-9]+"}],
         "permissions":{"write":["infra"],"commands":["kubectl"],"network":true},"after":["0.0.64"]})";
     const Manifest manifest = Manifest::parse(text, "m");
@@ -91,11 +97,13 @@ TEST_CASE("a malformed manifest is refused by the key at fault") {
         {R"({"schema":1,"version":"0.0"})", "0.0"},
         {R"({"schema":1,"version":"0.0.1","severity":"loud"})", "severity"},
         {R"({"schema":1,"version":"0.0.1","timeout":"soon"})", "timeout"},
-        {R"({"schema":1,"version":"0.0.1","permissions":{"write":["../x"]}})", "never lead upwards"},
+        {R"({"schema":1,"version":"0.0.1","permissions":{"write":["../x"]}})",
+         "never lead upwards"},
         {R"({"schema":1,"version":"0.0.1","parameters":[{"name":"a b"}]})", "a b"},
         {R"({"schema":1,"version":"0.0.1","downtime":"no"})", "downtime"},
     }));
-    REQUIRE_THROWS_WITH(Manifest::parse(text, "the manifest"), Catch::Contains("the manifest") && Catch::Contains(reason));
+    REQUIRE_THROWS_WITH(Manifest::parse(text, "the manifest"),
+                        Catch::Contains("the manifest") && Catch::Contains(reason));
 }
 
 TEST_CASE("a document nested too deep is refused instead of overflowing the stack") {

@@ -25,11 +25,13 @@ std::vector<Release> releases(const std::vector<std::string>& versions) {
     return made;
 }
 
-ClusterFacts facts(const std::string& original, const std::string& cluster, const std::vector<std::string>& done = {}) {
+ClusterFacts facts(const std::string& original, const std::string& cluster,
+                   const std::vector<std::string>& done = {}) {
     ClusterFacts made;
     made.original_version = SemanticVersion::parse(original);
     if (!cluster.empty()) made.cluster_version = SemanticVersion::parse(cluster);
-    for (const std::string& version : done) made.done.push_back({version, "Linux_amd64", std::nullopt});
+    for (const std::string& version : done)
+        made.done.push_back({version, "Linux_amd64", std::nullopt});
     return made;
 }
 
@@ -42,13 +44,15 @@ PlanOptions options(const std::string& target = "latest") {
 
 std::vector<std::string> due(const std::vector<Release>& all, const Plan& plan) {
     std::vector<std::string> versions;
-    for (const DueUpgrade& upgrade : plan.due) versions.push_back(all[upgrade.release].version->to_string());
+    for (const DueUpgrade& upgrade : plan.due)
+        versions.push_back(all[upgrade.release].version->to_string());
     return versions;
 }
 
 std::map<std::string, Reason> reasons(const std::vector<Release>& all, const Plan& plan) {
     std::map<std::string, Reason> found;
-    for (const OtherUpgrade& other : plan.other) found[all[other.release].version->to_string()] = other.reason;
+    for (const OtherUpgrade& other : plan.other)
+        found[all[other.release].version->to_string()] = other.reason;
     return found;
 }
 
@@ -105,7 +109,8 @@ TEST_CASE("latest and stable leave pre-releases out, preview takes them") {
 TEST_CASE("a malformed release fails the plan only when it would be due") {
     auto all = releases({"0.0.61", "0.0.62"});
     all[0].problem = "it has no checksums";
-    CHECK_THROWS_WITH(make_plan(all, facts("0.0.60", ""), options()), Catch::Contains("0.0.61") && Catch::Contains("no checksums"));
+    CHECK_THROWS_WITH(make_plan(all, facts("0.0.60", ""), options()),
+                      Catch::Contains("0.0.61") && Catch::Contains("no checksums"));
     const Plan plan = make_plan(all, facts("0.0.61", ""), options());
     CHECK(due(all, plan) == Versions{"0.0.62"});
     CHECK(plan.warnings.size() == 1);
@@ -114,7 +119,8 @@ TEST_CASE("a malformed release fails the plan only when it would be due") {
 TEST_CASE("a due upgrade without a build, and two releases of one version, fail the plan") {
     auto all = releases({"0.0.61"});
     all[0].has_build = false;
-    CHECK_THROWS_WITH(make_plan(all, facts("0.0.60", ""), options()), Catch::Contains("no build for Linux_amd64"));
+    CHECK_THROWS_WITH(make_plan(all, facts("0.0.60", ""), options()),
+                      Catch::Contains("no build for Linux_amd64"));
     auto twice = releases({"0.0.61", "0.0.61"});
     twice[1].tag = "v0.0.61";
     CHECK_THROWS_WITH(make_plan(twice, facts("0.0.60", ""), options()), Catch::Contains("several"));

@@ -32,7 +32,9 @@ std::string tar(const std::vector<TarEntry>& entries) {
     std::string bytes;
     for (const TarEntry& entry : entries) {
         std::string header(512, '\0');
-        const auto put = [&](std::size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+        const auto put = [&](std::size_t at, const std::string& text) {
+            header.replace(at, text.size(), text);
+        };
         char size[13];
         std::snprintf(size, sizeof(size), "%011zo", entry.content.size());
         put(0, entry.name);
@@ -41,7 +43,10 @@ std::string tar(const std::vector<TarEntry>& entries) {
         put(116, "0000000");
         put(124, size);
         put(136, "00000000000");
-        put(156, entry.type == AE_IFDIR ? "5" : entry.type == AE_IFLNK ? "2" : !entry.link.empty() ? "1" : "0");
+        put(156, entry.type == AE_IFDIR   ? "5"
+                 : entry.type == AE_IFLNK ? "2"
+                 : !entry.link.empty()    ? "1"
+                                          : "0");
         put(157, entry.link);
         put(257, std::string("ustar\0", 6) + "00");
         put(148, "        ");
@@ -69,7 +74,8 @@ TEST_CASE("checksums are read strictly") {
         {k_hex + "  a\x1b\n", "plain file name"},
         {"<html>\n", "line 1"},
     }));
-    CHECK_THROWS_WITH(parse_checksums(text, "checksums"), Catch::Contains("checksums") && Catch::Contains(reason));
+    CHECK_THROWS_WITH(parse_checksums(text, "checksums"),
+                      Catch::Contains("checksums") && Catch::Contains(reason));
 }
 
 TEST_CASE("an archive with the one expected file is read, and made again the same") {
@@ -98,22 +104,26 @@ TEST_CASE("hostile archives are refused by what is wrong with them") {
 TEST_CASE("forge replies are read, and broken ones refused") {
     const std::string good = R"([{"tag_name":"0.0.1","prerelease":true,"body":"notes","assets":[
         {"id":1,"name":"a","url":"https://api/repos/o/r/releases/assets/1","browser_download_url":"https://h/a","size":3,
-         "state":"uploaded","digest":"sha256:)" + k_hex + R"("}]},
+         "state":"uploaded","digest":"sha256:)" +
+                             k_hex + R"("}]},
         {"tag_name":"0.0.2","draft":true,"assets":[{"name":"b","browser_download_url":"https://h/b"}]}])";
     const auto releases = parse_forge_releases(good, "reply");
     CHECK(releases.at(0).assets.at(0).url == "https://api/repos/o/r/releases/assets/1");
     CHECK(releases.at(0).assets.at(0).digest->to_string() == k_hex);
     CHECK(releases.at(1).draft);
     CHECK(releases.at(1).assets.at(0).url == "https://h/b");
-    for (const char* bad : {"{}", "[1]", "[{}]", "<html>", R"([{"tag_name":5}])", R"([{"tag_name":"a","assets":{}}])",
-                            R"([{"tag_name":"a","assets":[{"name":"x","browser_download_url":"u","digest":"md5:1"}]}])"}) {
+    for (
+        const char* bad :
+        {"{}", "[1]", "[{}]", "<html>", R"([{"tag_name":5}])", R"([{"tag_name":"a","assets":{}}])",
+         R"([{"tag_name":"a","assets":[{"name":"x","browser_download_url":"u","digest":"md5:1"}]}])"}) {
         CAPTURE(bad);
         CHECK_THROWS_WITH(parse_forge_releases(bad, "the reply"), Catch::Contains("the reply"));
     }
 }
 
 TEST_CASE("the next page is the Link header's") {
-    CHECK(next_page(R"(<https://a/x?page=1>; rel="prev", <https://a/x?page=3>; rel="next")") == "https://a/x?page=3");
+    CHECK(next_page(R"(<https://a/x?page=1>; rel="prev", <https://a/x?page=3>; rel="next")") ==
+          "https://a/x?page=3");
     CHECK(next_page(R"(<https://a/x?page=1>; rel="last")").empty());
     CHECK(next_page("garbage").empty());
 }
@@ -142,16 +152,19 @@ TEST_CASE("what is tried again, and after how long") {
     CHECK_FALSE(retry_delay_ms(reply(404), 1, 0));
     CHECK_FALSE(retry_delay_ms(reply(403), 1, 0));
     CHECK(retry_delay_ms(reply(429, {{"retry-after", "2"}}), 1, 0) == 2000);
-    CHECK(retry_delay_ms(reply(403, {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "110"}}), 1, 100) == 11000);
-    CHECK_FALSE(retry_delay_ms(reply(403, {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "9999"}}), 1, 100));
+    CHECK(retry_delay_ms(reply(403, {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "110"}}),
+                         1, 100) == 11000);
+    CHECK_FALSE(retry_delay_ms(
+        reply(403, {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "9999"}}), 1, 100));
     CHECK(retry_delay_ms(reply(429), 1, 0) == 60000);
 }
 
 TEST_CASE("an index reads back, and a damaged or foreign one is no index") {
     const TemporaryFolder folder("index-test");
     const auto file = folder.path() / "i";
-    ReleaseIndex::save(file, "key", "header", {{"0.0.1+a", "", "detail", Digest::parse(k_hex), false, true},
-                                               {"nightly", "bad", "", std::nullopt, false, false}});
+    ReleaseIndex::save(file, "key", "header",
+                       {{"0.0.1+a", "", "detail", Digest::parse(k_hex), false, true},
+                        {"nightly", "bad", "", std::nullopt, false, false}});
     const auto index = ReleaseIndex::load(file, "key");
     REQUIRE(index);
     CHECK(index->header() == "header");

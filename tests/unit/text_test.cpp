@@ -19,10 +19,13 @@ TEST_CASE("what a plugin prints cannot move the cursor or break a document") {
     CHECK(sanitize("\xed\xa0\x80").find("\xEF\xBF\xBD") == 0);
 }
 
-TEST_CASE("times are UTC, RFC 3339") { CHECK(format_time(std::chrono::milliseconds(1'767'225'600'123)) == "2026-01-01T00:00:00.123Z"); }
+TEST_CASE("times are UTC, RFC 3339") {
+    CHECK(format_time(std::chrono::milliseconds(1'767'225'600'123)) == "2026-01-01T00:00:00.123Z");
+}
 
 TEST_CASE("SHA-256 of a known text") {
-    CHECK(sha256("abc").to_string() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK(sha256("abc").to_string() ==
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST_CASE("a changed line is shown with three lines of context") {
@@ -32,7 +35,8 @@ TEST_CASE("a changed line is shown with three lines of context") {
           "--- a/f\n+++ b/f\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n");
     CHECK(unified_diff("f", before, before).empty());
     CHECK(unified_diff("f", std::nullopt, "x\n") == "--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n");
-    CHECK(unified_diff("f", "x", std::nullopt) == "--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n\\ No newline at end of file\n");
+    CHECK(unified_diff("f", "x", std::nullopt) ==
+          "--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n\\ No newline at end of file\n");
 }
 
 TEST_CASE("patch makes the new file of the old one and the diff, for random edits") {

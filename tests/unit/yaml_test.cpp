@@ -52,19 +52,27 @@ TEST_CASE("values are found by keys, indexes and matches") {
     CHECK(yaml_get(k_deployment, "{kind=Service}.metadata.name") == "web");
     CHECK_FALSE(yaml_get(k_deployment, "spec.absent"));
     CHECK_FALSE(yaml_get(k_deployment, "spec.template.spec.nothing"));
-    CHECK_THROWS_WITH(yaml_get(k_deployment, "metadata.name"), Catch::Contains("several documents"));
-    CHECK_THROWS_WITH(yaml_get(k_deployment, "spec.template"), Catch::Contains("not a single value"));
+    CHECK_THROWS_WITH(yaml_get(k_deployment, "metadata.name"),
+                      Catch::Contains("several documents"));
+    CHECK_THROWS_WITH(yaml_get(k_deployment, "spec.template"),
+                      Catch::Contains("not a single value"));
     CHECK_THROWS_WITH(yaml_get("a: [b", "a"), Catch::Contains("line 1"));
-    for (const char* bad : {"", ".", "a.", "a[", "a[x]", "{a=b", "a..b"}) CHECK_THROWS_AS(yaml_get("a: 1", bad), Refusal);
+    for (const char* bad : {"", ".", "a.", "a[", "a[x]", "{a=b", "a..b"})
+        CHECK_THROWS_AS(yaml_get("a: 1", bad), Refusal);
 }
 
 TEST_CASE("setting a value keeps every other byte, comments and quotes included") {
-    CHECK(yaml_set(k_deployment, "spec.template.spec.containers[name=web].image", "nginx:2.0") == with("nginx:1.0", "nginx:2.0"));
-    CHECK(yaml_set(k_deployment, "spec.template.spec.containers[name=sidecar].image", "envoy:3") == with("\"envoy:2\"", "\"envoy:3\""));
+    CHECK(yaml_set(k_deployment, "spec.template.spec.containers[name=web].image", "nginx:2.0") ==
+          with("nginx:1.0", "nginx:2.0"));
+    CHECK(yaml_set(k_deployment, "spec.template.spec.containers[name=sidecar].image", "envoy:3") ==
+          with("\"envoy:2\"", "\"envoy:3\""));
     CHECK(yaml_set(k_deployment, "spec.replicas", "3") == with("replicas: 2 ", "replicas: 3 "));
-    CHECK(yaml_set(k_deployment, "metadata.annotations.\"example.com/a.b\"", "it isn't") == with("'it''s'", "'it isn''t'"));
-    CHECK(yaml_set(k_deployment, "spec.template.spec.containers[0].args[1]", "c") == with("\"b\"", "\"c\""));
-    CHECK(yaml_set(k_deployment, "spec.template.spec.nothing", "x") == with("nothing:", "nothing: x"));
+    CHECK(yaml_set(k_deployment, "metadata.annotations.\"example.com/a.b\"", "it isn't") ==
+          with("'it''s'", "'it isn''t'"));
+    CHECK(yaml_set(k_deployment, "spec.template.spec.containers[0].args[1]", "c") ==
+          with("\"b\"", "\"c\""));
+    CHECK(yaml_set(k_deployment, "spec.template.spec.nothing", "x") ==
+          with("nothing:", "nothing: x"));
     CHECK(yaml_set(k_deployment, "spec.replicas", "2") == k_deployment);
 }
 
@@ -78,7 +86,8 @@ TEST_CASE("a value that would read as something else is quoted") {
 
 TEST_CASE("a missing last key and a new list item are added at the end of what holds them") {
     CHECK(yaml_set("a:\n  b: 1\n# c\nd: 2\n", "a.x", "3") == "a:\n  b: 1\n  x: 3\n# c\nd: 2\n");
-    CHECK(yaml_set("a:\n  b: |\n    text\nd: 2\n", "a.x", "3") == "a:\n  b: |\n    text\n  x: 3\nd: 2\n");
+    CHECK(yaml_set("a:\n  b: |\n    text\nd: 2\n", "a.x", "3") ==
+          "a:\n  b: |\n    text\n  x: 3\nd: 2\n");
     CHECK(yaml_set("l:\n  - one   # first\n", "l[+]", "two") == "l:\n  - one   # first\n  - two\n");
     CHECK(yaml_set("l:\n- one\nm: 1", "l[+]", "two") == "l:\n- one\n- two\nm: 1");
     CHECK_THROWS_AS(yaml_set("a: {b: 1}\n", "a.x", "3"), Refusal);
@@ -86,7 +95,8 @@ TEST_CASE("a missing last key and a new list item are added at the end of what h
 }
 
 TEST_CASE("removing takes the entry's own lines and no others") {
-    CHECK(yaml_remove("l:\n  - one\n  - two   # gone\n  - three\n", "l[=two]") == "l:\n  - one\n  - three\n");
+    CHECK(yaml_remove("l:\n  - one\n  - two   # gone\n  - three\n", "l[=two]") ==
+          "l:\n  - one\n  - three\n");
     CHECK(yaml_remove("a: 1\nb:\n  c: 2\n  d: 3\ne: 4\n", "b") == "a: 1\ne: 4\n");
     CHECK_THROWS_AS(yaml_remove("l:\n  - one\n", "l[=two]"), Refusal);
     CHECK_THROWS_AS(yaml_remove("a: {b: 1, c: 2}\n", "a.b"), Refusal);

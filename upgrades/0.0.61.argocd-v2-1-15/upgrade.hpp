@@ -18,7 +18,9 @@ struct BumpArgoCd final : upgrade::Upgrade {
     void preflight(upgrade::Context& context) override {
         const auto image = context.yaml(folder(context) + "/server.yaml").get(image_of("server"));
         if (image == k_new) throw upgrade::NothingToDo("Argo CD is already at v2.1.15");
-        if (image != k_old) throw upgrade::Blocked("expected Argo CD v2.1.7, found " + image, "bring Argo CD to v2.1.7 first");
+        if (image != k_old)
+            throw upgrade::Blocked("expected Argo CD v2.1.7, found " + image,
+                                   "bring Argo CD to v2.1.7 first");
     }
 
     void apply(upgrade::Context& context) override {
@@ -28,5 +30,7 @@ struct BumpArgoCd final : upgrade::Upgrade {
         });
     }
 
-    void verify(upgrade::Context& context) override { context.kubectl().kustomize(folder(context)); }
+    void verify(upgrade::Context& context) override {
+        context.kubectl().kustomize(folder(context));
+    }
 };

@@ -22,7 +22,8 @@ TEST_CASE("the Argo CD bump changes the two images and no other byte") {
     auto expected = harness.snapshot();
     for (auto& [path, content] : expected) {
         const std::size_t at = content.find("argocd:v2.1.7 ");
-        if (path.find("/demo/argocd/") != std::string::npos && at != std::string::npos) content.replace(at + 7, 6, "v2.1.15");
+        if (path.find("/demo/argocd/") != std::string::npos && at != std::string::npos)
+            content.replace(at + 7, 6, "v2.1.15");
     }
     REQUIRE(harness.apply<BumpArgoCd>().ok());
     CHECK(harness.snapshot() == expected);
@@ -36,7 +37,8 @@ TEST_CASE("the Argo CD bump's simulation shows the change and makes none") {
     const auto result = harness.simulate<BumpArgoCd>();
     REQUIRE(result.ok());
     CHECK(result.changes.size() == 2);
-    CHECK(result.changes.at(k_server).content->find("v2.1.15   # see docs/argocd.md") != std::string::npos);
+    CHECK(result.changes.at(k_server).content->find("v2.1.15   # see docs/argocd.md") !=
+          std::string::npos);
     CHECK(harness.snapshot() == before);
 }
 

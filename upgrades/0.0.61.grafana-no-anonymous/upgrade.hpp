@@ -13,15 +13,19 @@ struct CloseGrafana final : upgrade::Upgrade {
     }
 
     void preflight(upgrade::Context& context) override {
-        if (context.yaml(folder(context) + "/deployment.yaml").find(k_switch).value_or("false") == "false") {
+        if (context.yaml(folder(context) + "/deployment.yaml").find(k_switch).value_or("false") ==
+            "false") {
             throw upgrade::NothingToDo("anonymous access is off already");
         }
     }
 
     void apply(upgrade::Context& context) override {
-        context.step("close", "turn anonymous access to Grafana off",
-                     [&] { context.yaml(folder(context) + "/deployment.yaml").set(k_switch, "false"); });
+        context.step("close", "turn anonymous access to Grafana off", [&] {
+            context.yaml(folder(context) + "/deployment.yaml").set(k_switch, "false");
+        });
     }
 
-    void verify(upgrade::Context& context) override { context.kubectl().kustomize(folder(context)); }
+    void verify(upgrade::Context& context) override {
+        context.kubectl().kustomize(folder(context));
+    }
 };

@@ -10,10 +10,12 @@ struct PersistLoki final : upgrade::Upgrade {
     }
 
     void preflight(upgrade::Context& context) override {
-        const auto enabled = context.yaml(folder(context) + "/values.yaml").find("persistence.enabled");
+        const auto enabled =
+            context.yaml(folder(context) + "/values.yaml").find("persistence.enabled");
         if (!enabled) {
-            throw upgrade::Blocked("Loki's values.yaml says nothing about persistence",
-                                   "add 'persistence: {enabled: false}' to it, on lines of its own");
+            throw upgrade::Blocked(
+                "Loki's values.yaml says nothing about persistence",
+                "add 'persistence: {enabled: false}' to it, on lines of its own");
         }
         if (*enabled == "true") throw upgrade::NothingToDo("Loki's storage is persistent already");
     }
@@ -29,12 +31,15 @@ struct PersistLoki final : upgrade::Upgrade {
             values.set("config.table_manager.retention_period", "336h");
             context.files().write(loki + "/volume.yaml", claim(size));
             const auto kustomization = context.yaml(loki + "/kustomization.yaml");
-            if (!kustomization.find("resources[=volume.yaml]")) kustomization.set("resources[+]", "volume.yaml");
+            if (!kustomization.find("resources[=volume.yaml]"))
+                kustomization.set("resources[+]", "volume.yaml");
             context.yaml(loki + "/statefulset.yaml")
-                .set("spec.template.spec.volumes[name=storage].persistentVolumeClaim.claimName", "loki");
+                .set("spec.template.spec.volumes[name=storage].persistentVolumeClaim.claimName",
+                     "loki");
         });
         context.step("render", "render Loki's manifests for Argo CD", [&] {
-            context.exec().change({"kubectl", "kustomize", loki, "--output", loki + "/rendered.yaml"});
+            context.exec().change(
+                {"kubectl", "kustomize", loki, "--output", loki + "/rendered.yaml"});
         });
     }
 
@@ -56,6 +61,7 @@ struct PersistLoki final : upgrade::Upgrade {
                "spec:\n"
                "  accessModes: [ReadWriteOnce]\n"
                "  resources:\n"
-               "    requests: {storage: " + size + "}\n";
+               "    requests: {storage: " +
+               size + "}\n";
     }
 };

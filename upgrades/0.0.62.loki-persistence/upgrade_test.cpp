@@ -32,11 +32,16 @@ TEST_CASE("Loki persistence changes values, kustomization and workload, comments
           "  table_manager:\n"
           "    retention_deletes_enabled: true   # nothing to delete while nothing is kept\n"
           "    retention_period: 336h\n");
-    CHECK(harness.read(folder + "/kustomization.yaml").find("  - service.yaml\n  - volume.yaml\n") != std::string::npos);
-    CHECK(harness.read(folder + "/statefulset.yaml").find("claimName: loki   # lost") != std::string::npos);
+    CHECK(
+        harness.read(folder + "/kustomization.yaml").find("  - service.yaml\n  - volume.yaml\n") !=
+        std::string::npos);
+    CHECK(harness.read(folder + "/statefulset.yaml").find("claimName: loki   # lost") !=
+          std::string::npos);
     CHECK(harness.read(folder + "/volume.yaml").find("storage: 20Gi") != std::string::npos);
-    CHECK(harness.calls("kubectl") ==
-          std::vector<std::string>{"kustomize infrastructure/demo/loki --output infrastructure/demo/loki/rendered.yaml"});
+    CHECK(
+        harness.calls("kubectl") ==
+        std::vector<std::string>{
+            "kustomize infrastructure/demo/loki --output infrastructure/demo/loki/rendered.yaml"});
     CHECK(harness.preflight<PersistLoki>().nothing_to_do());
 }
 

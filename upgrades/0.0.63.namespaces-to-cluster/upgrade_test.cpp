@@ -27,7 +27,8 @@ TEST_CASE("namespaces move to the cluster folder, and the other environment stay
     for (const std::string application : {"webshop", "payments"}) {
         const std::string folder = "infrastructure/demo/applications/" + application;
         CHECK_FALSE(harness.exists(folder + "/namespace.yaml"));
-        CHECK(after.at("infrastructure/demo/cluster/namespaces/" + application + ".yaml") == before.at(folder + "/namespace.yaml"));
+        CHECK(after.at("infrastructure/demo/cluster/namespaces/" + application + ".yaml") ==
+              before.at(folder + "/namespace.yaml"));
         CHECK(after.at(folder + "/kustomization.yaml").find("namespace.yaml") == std::string::npos);
     }
     CHECK(after.at("infrastructure/demo/cluster/kustomization.yaml") ==

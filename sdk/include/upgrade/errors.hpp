@@ -20,7 +20,8 @@ class Blocked : public std::runtime_error {
     std::string m_remedy;
 };
 
-/// preflight: everything is already as this upgrade would make it; it is recorded as done. Since 1.0.
+/// preflight: everything is already as this upgrade would make it; it is recorded as done.
+/// Since 1.0.
 class NothingToDo : public std::runtime_error {
  public:
     using std::runtime_error::runtime_error;
@@ -41,7 +42,8 @@ class Cancelled : public std::runtime_error {
 /// A service refused or failed; the message says which and why. Since 1.0.
 class ServiceError : public std::runtime_error {
  public:
-    ServiceError(std::int32_t status, const std::string& message) : std::runtime_error(message), m_status(status) {}
+    ServiceError(std::int32_t status, const std::string& message)
+        : std::runtime_error(message), m_status(status) {}
     /// One of the UPGRADE_* codes of abi.h.
     std::int32_t status() const { return m_status; }
 

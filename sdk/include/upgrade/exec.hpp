@@ -24,14 +24,15 @@ class Exec {
  public:
     explicit Exec(const detail::Services& services) : m_services(services) {}
 
-    /// Runs a program that only reads, in every phase and in a simulation too. `timeout` 0: the upgrade's own limit.
+    /// Runs a program that only reads, in every phase and in a simulation too. `timeout` 0: the
+    /// upgrade's own limit.
     CommandResult query(const std::vector<std::string>& arguments, std::string_view input = {},
                         std::chrono::milliseconds timeout = {}) const {
         return run(UPGRADE_EXEC_QUERY, arguments, input, timeout);
     }
 
-    /// Runs a program that changes something, and throws ServiceError unless it exits with 0. In a simulation it is
-    /// shown instead, and counts as successful without output.
+    /// Runs a program that changes something, and throws ServiceError unless it exits with 0. In a
+    /// simulation it is shown instead, and counts as successful without output.
     CommandResult change(const std::vector<std::string>& arguments, std::string_view input = {},
                          std::chrono::milliseconds timeout = {}) const {
         CommandResult result = run(UPGRADE_EXEC_CHANGE, arguments, input, timeout);
@@ -47,16 +48,18 @@ class Exec {
     }
 
  private:
-    [[noreturn]] static void fail(const std::vector<std::string>& arguments, const CommandResult& result) {
-        throw ServiceError(UPGRADE_FAILED, shown(arguments) + " exited with " + std::to_string(result.exit_status));
+    [[noreturn]] static void fail(const std::vector<std::string>& arguments,
+                                  const CommandResult& result) {
+        throw ServiceError(UPGRADE_FAILED,
+                           shown(arguments) + " exited with " + std::to_string(result.exit_status));
     }
     static std::string shown(const std::vector<std::string>& arguments) {
         std::string line;
         for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
         return line;
     }
-    CommandResult run(std::int32_t kind, const std::vector<std::string>& arguments, std::string_view input,
-                      std::chrono::milliseconds timeout) const {
+    CommandResult run(std::int32_t kind, const std::vector<std::string>& arguments,
+                      std::string_view input, std::chrono::milliseconds timeout) const {
         std::vector<upgrade_string> views;
         for (const std::string& argument : arguments) views.push_back(detail::to_abi(argument));
         upgrade_command command{};
@@ -70,42 +73,52 @@ class Exec {
         detail::Collector output;
         CommandResult result;
         const auto& service = detail::Services::need(m_services.exec, UPGRADE_SERVICE_EXEC);
-        detail::check(service.run(m_services.context(), &command, output.sink(), &result.exit_status),
-                      "run " + shown(arguments));
+        detail::check(
+            service.run(m_services.context(), &command, output.sink(), &result.exit_status),
+            "run " + shown(arguments));
         for (const std::string& piece : output.results()) result.output += piece;
         return result;
     }
     const detail::Services& m_services;
 };
 
-/// kubectl, against the cluster that the run's environment points to. Needs `kubectl` among the manifest's commands.
-/// Since 1.0.
+/// kubectl, against the cluster that the run's environment points to. Needs `kubectl` among the
+/// manifest's commands. Since 1.0.
 class Kubectl {
  public:
     explicit Kubectl(const detail::Services& services) : m_exec(services) {}
 
     /// What `kubectl kustomize FOLDER` prints. Throws ServiceError when the folder does not build.
-    std::string kustomize(const std::string& folder) const { return m_exec.read({"kubectl", "kustomize", folder}); }
+    std::string kustomize(const std::string& folder) const {
+        return m_exec.read({"kubectl", "kustomize", folder});
+    }
 
     /// Whether the object is there, e.g. exists("deployment/argocd-server", "argocd").
     bool exists(const std::string& object, const std::string& name_space) const {
-        return !m_exec.read({"kubectl", "get", object, "--namespace", name_space, "--ignore-not-found", "--output=name"})
+        return !m_exec
+                    .read({"kubectl", "get", object, "--namespace", name_space,
+                           "--ignore-not-found", "--output=name"})
                     .empty();
     }
 
     /// The image of one container of a workload.
-    std::string image(const std::string& object, const std::string& container, const std::string& name_space) const {
+    std::string image(const std::string& object, const std::string& container,
+                      const std::string& name_space) const {
         return m_exec.read({"kubectl", "get", object, "--namespace", name_space,
-                            "--output=jsonpath={.spec.template.spec.containers[?(@.name==\"" + container + "\")].image}"});
+                            "--output=jsonpath={.spec.template.spec.containers[?(@.name==\"" +
+                                container + "\")].image}"});
     }
 
     /// Applies a JSON Patch (RFC 6902).
-    void patch(const std::string& object, const std::string& name_space, const std::string& json_patch) const {
-        m_exec.change({"kubectl", "patch", object, "--namespace", name_space, "--type=json", "--patch", json_patch});
+    void patch(const std::string& object, const std::string& name_space,
+               const std::string& json_patch) const {
+        m_exec.change({"kubectl", "patch", object, "--namespace", name_space, "--type=json",
+                       "--patch", json_patch});
     }
 
     /// Restarts a workload and waits until it is rolled out.
-    void restart(const std::string& object, const std::string& name_space, std::chrono::seconds timeout) const {
+    void restart(const std::string& object, const std::string& name_space,
+                 std::chrono::seconds timeout) const {
         m_exec.change({"kubectl", "rollout", "restart", object, "--namespace", name_space});
         m_exec.change({"kubectl", "rollout", "status", object, "--namespace", name_space,
                        "--timeout=" + std::to_string(timeout.count()) + "s"});

@@ -11,8 +11,9 @@
 
 namespace upgrade {
 
-/// Files below the repository directory. Paths are relative to it. In a simulation nothing reaches the disk; for real,
-/// what a step wrote is made visible all at once when the step is finished. Since 1.0.
+/// Files below the repository directory. Paths are relative to it. In a simulation nothing reaches
+/// the disk; for real, what a step wrote is made visible all at once when the step is finished.
+/// Since 1.0.
 class Files {
  public:
     explicit Files(const detail::Services& services) : m_services(services) {}
@@ -30,10 +31,12 @@ class Files {
         return content.first();
     }
 
-    /// Replaces or makes the file, and the folders above it. The mode of a file that was there is kept.
+    /// Replaces or makes the file, and the folders above it. The mode of a file that was there is
+    /// kept.
     void write(std::string_view path, std::string_view content) const {
-        detail::check(service().write(m_services.context(), detail::to_abi(path), detail::to_abi(content)),
-                      "write " + std::string(path));
+        detail::check(
+            service().write(m_services.context(), detail::to_abi(path), detail::to_abi(content)),
+            "write " + std::string(path));
     }
 
     /// Reads, lets `change` make new text of it, and writes that when it differs.
@@ -46,16 +49,19 @@ class Files {
 
     /// Removes the file. Throws ServiceError when there is none.
     void remove(std::string_view path) const {
-        detail::check(service().remove(m_services.context(), detail::to_abi(path)), "remove " + std::string(path));
+        detail::check(service().remove(m_services.context(), detail::to_abi(path)),
+                      "remove " + std::string(path));
     }
 
     /// Moves one file. Throws ServiceError when there is none, or when `to` is taken.
     void move(std::string_view from, std::string_view to) const {
-        detail::check(service().move(m_services.context(), detail::to_abi(from), detail::to_abi(to)),
-                      "move " + std::string(from) + " to " + std::string(to));
+        detail::check(
+            service().move(m_services.context(), detail::to_abi(from), detail::to_abi(to)),
+            "move " + std::string(from) + " to " + std::string(to));
     }
 
-    /// Every file whose path matches, sorted: '*' and '?' within one folder, '**' over any number of folders.
+    /// Every file whose path matches, sorted: '*' and '?' within one folder, '**' over any number
+    /// of folders.
     std::vector<std::string> glob(std::string_view pattern) const {
         detail::Collector paths;
         detail::check(service().glob(m_services.context(), detail::to_abi(pattern), paths.sink()),
@@ -69,22 +75,25 @@ class Files {
     }
     std::int32_t kind(std::string_view path) const {
         std::int32_t kind = UPGRADE_FILE_NONE;
-        detail::check(service().kind(m_services.context(), detail::to_abi(path), &kind), "look at " + std::string(path));
+        detail::check(service().kind(m_services.context(), detail::to_abi(path), &kind),
+                      "look at " + std::string(path));
         return kind;
     }
     const detail::Services& m_services;
 };
 
-/// One YAML file. Each change keeps every other byte, comments included. Selectors: see abi.h, UPGRADE_SERVICE_YAML.
-/// Since 1.0.
+/// One YAML file. Each change keeps every other byte, comments included. Selectors: see abi.h,
+/// UPGRADE_SERVICE_YAML. Since 1.0.
 class YamlFile {
  public:
-    YamlFile(const detail::Services& services, std::string_view path) : m_services(services), m_path(path) {}
+    YamlFile(const detail::Services& services, std::string_view path)
+        : m_services(services), m_path(path) {}
 
     /// The scalar at `selector`. Throws ServiceError when there is none.
     std::string get(std::string_view selector) const {
         auto value = find(selector);
-        if (!value) throw ServiceError(UPGRADE_NOT_FOUND, m_path + ": nothing at " + std::string(selector));
+        if (!value)
+            throw ServiceError(UPGRADE_NOT_FOUND, m_path + ": nothing at " + std::string(selector));
         return *value;
     }
 
@@ -92,8 +101,8 @@ class YamlFile {
     std::optional<std::string> find(std::string_view selector) const {
         const std::string text = Files(m_services).read(m_path);
         detail::Collector value;
-        const std::int32_t status = service().get(m_services.context(), detail::to_abi(text), detail::to_abi(selector),
-                                                  value.sink());
+        const std::int32_t status = service().get(m_services.context(), detail::to_abi(text),
+                                                  detail::to_abi(selector), value.sink());
         if (status == UPGRADE_NOT_FOUND) return std::nullopt;
         detail::check(status, m_path + ": get " + std::string(selector));
         return value.first();
@@ -103,9 +112,10 @@ class YamlFile {
     void set(std::string_view selector, std::string_view value) const {
         Files(m_services).edit(m_path, [&](const std::string& text) {
             detail::Collector changed;
-            detail::check(service().set(m_services.context(), detail::to_abi(text), detail::to_abi(selector),
-                                        detail::to_abi(value), changed.sink()),
-                          m_path + ": set " + std::string(selector));
+            detail::check(
+                service().set(m_services.context(), detail::to_abi(text), detail::to_abi(selector),
+                              detail::to_abi(value), changed.sink()),
+                m_path + ": set " + std::string(selector));
             return changed.first();
         });
     }

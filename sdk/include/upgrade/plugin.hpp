@@ -10,12 +10,14 @@
 
 namespace upgrade {
 
-/// An upgrade. Override apply, and of the others what is needed. Throwing is how a phase fails. Since 1.0.
+/// An upgrade. Override apply, and of the others what is needed. Throwing is how a phase fails.
+/// Since 1.0.
 class Upgrade {
  public:
     virtual ~Upgrade() = default;
 
-    /// Can it run here at all? Throw Blocked with a reason that a person can act on, or NothingToDo. Changes nothing.
+    /// Can it run here at all? Throw Blocked with a reason that a person can act on, or
+    /// NothingToDo. Changes nothing.
     virtual void preflight(Context& context) { (void)context; }
 
     /// The work, written once for the simulation and the real run.
@@ -24,8 +26,8 @@ class Upgrade {
     /// Did it work? Runs after apply, and again later. Throw when not. Changes nothing.
     virtual void verify(Context& context) { (void)context; }
 
-    /// Undo what the host cannot: by default the undo of every finished step, newest first. Files are restored by the
-    /// host afterwards.
+    /// Undo what the host cannot: by default the undo of every finished step, newest first. Files
+    /// are restored by the host afterwards.
     virtual void rollback(Context& context) {
         apply(context);
         context.undo_steps();
@@ -80,7 +82,8 @@ class Plugin {
         }
     }
 
-    std::int32_t report(std::int32_t status, std::string_view message, std::string_view remedy = {}) const noexcept {
+    std::int32_t report(std::int32_t status, std::string_view message,
+                        std::string_view remedy = {}) const noexcept {
         const Services& services = m_context.services();
         if (services.error != nullptr) {
             services.error->report(services.context(), to_abi(message), to_abi(remedy));
@@ -89,9 +92,9 @@ class Plugin {
     }
 
     static const void* get_extension(void*, upgrade_string id) noexcept {
-        static const upgrade_rollback rollback = {sizeof(upgrade_rollback), UPGRADE_ABI_MINOR, [](void* self) noexcept {
-                                                      return guard(self, &Type::rollback);
-                                                  }};
+        static const upgrade_rollback rollback = {
+            sizeof(upgrade_rollback), UPGRADE_ABI_MINOR,
+            [](void* self) noexcept { return guard(self, &Type::rollback); }};
         return from_abi(id) == UPGRADE_EXTENSION_ROLLBACK ? &rollback : nullptr;
     }
 
@@ -105,14 +108,15 @@ class Plugin {
 
 #define UPGRADE_EXPORT extern "C" __attribute__((visibility("default")))
 
-/// Makes `Type`, a default-constructible class derived from upgrade::Upgrade, the upgrade of this library.
-#define UPGRADE_PLUGIN(Type)                                                                               \
-    UPGRADE_EXPORT const upgrade_plugin* upgrade_entry_v1(const upgrade_host* host) {                      \
-        if (host == nullptr || host->size < sizeof(upgrade_host)) return nullptr;                          \
-        try {                                                                                              \
-            static upgrade::detail::Plugin<Type> plugin(*host);                                            \
-            return plugin.abi();                                                                           \
-        } catch (...) {                                                                                    \
-            return nullptr;                                                                                \
-        }                                                                                                  \
+/// Makes `Type`, a default-constructible class derived from upgrade::Upgrade, the upgrade of this
+/// library.
+#define UPGRADE_PLUGIN(Type)                                                          \
+    UPGRADE_EXPORT const upgrade_plugin* upgrade_entry_v1(const upgrade_host* host) { \
+        if (host == nullptr || host->size < sizeof(upgrade_host)) return nullptr;     \
+        try {                                                                         \
+            static upgrade::detail::Plugin<Type> plugin(*host);                       \
+            return plugin.abi();                                                      \
+        } catch (...) {                                                               \
+            return nullptr;                                                           \
+        }                                                                             \
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's services, looked up once each and called with C++ types. Used by the other headers; authors use Context.
+// The host's services, looked up once each and called with C++ types. Used by the other headers;
+// authors use Context.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,9 @@
 
 namespace upgrade::detail {
 
-inline upgrade_string to_abi(std::string_view text) { return {text.data(), text.size()}; }
+inline upgrade_string to_abi(std::string_view text) {
+    return {text.data(), text.size()};
+}
 inline std::string_view from_abi(upgrade_string text) {
     return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size);
 }
@@ -59,7 +62,8 @@ class Services {
     template <typename Service>
     static const Service& need(const Service* service, const char* id) {
         if (service == nullptr) {
-            throw ServiceError(UPGRADE_NOT_FOUND, std::string("this runner has no service ") + id + "; use a newer one");
+            throw ServiceError(UPGRADE_NOT_FOUND, std::string("this runner has no service ") + id +
+                                                      "; use a newer one");
         }
         return *service;
     }
@@ -80,14 +84,16 @@ class Services {
  private:
     template <typename Service>
     void find(const Service*& service, std::string_view id) {
-        const auto* found = static_cast<const Service*>(m_host.get_service(m_host.context, to_abi(id)));
+        const auto* found =
+            static_cast<const Service*>(m_host.get_service(m_host.context, to_abi(id)));
         if (found != nullptr && found->size >= sizeof(Service)) service = found;
     }
 
     const upgrade_host& m_host;
 };
 
-/// Throws ServiceError for anything but UPGRADE_OK; the host has already written the particulars to its message.
+/// Throws ServiceError for anything but UPGRADE_OK; the host has already written the particulars to
+/// its message.
 inline void check(std::int32_t status, const std::string& operation) {
     if (status == UPGRADE_OK) return;
     if (status == UPGRADE_CANCELLED) throw Cancelled("the run is being cancelled");
