@@ -12,6 +12,8 @@ namespace upgrade::services {
 namespace {
 
 constexpr std::size_t k_max_depth = 100;
+constexpr std::size_t k_max_documents =
+    10'000;  // on some broken texts yaml-cpp finds them without end
 
 /// Builds the tree from the parser's events.
 class TreeBuilder final : public YAML::EventHandler {
@@ -105,11 +107,17 @@ bool same_meaning(const YamlNode& a, const YamlNode& b) {
 }
 
 std::vector<YamlNode> parse_yaml(std::string_view text) {
+    // yaml-cpp would take such bytes for UTF-16, and never come to an end on some of them.
+    if (text.find_first_of(std::string_view("\0\xFE\xFF", 3)) != std::string_view::npos) {
+        throw Refusal(UPGRADE_INVALID, "not valid YAML: it holds bytes that are in no UTF-8 text");
+    }
     try {
         std::istringstream stream{std::string(text)};
         YAML::Parser parser(stream);
         TreeBuilder builder;
         while (parser.HandleNextDocument(builder)) {
+            if (builder.documents.size() > k_max_documents)
+                throw Refusal(UPGRADE_INVALID, "more than 10000 YAML documents");
         }
         return std::move(builder.documents);
     } catch (const YAML::Exception& error) {

@@ -13,7 +13,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     try {
-        for (const auto& [path, change] : upgrade::services::decode(text)) upgrade::services::check_path(path);
+        for (const auto& [path, change] : upgrade::services::decode(text))
+            upgrade::services::check_path(path);
     } catch (const std::runtime_error&) {
     }
     return 0;

@@ -15,12 +15,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0) return 0;
     runner::FrameChannel channel{runner::UniqueFd(ends[0])};
-    const bool sent = ::send(ends[1], text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+    const bool sent =
+        ::send(ends[1], text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
     ::close(ends[1]);
     try {
         runner::Frame frame;
         while (sent && channel.receive(true)) {
-            while (channel.next(frame)) frame.type();
+            while (channel.next(frame)) (void)frame.type();
         }
     } catch (const runner::ProtocolError&) {
     }

@@ -11,7 +11,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     try {
-        runner::Manifest::parse(runner::dump_json(runner::Manifest::parse(text, "m").to_json()), "m");
+        runner::Manifest::parse(runner::dump_json(runner::Manifest::parse(text, "m").to_json()),
+                                "m");
     } catch (const runner::Error&) {
     }
     return 0;

@@ -13,12 +13,8 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "model/manifest.hpp"
 #include "model/release.hpp"
-#include "releases/archive.hpp"
-#include "releases/checksums.hpp"
 #include "support/file.hpp"
-#include "support/sha256.hpp"
 
 namespace test {
 namespace {
@@ -41,6 +37,12 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
     const std::vector<char*> argv = pointers(arguments);
     ::execvp(argv[0], argv.data());
     ::_exit(127);
+}
+
+fs::path make_folder() {
+    std::string name = (fs::temp_directory_path() / "runner-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    return name;
 }
 
 int status_of(int wait_status) {
@@ -120,10 +122,7 @@ ProgramResult Program::wait() {
     return m_result;
 }
 
-Sandbox::Sandbox() {
-    std::string name = (fs::temp_directory_path() / "runner-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    m_path = name;
+Sandbox::Sandbox() : m_path(make_folder()), m_maker(releases(), TEST_PLUGINS) {
     fs::create_directories(repository());
     fs::create_directories(releases());
     environment["RUNNER_CACHE"] = (m_path / "cache").string();
@@ -164,47 +163,17 @@ std::string Sandbox::program() {
 }
 
 std::string Sandbox::tag_of(const std::string& version) {
-    const runner::UpgradeVersion parsed = runner::UpgradeVersion::parse(version);
-    return parsed.identifier.empty() ? version
-                                     : parsed.semver.to_string() + '+' + parsed.identifier;
+    return ReleaseMaker::tag_of(version);
 }
 
 void Sandbox::release_file(const std::string& version, const std::string& name,
                            const std::string& content,
                            const std::optional<runner::Json>& manifest) {
-    const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
-    const fs::path folder = releases() / tag_of(version);
-    const std::string archive = runner::make_archive({name, content});
-    runner::Checksums checksums{{names.archive, runner::sha256(archive)}};
-    fs::create_directories(folder);
-    runner::replace_file(folder / names.archive, archive, runner::Durability::replaceable);
-    if (manifest) {
-        const std::string text = runner::dump_json(*manifest, 2);
-        runner::replace_file(folder / names.manifest, text, runner::Durability::replaceable);
-        checksums[names.manifest] = runner::sha256(text);
-    }
-    runner::replace_file(folder / names.checksums, runner::format_checksums(checksums),
-                         runner::Durability::replaceable);
+    m_maker.file(version, name, content, manifest);
 }
 
 void Sandbox::release_plugin(const std::string& plugin, const std::string& version) {
-    const std::string placeholder = "0.1.10000";
-    std::string& library = m_templates[plugin];
-    if (library.empty()) library = runner::read_file(fs::path(TEST_PLUGINS) / (plugin + ".so"));
-    if (version.size() != placeholder.size())
-        throw std::runtime_error("a test plugin's version has the form 0.1.NNNNN");
-    std::string content = library;
-    for (std::size_t at = 0; (at = content.find(placeholder, at)) != std::string::npos;
-         at += version.size()) {
-        content.replace(at, placeholder.size(), version);
-    }
-    const std::size_t named = content.find('"' + version + '"');
-    const std::string description = content.c_str() + content.rfind('\0', named) + 1;
-    runner::Json manifest =
-        runner::Manifest::parse(description, "the test plugin's description").to_json();
-    manifest["tag"] = tag_of(version);
-    const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
-    release_file(version, names.library, content, manifest);
+    m_maker.plugin(plugin, version);
 }
 
 void Sandbox::release_program(const std::string& version, const std::string& script) {

@@ -13,6 +13,7 @@
 
 #include "model/json.hpp"
 #include "model/upgrade_version.hpp"
+#include "support/release_maker.hpp"
 
 namespace test {
 
@@ -96,7 +97,7 @@ class Sandbox {
 
  private:
     std::filesystem::path m_path;
-    std::map<std::string, std::string> m_templates;
+    ReleaseMaker m_maker;
 };
 
 }  // namespace test

@@ -76,9 +76,11 @@ TEST_CASE("every problem is reported at once, with file, line and column") {
 
 TEST_CASE("broken configs are refused") {
     CHECK_THAT(problems("a: [b"), Catch::Contains("dir/cluster.yaml:1:"));
+    CHECK_THAT(problems(std::string("\xfe\xff\0", 3)), Catch::Contains("no UTF-8 text"));
+    CHECK_THAT(problems(",\x16"), Catch::Contains("found several"));
     CHECK_THAT(problems(""), Catch::Contains("one YAML document"));
     CHECK_THAT(problems("- a"), Catch::Contains("must be a mapping"));
-    CHECK_THAT(problems(k_good + "---\n" + k_good), Catch::Contains("found 2"));
+    CHECK_THAT(problems(k_good + "---\n" + k_good), Catch::Contains("found several"));
     CHECK_THAT(problems(replaced(k_good, "metadata: {name: demo,", "metadata: {")),
                Catch::Contains("'name' is missing"));
     CHECK_THAT(problems(replaced(k_good, "repository: a/b, ", "")),

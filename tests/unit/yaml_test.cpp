@@ -103,6 +103,11 @@ TEST_CASE("removing takes the entry's own lines and no others") {
     CHECK_THROWS_AS(yaml_remove("l:\n  - one\n", "l[=one]"), Refusal);
 }
 
+TEST_CASE("texts on which the parser would never end are refused") {
+    CHECK_THROWS_AS(yaml_get(",\x16", "a"), Refusal);
+    CHECK_THROWS_AS(yaml_get(std::string("\xfe\xff\0", 3), "a"), Refusal);
+}
+
 TEST_CASE("what cannot be changed exactly is refused") {
     CHECK_THROWS_AS(yaml_set("a: &x 1\nb: *x\n", "a", "2"), Refusal);
     CHECK_THROWS_AS(yaml_set("a: !!str 1\n", "a", "2"), Refusal);
