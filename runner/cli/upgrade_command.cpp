@@ -38,6 +38,7 @@ int upgrade_command(int argc, char** argv) {
         "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
+    request.report_other = common.json();
     request.parameters = parse_assignments(env, "--env");
     try {
         if (!wait.empty()) request.wait = parse_duration(wait, "--wait");

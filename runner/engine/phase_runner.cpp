@@ -205,7 +205,9 @@ PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase 
     request.phase = phase;
     request.form = upgrade.form;
     request.image = upgrade.image.get();
-    if (upgrade.check_description) request.manifest = &upgrade.manifest_json;
+    // Compared once: what is applied is the same sealed image as what was simulated.
+    const bool simulation = phase == HostPhase::preflight || phase == HostPhase::simulate;
+    if (upgrade.check_description && simulation) request.manifest = &upgrade.manifest_json;
     request.repository = m_config.repository_directory;
     request.backup_folder = m_config.state.parent_path() / "originals" / upgrade.version /
                             std::to_string(m_clock.wall().count());

@@ -99,18 +99,18 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
     if (!incomplete.empty()) m_source.complete(incomplete);
 
     PreparedPlan prepared;
-    prepared.releases = m_releases;
-    prepared.plan = make_plan(prepared.releases, cluster, options);
+    prepared.releases = &m_releases;
+    prepared.plan = make_plan(m_releases, cluster, options);
     return prepared;
 }
 
 void Planner::load_manifests(PreparedPlan& prepared) {
     std::vector<const Release*> due;
     for (const DueUpgrade& upgrade : prepared.plan.due)
-        due.push_back(&prepared.releases[upgrade.release]);
+        due.push_back(&(*prepared.releases)[upgrade.release]);
     prepared.upgrades = m_store.manifests(due);
     std::set<std::string> known;
-    for (const Release& release : prepared.releases) {
+    for (const Release& release : *prepared.releases) {
         if (release.version) known.insert(release.version->to_string());
     }
     for (const KnownUpgrade& upgrade : prepared.upgrades) {
@@ -126,7 +126,7 @@ void Planner::load_manifests(PreparedPlan& prepared) {
     }
 }
 
-RunReport Planner::report(const PreparedPlan& prepared) {
+RunReport Planner::report(const PreparedPlan& prepared, bool with_other) {
     RunReport report;
     report.cluster = m_config.name;
     report.target = prepared.plan.target.to_string();
@@ -135,7 +135,7 @@ RunReport Planner::report(const PreparedPlan& prepared) {
     report.final_version = prepared.plan.final_version.to_string();
     report.warnings = prepared.plan.warnings;
     for (std::size_t i = 0; i < prepared.plan.due.size(); ++i) {
-        const Release& release = prepared.releases[prepared.plan.due[i].release];
+        const Release& release = (*prepared.releases)[prepared.plan.due[i].release];
         PlannedUpgrade upgrade;
         upgrade.version = release.version->to_string();
         upgrade.tag = release.tag;
@@ -148,8 +148,9 @@ RunReport Planner::report(const PreparedPlan& prepared) {
         upgrade.notes = m_source.notes(release);
         report.due.push_back(std::move(upgrade));
     }
+    if (!with_other) return report;
     for (const OtherUpgrade& other : prepared.plan.other) {
-        const Release& release = prepared.releases[other.release];
+        const Release& release = (*prepared.releases)[other.release];
         report.other.push_back({release.version->to_string(), other.reason,
                                 detail_of(release, other.reason, prepared.plan)});
     }

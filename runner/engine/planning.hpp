@@ -33,7 +33,8 @@ std::optional<SemanticVersion> known_original_version(const ClusterConfig& confi
 
 /// What a plan is made from and what it came to.
 struct PreparedPlan {
-    std::vector<Release> releases;
+    const std::vector<Release>* releases =
+        nullptr;  ///< the planner's; plan's indexes point into it
     Plan plan;
     std::vector<KnownUpgrade> upgrades;  ///< of plan.due, in its order
 };
@@ -54,8 +55,9 @@ class Planner {
 
     UpgradeStore& store() { return m_store; }
 
-    /// The plan as it is shown. Without manifests when they were not loaded.
-    RunReport report(const PreparedPlan& prepared);
+    /// The plan as it is shown. Without manifests when they were not loaded; without the upgrades
+    /// that are not due when nobody will see them.
+    RunReport report(const PreparedPlan& prepared, bool with_other);
 
  private:
     const ClusterConfig& m_config;

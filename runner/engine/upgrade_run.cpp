@@ -7,7 +7,11 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
 #include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <thread>
 
 #include "engine/phase_runner.hpp"
 #include "engine/recovery.hpp"
@@ -65,6 +69,81 @@ std::string words_for(const PhaseResult& result, HostPhase phase) {
                    " failed: " + (result.message.empty() ? "it gives no reason" : result.message);
     }
 }
+
+/// A verified image, ready to be loaded.
+struct PreparedImage {
+    UpgradeForm form = UpgradeForm::plugin;
+    UniqueFd file;
+    std::size_t size = 0;
+};
+
+/// Reads, verifies, unpacks and seals the images in a thread of its own, in order and a little
+/// ahead of who takes them. The source is used by that thread alone as long as this object lives.
+class ImagePreparation {
+ public:
+    ImagePreparation(UpgradeStore& store, const std::vector<KnownUpgrade>& upgrades)
+        : m_store(store),
+          m_upgrades(upgrades),
+          m_images(upgrades.size()),
+          m_thread([this] { work(); }) {}
+    ~ImagePreparation() {
+        {
+            const std::lock_guard lock(m_mutex);
+            m_stop = true;
+        }
+        m_changed.notify_all();
+        m_thread.join();
+    }
+    ImagePreparation(const ImagePreparation&) = delete;
+    ImagePreparation& operator=(const ImagePreparation&) = delete;
+
+    /// The image of upgrade `i`, waiting for it; call with 0, 1, 2, … Throws what its preparation
+    /// threw.
+    PreparedImage take(std::size_t i) {
+        std::unique_lock lock(m_mutex);
+        m_taken = i;
+        m_changed.notify_all();
+        m_changed.wait(lock, [&] { return m_ready > i || m_failure; });
+        if (m_ready <= i) std::rethrow_exception(m_failure);
+        return std::move(m_images[i]);
+    }
+
+ private:
+    static constexpr std::size_t k_ahead = 16;
+
+    void work() {
+        for (std::size_t i = 0; i < m_upgrades.size(); ++i) {
+            {
+                std::unique_lock lock(m_mutex);
+                m_changed.wait(lock, [&] { return m_stop || i <= m_taken + k_ahead; });
+                if (m_stop) return;
+            }
+            try {
+                const UpgradeImage image = m_store.image(m_upgrades[i]);
+                m_images[i] = {image.form, seal(image), image.content.size()};
+            } catch (...) {
+                const std::lock_guard lock(m_mutex);
+                m_failure = std::current_exception();
+                m_changed.notify_all();
+                return;
+            }
+            const std::lock_guard lock(m_mutex);
+            m_ready = i + 1;
+            m_changed.notify_all();
+        }
+    }
+
+    UpgradeStore& m_store;
+    const std::vector<KnownUpgrade>& m_upgrades;
+    std::vector<PreparedImage> m_images;
+    std::mutex m_mutex;
+    std::condition_variable m_changed;
+    std::size_t m_ready = 0;
+    std::size_t m_taken = 0;
+    std::exception_ptr m_failure;
+    bool m_stop = false;
+    std::thread m_thread;
+};
 
 class UpgradeRun {
  public:
@@ -161,7 +240,7 @@ class UpgradeRun {
     }
 
     void publish_plan() {
-        RunReport planned = m_planner.report(m_prepared);
+        RunReport planned = m_planner.report(m_prepared, m_request.report_other);
         planned.run = m_report.run;
         planned.dry_run = m_report.dry_run;
         m_report = std::move(planned);
@@ -229,15 +308,6 @@ class UpgradeRun {
                                     m_parts.reporter.fetching(done, total);
                                 });
         check_interrupted();
-        std::size_t bytes = 0;
-        for (std::size_t i = 0; i < m_prepared.upgrades.size(); ++i) {
-            RunnableUpgrade& upgrade = m_runnable[i];
-            const UpgradeImage image = m_planner.store().image(m_prepared.upgrades[i]);
-            upgrade.form = image.form;
-            bytes += image.content.size();
-            if (bytes <= k_max_image_bytes && i < k_max_images) upgrade.image = seal(image);
-            check_interrupted();
-        }
         move_to(RunState::simulating);
         simulate();
         move_to(RunState::awaiting_confirmation);
@@ -305,10 +375,15 @@ class UpgradeRun {
 
     void simulate() {
         m_parts.reporter.simulation_begins(m_runnable.size());
+        ImagePreparation preparation(m_planner.store(), m_prepared.upgrades);
+        std::size_t kept_bytes = 0;
         for (std::size_t i = 0; i < m_runnable.size(); ++i) {
             RunnableUpgrade& upgrade = m_runnable[i];
-            const bool keep = static_cast<bool>(upgrade.image);
-            have_image(i);
+            PreparedImage image = preparation.take(i);
+            upgrade.form = image.form;
+            upgrade.image = std::move(image.file);
+            kept_bytes += image.size;
+            const bool keep = kept_bytes <= k_max_image_bytes && i < k_max_images;
             m_parts.reporter.phase_begins(upgrade.version, HostPhase::simulate, i + 1,
                                           m_runnable.size());
             PhaseResult result = phases().simulate(upgrade, i + 1 < m_runnable.size());
@@ -406,7 +481,7 @@ class UpgradeRun {
         const auto succeed = [&](Outcome outcome) {
             end.outcome = outcome;
             end.done = true;
-            end.cluster_version = version_after(m_prepared.releases, m_prepared.plan, i + 1);
+            end.cluster_version = version_after(*m_prepared.releases, m_prepared.plan, i + 1);
             return end;
         };
         m_parts.reporter.phase_begins(upgrade.version, HostPhase::apply, i + 1, m_runnable.size());
@@ -630,7 +705,7 @@ RunReport make_plan_report(const EngineParts& parts, const Selection& selection)
     planner.list();
     PreparedPlan prepared = planner.plan(facts, *original, selection);
     if (!prepared.plan.due.empty()) planner.load_manifests(prepared);
-    RunReport report = planner.report(prepared);
+    RunReport report = planner.report(prepared, true);
     if (parts.config.verification != Verification::disabled) {
         report.warnings.emplace_back(
             "signatures are not checked: this version of runner cannot; 'upgrade' refuses to run "

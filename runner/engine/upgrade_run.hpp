@@ -24,6 +24,7 @@ struct UpgradeRequest {
     bool dry_run = false;
     bool yes = false;
     bool debug = false;
+    bool report_other = false;  ///< the result also lists what is not due, and why
     std::map<std::string, std::string> parameters;
     std::vector<std::string>
         accept_changed;  ///< versions whose release may have another digest than at first sight

@@ -491,8 +491,10 @@ class PhaseConductor {
     }
 
     PhaseResult classify() {
-        std::error_code ignored;
-        std::filesystem::remove_all(temporary_folder(), ignored);
+        if (::rmdir(temporary_folder().c_str()) != 0) {  // not empty
+            std::error_code ignored;
+            std::filesystem::remove_all(temporary_folder(), ignored);
+        }
         m_result.strays = m_ended->strays;
         if (m_events_error) throw Error(*m_events_error);
         const int status = m_ended->wait_status;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 #include <unordered_map>
 
 #include "model/error.hpp"
@@ -26,6 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_checksums = 1U << 20U;
+constexpr std::size_t k_worth_a_thread = 1000;  // files to look at
 constexpr std::int64_t k_clock_tick_ns = 50'000'000;
 constexpr std::size_t k_max_notes = 1U << 20U;
 
@@ -76,21 +78,12 @@ class DirectorySource final : public ReleaseSource {
         const auto index = ReleaseIndex::load(index_file, key);
         const Fingerprint own = Fingerprint::of(root.get(), ".");
 
-        std::vector<Release> releases;
-        bool changed = false;
-        if (index && own.is(index->header())) {
-            // No folder came or went. A checksums file may still have been written in place.
+        if (index && own.is(index->header()) && all_unchanged(root.get(), index->entries())) {
+            // No folder came or went, and no checksums file was written in place.
+            std::vector<Release> releases;
             releases.reserve(index->entries().size());
-            std::string path;
-            for (const IndexEntry& entry : index->entries()) {
-                path.assign(entry.tag);
-                path += '/';
-                path += m_checksums_name;
-                if (!Fingerprint::of(root.get(), path.c_str()).is(entry.detail)) changed = true;
-                if (changed) break;
-                releases.push_back(entry.to_release());
-            }
-            if (!changed) return releases;
+            for (const IndexEntry& entry : index->entries()) releases.push_back(entry.to_release());
+            return releases;
         }
         return list_anew(root.get(), own, index.get(), index_file, key);
     }
@@ -127,6 +120,27 @@ class DirectorySource final : public ReleaseSource {
  private:
     [[nodiscard]] fs::path path_of(const Release& release, const std::string& asset) const {
         return m_folder / release.tag / asset;
+    }
+
+    /// Whether every release's checksums file is the one that was read; looked at from two threads
+    /// when there are many.
+    [[nodiscard]] bool all_unchanged(int root, const std::vector<IndexEntry>& entries) const {
+        const auto unchanged = [&](std::size_t begin, std::size_t end) {
+            std::string path;
+            for (std::size_t i = begin; i < end; ++i) {
+                path.assign(entries[i].tag);
+                path += '/';
+                path += m_checksums_name;
+                if (!Fingerprint::of(root, path.c_str()).is(entries[i].detail)) return false;
+            }
+            return true;
+        };
+        if (entries.size() < k_worth_a_thread) return unchanged(0, entries.size());
+        bool second_half = false;
+        std::thread helper([&] { second_half = unchanged(entries.size() / 2, entries.size()); });
+        const bool first_half = unchanged(0, entries.size() / 2);
+        helper.join();
+        return first_half && second_half;
     }
 
     std::vector<Release> list_anew(int root, const Fingerprint& own, const ReleaseIndex* index,
