@@ -47,26 +47,32 @@ std::string join_arguments(const std::vector<std::string>& arguments) {
 /// Serves one phase.
 class PhaseEvents final : public HostEvents {
  public:
-    PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view, Ledger* writer,
-                std::string run, const std::filesystem::path& log,
-                const std::filesystem::path& repository, Reporter& reporter, Terminal& terminal,
-                bool yes, bool debug, const Clock& clock)
+    /// What is recorded, and where: nothing for phases that change nothing.
+    struct Recording {
+        Ledger* writer = nullptr;
+        std::string run;
+        std::filesystem::path log;
+    };
+
+    PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view,
+                const Recording& recording, const ClusterConfig& config,
+                const PhaseRunnerOptions& options, Reporter& reporter, Terminal& terminal,
+                const Clock& clock)
         : m_upgrade(upgrade),
           m_phase(phase),
           m_view(view),
-          m_writer(writer),
-          m_run(std::move(run)),
-          m_log(log),
-          m_repository(repository),
+          m_writer(recording.writer),
+          m_run(recording.run),
+          m_log(recording.log),
+          m_config(config),
+          m_options(options),
           m_reporter(reporter),
           m_terminal(terminal),
-          m_yes(yes),
-          m_debug(debug),
           m_clock(clock),
           m_last_heartbeat(clock.steady()) {}
 
     void on_log(std::int32_t level, const std::string& text) override {
-        if (level == UPGRADE_LOG_DEBUG && !m_debug) return;
+        if (level == UPGRADE_LOG_DEBUG && !m_options.debug) return;
         for (const std::string_view one : split_lines(text)) line(level, std::string(one));
     }
 
@@ -99,7 +105,7 @@ class PhaseEvents final : public HostEvents {
     }
 
     bool confirm(const std::string& question) override {
-        if (m_yes) return true;
+        if (m_options.yes) return true;
         if (!m_terminal.interactive()) return false;
         const auto answer = m_terminal.ask(m_upgrade.version + " asks: " + question + " [y/N] ");
         return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
@@ -112,20 +118,7 @@ class PhaseEvents final : public HostEvents {
     void record_files(const std::string& step,
                       const std::vector<HostFileChange>& changes) override {
         std::vector<FileIntent> intents;
-        for (const HostFileChange& change : changes) {
-            // The messages come from another process: nothing in them may lead out of the
-            // repository.
-            upgrade::services::check_path(change.path);
-            FileIntent intent{change.path, change.temporary, change.backup, std::nullopt,
-                              std::nullopt};
-            if (!change.temporary.empty()) {
-                upgrade::services::check_path(change.temporary);
-                intent.new_digest = sha256(read_file(m_repository / change.temporary, k_max_file));
-            }
-            if (!change.backup.empty())
-                intent.old_digest = sha256(read_file(change.backup, k_max_file));
-            intents.push_back(std::move(intent));
-        }
+        for (const HostFileChange& change : changes) intents.push_back(checked_intent(change));
         writer().record_files(m_run, m_upgrade.version, step, intents);
     }
 
@@ -156,6 +149,32 @@ class PhaseEvents final : public HostEvents {
         m_log.write(text);
         m_reporter.line(level, text);
     }
+    /// The messages come from another process: no path in them may lead anywhere else than it
+    /// should.
+    [[nodiscard]] FileIntent checked_intent(const HostFileChange& change) const {
+        const std::filesystem::path originals =
+            m_config.state.parent_path() / "originals" / m_upgrade.version;
+        FileIntent intent{change.path, change.temporary, change.backup, std::nullopt, std::nullopt};
+        try {
+            upgrade::services::check_path(change.path);
+            if (!change.temporary.empty()) upgrade::services::check_path(change.temporary);
+            if (!change.backup.empty()) {
+                upgrade::services::check_path(
+                    std::filesystem::path(change.backup).lexically_relative(originals).string());
+            }
+        } catch (const std::runtime_error& error) {
+            throw Error(Failure::preparation,
+                        m_upgrade.version + " names a file that it may not: " + error.what());
+        }
+        if (!change.temporary.empty()) {
+            intent.new_digest =
+                sha256(read_file(m_config.repository_directory / change.temporary, k_max_file));
+        }
+        if (!change.backup.empty())
+            intent.old_digest = sha256(read_file(change.backup, k_max_file));
+        return intent;
+    }
+
     Ledger& writer() {
         if (m_writer == nullptr)
             throw Error(Failure::preparation,
@@ -169,11 +188,10 @@ class PhaseEvents final : public HostEvents {
     Ledger* m_writer;
     std::string m_run;
     AttemptLog m_log;
-    const std::filesystem::path& m_repository;
+    const ClusterConfig& m_config;
+    const PhaseRunnerOptions& m_options;
     Reporter& m_reporter;
     Terminal& m_terminal;
-    bool m_yes;
-    bool m_debug;
     const Clock& m_clock;
     std::chrono::milliseconds m_last_heartbeat;
     std::string m_partial;
@@ -241,8 +259,8 @@ PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_f
         request.overlay = m_overlay.get();
         request.another_follows = another_follows || phase == HostPhase::preflight;
         if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
-        PhaseEvents events(upgrade, phase, m_ledger, nullptr, "", {}, m_config.repository_directory,
-                           m_reporter, m_terminal, m_options.yes, m_options.debug, m_clock);
+        PhaseEvents events(upgrade, phase, m_ledger, {}, m_config, m_options, m_reporter,
+                           m_terminal, m_clock);
         PhaseResult result = m_host.run(request, events);
         events.end_of_output();
         return result;
@@ -292,9 +310,8 @@ PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer,
                                bool another_follows) {
     PhaseRequest request = request_for(upgrade, HostPhase::apply);
     request.another_follows = another_follows;
-    PhaseEvents events(upgrade, HostPhase::apply, writer, &writer, run, log,
-                       m_config.repository_directory, m_reporter, m_terminal, m_options.yes,
-                       m_options.debug, m_clock);
+    PhaseEvents events(upgrade, HostPhase::apply, writer, {&writer, run, log}, m_config, m_options,
+                       m_reporter, m_terminal, m_clock);
     PhaseResult result = m_host.run(request, events);
     events.end_of_output();
     return result;
@@ -306,9 +323,8 @@ PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
     PhaseRequest request = request_for(upgrade, HostPhase::verify);
     request.another_follows = another_follows;
     LedgerView& view = writer != nullptr ? *writer : m_ledger;
-    PhaseEvents events(upgrade, HostPhase::verify, view, writer, run, log,
-                       m_config.repository_directory, m_reporter, m_terminal, m_options.yes,
-                       m_options.debug, m_clock);
+    PhaseEvents events(upgrade, HostPhase::verify, view, {writer, run, log}, m_config, m_options,
+                       m_reporter, m_terminal, m_clock);
     PhaseResult result = m_host.run(request, events);
     events.end_of_output();
     return result;
@@ -318,9 +334,8 @@ PhaseResult PhaseRunner::describe(const RunnableUpgrade& upgrade) {
     PhaseRequest request = request_for(upgrade, HostPhase::preflight);
     request.describe = true;
     request.manifest = nullptr;
-    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, nullptr, "", {},
-                       m_config.repository_directory, m_reporter, m_terminal, m_options.yes,
-                       m_options.debug, m_clock);
+    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, {}, m_config, m_options, m_reporter,
+                       m_terminal, m_clock);
     return m_host.run(request, events);
 }
 

@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/upgrade_run.hpp"
 
-#include <poll.h>
-#include <pwd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <condition_variable>
-#include <cstdlib>
-#include <exception>
-#include <mutex>
-#include <thread>
 
+#include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recovery.hpp"
 #include "model/error.hpp"
@@ -23,30 +14,6 @@ namespace {
 
 constexpr std::size_t k_max_image_bytes = 256U << 20U;  // of images kept from simulation to apply
 constexpr std::size_t k_max_images = 4096;
-constexpr int k_lease_poll_ms = 100;
-
-/// A stop signal came while nothing had been changed.
-struct Interrupted {
-    int signal;
-};
-
-/// The lease for as long as this lives.
-class LeaseHolder {
- public:
-    explicit LeaseHolder(Ledger& ledger) : m_ledger(ledger) {}
-    ~LeaseHolder() {
-        try {
-            m_ledger.release_lease();
-        } catch (const Error&) {  // the kernel releases the file lock; the row is taken over by the
-                                  // next run
-        }
-    }
-    LeaseHolder(const LeaseHolder&) = delete;
-    LeaseHolder& operator=(const LeaseHolder&) = delete;
-
- private:
-    Ledger& m_ledger;
-};
 
 std::string words_for(const PhaseResult& result, HostPhase phase) {
     const char* verb = phase == HostPhase::verify ? "verification" : to_string(phase);
@@ -69,81 +36,6 @@ std::string words_for(const PhaseResult& result, HostPhase phase) {
                    " failed: " + (result.message.empty() ? "it gives no reason" : result.message);
     }
 }
-
-/// A verified image, ready to be loaded.
-struct PreparedImage {
-    UpgradeForm form = UpgradeForm::plugin;
-    UniqueFd file;
-    std::size_t size = 0;
-};
-
-/// Reads, verifies, unpacks and seals the images in a thread of its own, in order and a little
-/// ahead of who takes them. The source is used by that thread alone as long as this object lives.
-class ImagePreparation {
- public:
-    ImagePreparation(UpgradeStore& store, const std::vector<KnownUpgrade>& upgrades)
-        : m_store(store),
-          m_upgrades(upgrades),
-          m_images(upgrades.size()),
-          m_thread([this] { work(); }) {}
-    ~ImagePreparation() {
-        {
-            const std::lock_guard lock(m_mutex);
-            m_stop = true;
-        }
-        m_changed.notify_all();
-        m_thread.join();
-    }
-    ImagePreparation(const ImagePreparation&) = delete;
-    ImagePreparation& operator=(const ImagePreparation&) = delete;
-
-    /// The image of upgrade `i`, waiting for it; call with 0, 1, 2, … Throws what its preparation
-    /// threw.
-    PreparedImage take(std::size_t i) {
-        std::unique_lock lock(m_mutex);
-        m_taken = i;
-        m_changed.notify_all();
-        m_changed.wait(lock, [&] { return m_ready > i || m_failure; });
-        if (m_ready <= i) std::rethrow_exception(m_failure);
-        return std::move(m_images[i]);
-    }
-
- private:
-    static constexpr std::size_t k_ahead = 16;
-
-    void work() {
-        for (std::size_t i = 0; i < m_upgrades.size(); ++i) {
-            {
-                std::unique_lock lock(m_mutex);
-                m_changed.wait(lock, [&] { return m_stop || i <= m_taken + k_ahead; });
-                if (m_stop) return;
-            }
-            try {
-                const UpgradeImage image = m_store.image(m_upgrades[i]);
-                m_images[i] = {image.form, seal(image), image.content.size()};
-            } catch (...) {
-                const std::lock_guard lock(m_mutex);
-                m_failure = std::current_exception();
-                m_changed.notify_all();
-                return;
-            }
-            const std::lock_guard lock(m_mutex);
-            m_ready = i + 1;
-            m_changed.notify_all();
-        }
-    }
-
-    UpgradeStore& m_store;
-    const std::vector<KnownUpgrade>& m_upgrades;
-    std::vector<PreparedImage> m_images;
-    std::mutex m_mutex;
-    std::condition_variable m_changed;
-    std::size_t m_ready = 0;
-    std::size_t m_taken = 0;
-    std::exception_ptr m_failure;
-    bool m_stop = false;
-    std::thread m_thread;
-};
 
 class UpgradeRun {
  public:
@@ -646,45 +538,6 @@ void require_verification(const ClusterConfig& config) {
             ", and this version of runner cannot verify signatures; nothing was fetched or changed",
         "set trust.verification to disabled, knowing that digests alone are checked, or wait for a "
         "version with signatures");
-}
-
-LeaseInfo make_lease_owner(const std::string& run) {
-    LeaseInfo owner;
-    owner.owner = run;
-    owner.pid = ::getpid();
-    std::array<char, 256> host{};
-    ::gethostname(host.data(), host.size() - 1);
-    owner.host = host.data();
-    const char* actor = std::getenv("RUNNER_ACTOR");
-    const passwd* user = ::getpwuid(::getuid());
-    owner.actor = actor != nullptr && *actor != '\0' ? actor
-                  : user != nullptr                  ? user->pw_name
-                                                     : std::to_string(::getuid());
-    return owner;
-}
-
-std::string make_run_id(const Clock& clock) {
-    std::string id = format_time(clock.wall());
-    id.erase(std::remove_if(id.begin(), id.end(),
-                            [](char c) { return c == '-' || c == ':' || c == '.'; }),
-             id.end());
-    return id + '-' + random_hex(3);
-}
-
-std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
-                          const StopSignals& signals, const Clock& clock) {
-    const auto deadline = clock.steady() + wait;
-    while (true) {
-        try {
-            return ledger.acquire_lease(owner);
-        } catch (const Error& error) {
-            if (error.failure() != Failure::lease_held || clock.steady() >= deadline ||
-                signals.count() > 0)
-                throw;
-        }
-        pollfd waiting{signals.descriptor(), POLLIN, 0};
-        ::poll(&waiting, 1, k_lease_poll_ms);
-    }
 }
 
 RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/cluster_config.hpp"
+#include "engine/lease_holder.hpp"
 #include "engine/planning.hpp"
 #include "engine/report.hpp"
 #include "ledger/ledger.hpp"
@@ -52,13 +53,5 @@ RunReport make_plan_report(const EngineParts& parts, const Selection& selection)
 /// Whether signatures can be judged as the config wants. Throws Error{usage} for `enabled`: this
 /// version cannot.
 void require_verification(const ClusterConfig& config);
-
-/// Who, where and as what: for the ledger.
-LeaseInfo make_lease_owner(const std::string& run);
-/// A run's id: sortable by time, unique.
-std::string make_run_id(const Clock& clock);
-/// Takes the lease, waiting up to `wait`. Returns what acquire_lease says.
-std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
-                          const StopSignals& signals, const Clock& clock);
 
 }  // namespace runner

@@ -180,6 +180,14 @@ Manifest Manifest::parse(std::string_view text, const std::string& what) {
         manifest.permissions = parse_permissions(*permissions, what);
     }
     manifest.component = object.string_or("component", "");
+    try {
+        for (const auto* versions : {&manifest.after, &manifest.needed_upgrades}) {
+            for (const std::string& version : *versions) UpgradeVersion::parse(version);
+        }
+        if (!manifest.minimum_runner.empty()) SemanticVersion::parse(manifest.minimum_runner);
+    } catch (const Error& error) {
+        throw error.as(Failure::preparation).within(what);
+    }
     return manifest;
 }
 

@@ -101,6 +101,8 @@ TEST_CASE("a malformed manifest is refused by the key at fault") {
          "never lead upwards"},
         {R"({"schema":1,"version":"0.0.1","parameters":[{"name":"a b"}]})", "a b"},
         {R"({"schema":1,"version":"0.0.1","downtime":"no"})", "downtime"},
+        {R"({"schema":1,"version":"0.0.1","after":["0.0"]})", "0.0"},
+        {R"({"schema":1,"version":"0.0.1","minimumRunner":"new"})", "new"},
     }));
     REQUIRE_THROWS_WITH(Manifest::parse(text, "the manifest"),
                         Catch::Contains("the manifest") && Catch::Contains(reason));

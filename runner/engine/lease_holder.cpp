@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/lease_holder.hpp"
+
+#include <poll.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "model/error.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+constexpr int k_lease_poll_ms = 100;
+
+}  // namespace
+
+LeaseInfo make_lease_owner(const std::string& run) {
+    LeaseInfo owner;
+    owner.owner = run;
+    owner.pid = ::getpid();
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    owner.host = host.data();
+    const char* actor = std::getenv("RUNNER_ACTOR");
+    const passwd* user = ::getpwuid(::getuid());
+    owner.actor = actor != nullptr && *actor != '\0' ? actor
+                  : user != nullptr                  ? user->pw_name
+                                                     : std::to_string(::getuid());
+    return owner;
+}
+
+std::string make_run_id(const Clock& clock) {
+    std::string id = format_time(clock.wall());
+    id.erase(std::remove_if(id.begin(), id.end(),
+                            [](char c) { return c == '-' || c == ':' || c == '.'; }),
+             id.end());
+    return id + '-' + random_hex(3);
+}
+
+std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
+                          const StopSignals& signals, const Clock& clock) {
+    const auto deadline = clock.steady() + wait;
+    while (true) {
+        try {
+            return ledger.acquire_lease(owner);
+        } catch (const Error& error) {
+            if (wait.count() > 0 && signals.count() > 0) throw Interrupted{signals.first_signal()};
+            if (error.failure() != Failure::lease_held || clock.steady() >= deadline) throw;
+        }
+        pollfd waiting{signals.descriptor(), POLLIN, 0};
+        ::poll(&waiting, 1, k_lease_poll_ms);
+    }
+}
+
+}  // namespace runner

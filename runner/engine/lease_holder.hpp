@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lease from the engine's side: who takes it, waiting for it, giving it back.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "ledger/ledger.hpp"
+#include "model/error.hpp"
+#include "support/clock.hpp"
+#include "support/stop_signals.hpp"
+
+namespace runner {
+
+/// A stop signal came while nothing had been changed.
+struct Interrupted {
+    int signal;
+};
+
+/// The lease for as long as this lives.
+class LeaseHolder {
+ public:
+    explicit LeaseHolder(Ledger& ledger) : m_ledger(ledger) {}
+    ~LeaseHolder() {
+        try {
+            m_ledger.release_lease();
+        } catch (const Error&) {  // the kernel releases the file lock; the row is taken over by the
+                                  // next run
+        }
+    }
+    LeaseHolder(const LeaseHolder&) = delete;
+    LeaseHolder& operator=(const LeaseHolder&) = delete;
+
+ private:
+    Ledger& m_ledger;
+};
+
+/// Who, where and as what: for the ledger.
+LeaseInfo make_lease_owner(const std::string& run);
+/// A run's id: sortable by time, unique.
+std::string make_run_id(const Clock& clock);
+/// Takes the lease, waiting up to `wait`. Returns what acquire_lease says.
+std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
+                          const StopSignals& signals, const Clock& clock);
+
+}  // namespace runner
