@@ -86,6 +86,13 @@ Json optional_time(const std::optional<Time>& time) {
     return time ? Json(format_time(*time)) : Json();
 }
 
+Json error_entry(const RunError& error) {
+    return {{"code", error.code},
+            {"message", error.message},
+            {"next", error.next},
+            {"changed", error.changed}};
+}
+
 Json plan_fields(const RunReport& report) {
     Json json = {{"schemaVersion", k_schema_version},
                  {"cluster", report.cluster},
@@ -105,12 +112,7 @@ Json plan_document(const RunReport& report) {
     json["finalVersion"] = report.final_version;
     for (const PlannedUpgrade& upgrade : report.due) json["due"].push_back(due_entry(upgrade));
     for (const OtherEntry& other : report.other) json["other"].push_back(other_entry(other));
-    if (report.error) {
-        json["error"] = {{"code", report.error->code},
-                         {"message", report.error->message},
-                         {"next", report.error->next},
-                         {"changed", report.error->changed}};
-    }
+    if (report.error) json["error"] = error_entry(*report.error);
     return json;
 }
 
@@ -126,13 +128,7 @@ Json upgrade_document(const RunReport& report) {
     json["run"] = report.run;
     json["dryRun"] = report.dry_run;
     json["outcome"] = report.outcome ? Json(to_string(*report.outcome)) : Json();
-    json["error"] = nullptr;
-    if (report.error) {
-        json["error"] = {{"code", report.error->code},
-                         {"message", report.error->message},
-                         {"next", report.error->next},
-                         {"changed", report.error->changed}};
-    }
+    json["error"] = report.error ? error_entry(*report.error) : Json();
     return json;
 }
 

@@ -37,8 +37,7 @@ UniqueFd seal(const UpgradeImage& image);
 
 struct PhaseRunnerOptions {
     bool debug = false;
-    bool yes = false;             ///< confirmations are skipped
-    bool simulating_run = false;  ///< nothing is applied after the simulation
+    bool yes = false;  ///< confirmations are skipped
     int lease = -1;
 };
 

@@ -57,6 +57,7 @@ class UpgradeRun {
                 end_failed(error);
             }
         }
+        m_phases.reset();  // no plugin process is left when the lease goes
         m_lease.reset();
         m_parts.reporter.finished(m_report);
         return std::move(m_report);
@@ -87,9 +88,7 @@ class UpgradeRun {
             return;
         }
         if (!m_request.dry_run) {
-            begin_recorded_run();
-            facts = m_ledger->facts();
-            check_identity(m_parts.config, facts);
+            facts = begin_recorded_run();
             m_prepared = m_planner.plan(facts, *m_original, m_request.selection);
         }
         if (m_prepared.plan.due.empty()) {
@@ -140,8 +139,8 @@ class UpgradeRun {
         m_parts.reporter.planned(m_report);
     }
 
-    /// Lease, what an earlier run left, and the row of this one.
-    void begin_recorded_run() {
+    /// Lease, what an earlier run left, and the row of this one. Returns the facts as of the lease.
+    LedgerFacts begin_recorded_run() {
         m_ledger = m_parts.open_ledger();
         const std::string id = make_run_id(m_parts.clock);
         const LeaseInfo owner = make_lease_owner(id);
@@ -170,6 +169,7 @@ class UpgradeRun {
                              m_prepared.plan.target.to_string()});
         m_report.run = id;
         m_state = RunState::queued;
+        return facts;
     }
 
     void move_to(RunState next) {
@@ -304,8 +304,9 @@ class UpgradeRun {
 
     void warn_about_strays(const RunnableUpgrade& upgrade, const PhaseResult& result) {
         if (result.strays == 0) return;
-        m_parts.reporter.warning(upgrade.version + " left " + counted(result.strays, "process") +
-                                 (result.strays == 1 ? "" : "es") + " behind; ended");
+        m_parts.reporter.warning(upgrade.version + " left " + std::to_string(result.strays) +
+                                 (result.strays == 1 ? " process" : " processes") +
+                                 " behind; ended");
     }
 
     void ask() {

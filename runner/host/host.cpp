@@ -140,7 +140,6 @@ class PhaseConductor {
           m_clock(clock),
           m_grace(grace) {}
 
-    /// `spare_ended` hears of ends of other children.
     PhaseResult run() {
         start();
         const std::chrono::milliseconds begun = m_clock.steady();

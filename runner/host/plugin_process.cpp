@@ -253,7 +253,6 @@ class PluginRun {
         // its constructors.
         m_session.emplace(session_options(start, wanted, overlay), m_backend);
         m_phase = wanted;
-        m_overlay = overlay;
     }
 
     int run(int image) {
@@ -371,7 +370,6 @@ class PluginRun {
     SupervisorBackend m_backend;
     std::optional<services::Session> m_session;
     services::Phase m_phase = services::Phase::simulate;
-    int m_overlay = -1;
 };
 
 [[noreturn]] void become_executable(FrameChannel& channel, const Json& start, int image,
