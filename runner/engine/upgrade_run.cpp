@@ -149,7 +149,7 @@ class UpgradeRun {
         check_interrupted();
         m_lease.emplace(*m_ledger);
         if (!note.empty()) m_parts.reporter.notice(note);
-        const LedgerFacts facts = m_ledger->facts();
+        LedgerFacts facts = m_ledger->facts();
         check_identity(m_parts.config, facts);
         for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
             m_parts.reporter.notice(
