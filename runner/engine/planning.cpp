@@ -80,7 +80,6 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
                            const Selection& selection) {
     PlanOptions options;
     options.target = selection.target.empty() ? m_config.target_version : selection.target;
-    options.target_was_asked_for = !selection.target.empty();
     options.take_prereleases = m_config.releases.channel == Channel::preview;
     options.only = parse_all(selection.only);
     options.skip = parse_all(selection.skip);

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "engine/phase_runner.hpp"
-#include "engine/recovery.hpp"
+#include "engine/recorded_run.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
@@ -97,10 +97,15 @@ class SingleRun {
             m_report.error = RunError{to_string(failure), error.what(), error.next(),
                                       m_changing ? "perhaps" : "no"};
             m_report.exit_code = exit_code(failure);
-            close(RunState::failed, Outcome::failed, error.what());
+            if (m_run)
+                m_run->abandon(failure == Failure::declined ? RunState::aborted
+                               : m_changing                 ? RunState::failed
+                                                            : RunState::failed_pre,
+                               failure == Failure::declined ? Outcome::aborted : Outcome::failed,
+                               error.what());
         }
         m_phases.reset();
-        if (m_ledger) m_ledger->release_lease();
+        m_run.reset();
         m_parts.reporter.finished(m_report);
         return std::move(m_report);
     }
@@ -108,11 +113,10 @@ class SingleRun {
  private:
     void work() {
         m_view = m_parts.look_at_ledger();
-        LedgerFacts facts = m_view->facts();
-        check_identity(m_parts.config, facts);
+        check_identity(m_parts.config, m_view->facts());
         load();
         const std::string version = m_upgrade.version;
-        if (!m_request.dry_run) begin(facts);
+        if (!m_request.dry_run) begin();
         make_phases();
         PlannedUpgrade shown;
         shown.version = version;
@@ -183,49 +187,29 @@ class SingleRun {
                                    .front();
     }
 
-    void begin(const LedgerFacts& facts) {
-        m_ledger = m_parts.open_ledger();
-        const std::string id = make_run_id(m_parts.clock);
-        const LeaseInfo owner = make_lease_owner(id);
-        acquire_lease(*m_ledger, owner, std::chrono::milliseconds(0), m_parts.signals,
-                      m_parts.clock);
-        m_ledger->mark_interrupted();
-        for (const std::string& note :
-             restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
-            m_parts.reporter.notice(note);
-        }
+    void begin() {
+        m_run.emplace(m_parts.open_ledger(), std::chrono::milliseconds(0), m_parts.reporter,
+                      m_parts.signals, m_parts.clock);
+        const LedgerFacts facts = m_run->ledger().facts();
+        check_identity(m_parts.config, facts);
+        m_run->recover(m_parts.config.repository_directory);
         if (!facts.identity)
-            m_ledger->set_identity(
+            m_run->ledger().set_identity(
                 {m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
-        m_ledger->begin_run({id, "run " + m_upgrade.version, owner.actor, owner.host, owner.pid,
-                             RUNNER_VERSION, ""});
-        m_report.run = id;
-        move_to(RunState::fetching);
-        move_to(RunState::simulating);
+        m_run->begin("run " + m_upgrade.version, "");
+        m_report.run = m_run->id();
+        m_run->move_to(RunState::fetching);
+        m_run->move_to(RunState::simulating);
     }
 
     void make_phases() {
         PhaseRunnerOptions options;
         options.debug = m_request.debug;
         options.yes = m_request.confirm;
-        options.lease = m_ledger ? m_ledger->lease_descriptor() : -1;
-        LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
+        options.lease = m_run ? m_run->ledger().lease_descriptor() : -1;
+        LedgerView& ledger = m_run ? static_cast<LedgerView&>(m_run->ledger()) : *m_view;
         m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal,
                          m_parts.signals, m_parts.clock);
-    }
-
-    void move_to(RunState next) {
-        m_ledger->move_run(m_report.run, m_state, next);
-        m_state = next;
-    }
-
-    void close(RunState state, Outcome outcome, const std::string& message) {
-        if (!m_ledger || m_report.run.empty() || is_end(m_state)) return;
-        const RunState end = may_move(m_state, state) ? state : RunState::failed_pre;
-        m_ledger->finish_run(m_report.run, m_state,
-                             may_move(m_state, end) ? end : RunState::interrupted, outcome,
-                             message);
-        m_state = end;
     }
 
     void simulate() {
@@ -245,12 +229,12 @@ class SingleRun {
     }
 
     void apply() {
-        move_to(RunState::awaiting_confirmation);
-        move_to(RunState::applying);
+        m_run->move_to(RunState::awaiting_confirmation);
+        m_run->move_to(RunState::applying);
         m_parts.reporter.applying_begins(1);
         const std::filesystem::path log =
             std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
-        m_ledger->advance(m_report.run, std::nullopt,
+        m_run->ledger().advance(m_report.run, std::nullopt,
                           AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(),
                                        m_digest, false, log.string()});
         m_changing = true;
@@ -259,10 +243,10 @@ class SingleRun {
         result.end = PhaseEnd::ok;
         const std::filesystem::path file = m_parts.config.state.parent_path() / log;
         if (!m_nothing) {
-            result = m_phases->apply(m_upgrade, *m_ledger, m_report.run, file, true);
+            result = m_phases->apply(m_upgrade, m_run->ledger(), m_report.run, file, true);
             if (result.ok() && result.has("verify")) {
                 HostValues values = std::move(result.values);
-                result = m_phases->verify(m_upgrade, m_ledger.get(), m_report.run, file, false);
+                result = m_phases->verify(m_upgrade, &m_run->ledger(), m_report.run, file, false);
                 result.values = std::move(values);
             }
         }
@@ -275,15 +259,14 @@ class SingleRun {
         end.message = result.ok() ? "" : result.message;
         end.done = result.ok() && m_request.record;
         if (result.ok()) end.values = result.values;
-        m_ledger->advance(m_report.run, end, std::nullopt);
+        m_run->ledger().advance(m_report.run, end, std::nullopt);
         m_report.due.front().outcome = end.outcome;
         m_report.due.front().message = end.message;
         if (!result.ok()) {
             throw Error(Failure::apply_failed, m_upgrade.version + " failed: " + result.message,
                         "mend the cause and run it again: it goes on after the last finished step");
         }
-        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::succeeded, "");
-        m_state = RunState::succeeded;
+        m_run->finish(RunState::succeeded, Outcome::succeeded, "");
         m_report.outcome = end.outcome;
     }
 
@@ -295,9 +278,8 @@ class SingleRun {
     std::optional<Digest> m_digest;
     std::string m_tag;
     std::unique_ptr<LedgerView> m_view;
-    std::unique_ptr<Ledger> m_ledger;
+    std::optional<RecordedRun> m_run;
     std::optional<PhaseRunner> m_phases;
-    RunState m_state = RunState::queued;
     bool m_changing = false;
     bool m_nothing = false;
 };

@@ -5,7 +5,7 @@
 
 #include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
-#include "engine/recovery.hpp"
+#include "engine/recorded_run.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 
@@ -58,7 +58,7 @@ class UpgradeRun {
             }
         }
         m_phases.reset();  // no plugin process is left when the lease goes
-        m_lease.reset();
+        m_run.reset();
         m_parts.reporter.finished(m_report);
         return std::move(m_report);
     }
@@ -141,49 +141,33 @@ class UpgradeRun {
 
     /// Lease, what an earlier run left, and the row of this one. Returns the facts as of the lease.
     LedgerFacts begin_recorded_run() {
-        m_ledger = m_parts.open_ledger();
-        const std::string id = make_run_id(m_parts.clock);
-        const LeaseInfo owner = make_lease_owner(id);
-        const std::string note =
-            acquire_lease(*m_ledger, owner, m_request.wait, m_parts.signals, m_parts.clock);
+        m_run.emplace(m_parts.open_ledger(), m_request.wait, m_parts.reporter, m_parts.signals,
+                      m_parts.clock);
         check_interrupted();
-        m_lease.emplace(*m_ledger);
-        if (!note.empty()) m_parts.reporter.notice(note);
-        LedgerFacts facts = m_ledger->facts();
+        LedgerFacts facts = ledger().facts();
         check_identity(m_parts.config, facts);
-        for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
-            m_parts.reporter.notice(
-                "run " + left.id + " of " + left.actor + " on " + left.host + " was interrupted" +
-                (left.upgrade.empty() ? "" : " in " + left.upgrade) + " after " +
-                counted(left.finished, "finished upgrade") + "; going on from there");
-        }
-        for (const std::string& restored :
-             restore_unfinished_files(*m_ledger, m_parts.config.repository_directory)) {
-            m_parts.reporter.notice(restored);
-        }
+        m_run->recover(m_parts.config.repository_directory);
         if (!facts.identity)
-            m_ledger->set_identity(
+            ledger().set_identity(
                 {m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
-        if (!facts.cluster.original_version) m_ledger->set_original_version(*m_original);
-        m_ledger->begin_run({id, "upgrade", owner.actor, owner.host, owner.pid, RUNNER_VERSION,
-                             m_prepared.plan.target.to_string()});
-        m_report.run = id;
-        m_state = RunState::queued;
+        if (!facts.cluster.original_version) ledger().set_original_version(*m_original);
+        m_run->begin("upgrade", m_prepared.plan.target.to_string());
+        m_report.run = m_run->id();
         return facts;
     }
 
+    [[nodiscard]] Ledger& ledger() const { return m_run->ledger(); }
+    /// The one that is written, once there is one.
+    [[nodiscard]] LedgerView& view() const { return m_run ? ledger() : *m_view; }
+
     void move_to(RunState next) {
-        if (!m_ledger || m_report.run.empty()) return;
-        m_ledger->move_run(m_report.run, m_state, next);
-        m_state = next;
+        if (m_run) m_run->move_to(next);
     }
 
     void raise_without_upgrades() {
         m_changing = true;
-        m_ledger->raise_cluster_version(m_prepared.plan.final_version, m_report.run);
-        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::nothing_to_do,
-                             "");
-        m_state = RunState::succeeded;
+        ledger().raise_cluster_version(m_prepared.plan.final_version, m_report.run);
+        m_run->finish(RunState::succeeded, Outcome::nothing_to_do, "");
         finish(Outcome::nothing_to_do, m_prepared.plan.final_version.to_string());
     }
 
@@ -206,17 +190,16 @@ class UpgradeRun {
     }
 
     void check_pins() {
-        LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
         const std::string platform = Platform::current().to_string();
         for (const KnownUpgrade& upgrade : m_prepared.upgrades) {
             const std::string version = upgrade.manifest.version.to_string();
-            const auto pinned = ledger.pinned(version, platform);
+            const auto pinned = view().pinned(version, platform);
             if (!pinned || *pinned == upgrade.archive_digest) continue;
             const auto& accepted = m_request.accept_changed;
             if (std::find(accepted.begin(), accepted.end(), version) != accepted.end()) {
-                if (m_ledger)
-                    m_ledger->accept_digest(version, platform, upgrade.archive_digest,
-                                            make_lease_owner("").actor);
+                if (m_run)
+                    ledger().accept_digest(version, platform, upgrade.archive_digest,
+                                           m_run->actor());
                 continue;
             }
             throw Error(Failure::preparation,
@@ -251,9 +234,8 @@ class UpgradeRun {
             PhaseRunnerOptions options;
             options.debug = m_request.debug;
             options.yes = m_request.yes;
-            options.lease = m_ledger ? m_ledger->lease_descriptor() : -1;
-            LedgerView& ledger = m_ledger ? static_cast<LedgerView&>(*m_ledger) : *m_view;
-            m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal,
+            options.lease = m_run ? ledger().lease_descriptor() : -1;
+            m_phases.emplace(m_parts.config, options, view(), m_parts.reporter, m_parts.terminal,
                              m_parts.signals, m_parts.clock);
         }
         return *m_phases;
@@ -326,13 +308,13 @@ class UpgradeRun {
         std::optional<AttemptEnd> finished;
         for (std::size_t i = 0; i < m_runnable.size(); ++i) {
             if (m_parts.signals.count() > 0) {
-                m_ledger->advance(m_report.run, finished, std::nullopt);
+                ledger().advance(m_report.run, finished, std::nullopt);
                 stop_between_upgrades(i);
                 return;
             }
-            if (m_state == RunState::verifying) move_to(RunState::applying);
+            if (m_run->state() == RunState::verifying) move_to(RunState::applying);
             // One commit closes the last upgrade and opens this one; only then does it begin.
-            m_ledger->advance(m_report.run, finished, attempt_start(i));
+            ledger().advance(m_report.run, finished, attempt_start(i));
             if (finished) note_version(*finished);
             m_changing = true;
             m_current = i;
@@ -341,15 +323,14 @@ class UpgradeRun {
             m_report.due[i].outcome = finished->outcome;
             m_report.due[i].message = finished->message;
             if (!finished->done) {
-                m_ledger->advance(m_report.run, finished, std::nullopt);
+                ledger().advance(m_report.run, finished, std::nullopt);
                 stop_after_failure(i, *finished);
                 return;
             }
         }
         finished->cluster_version = m_prepared.plan.final_version;
-        m_ledger->advance(m_report.run, finished, std::nullopt);
-        m_ledger->finish_run(m_report.run, m_state, RunState::succeeded, Outcome::succeeded, "");
-        m_state = RunState::succeeded;
+        ledger().advance(m_report.run, finished, std::nullopt);
+        m_run->finish(RunState::succeeded, Outcome::succeeded, "");
         finish(Outcome::succeeded, m_prepared.plan.final_version.to_string());
     }
 
@@ -386,7 +367,7 @@ class UpgradeRun {
         const std::filesystem::path log = m_parts.config.state.parent_path() / log_of(i);
         const bool another = i + 1 < m_runnable.size();
         const auto begun = m_parts.clock.steady();
-        PhaseResult result = phases().apply(upgrade, *m_ledger, m_report.run, log, another);
+        PhaseResult result = phases().apply(upgrade, ledger(), m_report.run, log, another);
         end.apply_time = m_parts.clock.steady() - begun;
         warn_about_strays(upgrade, result);
         end.values = std::move(result.values);
@@ -394,7 +375,7 @@ class UpgradeRun {
             move_to(RunState::verifying);
             const auto verify_begun = m_parts.clock.steady();
             PhaseResult verified =
-                phases().verify(upgrade, m_ledger.get(), m_report.run, log, another);
+                phases().verify(upgrade, &ledger(), m_report.run, log, another);
             end.verify_time = m_parts.clock.steady() - verify_begun;
             warn_about_strays(upgrade, verified);
             result = std::move(verified);
@@ -420,9 +401,7 @@ class UpgradeRun {
                                     counted(left, "upgrade") + " left, none of them begun";
         m_report.error =
             RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no"};
-        m_ledger->finish_run(m_report.run, m_state, RunState::cancelled, Outcome::cancelled,
-                             message);
-        m_state = RunState::cancelled;
+        m_run->finish(RunState::cancelled, Outcome::cancelled, message);
         refresh_version();
         m_report.outcome = Outcome::interrupted;
         m_report.exit_code = 128 + m_parts.signals.first_signal();
@@ -434,7 +413,7 @@ class UpgradeRun {
         std::string message = end.version + ": " + end.message + "; " + counted(i, "upgrade") +
                               " before it done, " + counted(left, "upgrade") +
                               " after it not begun";
-        std::vector<std::string> steps = m_ledger->finished_steps(end.version);
+        std::vector<std::string> steps = ledger().finished_steps(end.version);
         if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
         m_report.error =
             RunError{cancelled ? "interrupted" : to_string(Failure::apply_failed), message,
@@ -442,10 +421,8 @@ class UpgradeRun {
                      "'runner logs " +
                          end.version + "' shows its output",
                      "perhaps"};
-        m_ledger->finish_run(m_report.run, m_state,
-                             cancelled ? RunState::cancelled : RunState::failed,
-                             cancelled ? Outcome::cancelled : Outcome::failed, message);
-        m_state = RunState::failed;
+        m_run->finish(cancelled ? RunState::cancelled : RunState::failed,
+                      cancelled ? Outcome::cancelled : Outcome::failed, message);
         refresh_version();
         m_report.outcome = cancelled ? Outcome::cancelled : Outcome::failed;
         m_report.exit_code =
@@ -453,7 +430,7 @@ class UpgradeRun {
     }
 
     void refresh_version() {
-        const auto version = m_ledger->facts().cluster.cluster_version;
+        const auto version = ledger().facts().cluster.cluster_version;
         if (version) m_report.cluster_version = version->to_string();
     }
 
@@ -464,7 +441,7 @@ class UpgradeRun {
     }
 
     void end_interrupted(int signal) {
-        close_unfinished(RunState::cancelled, Outcome::interrupted, "interrupted");
+        if (m_run) m_run->abandon(RunState::cancelled, Outcome::interrupted, "interrupted");
         m_report.outcome = Outcome::interrupted;
         m_report.error = RunError{"interrupted", "interrupted; nothing was changed",
                                   "run it again to go on", "no"};
@@ -475,39 +452,27 @@ class UpgradeRun {
         const Failure failure = m_changing && error.failure() == Failure::preparation
                                     ? Failure::apply_failed
                                     : error.failure();
-        if (m_current && m_ledger) {
+        if (m_current && m_run) {
             try {  // best effort: the ledger itself may be what failed
                 AttemptEnd end;
                 end.version = m_runnable[*m_current].version;
                 end.message = error.what();
-                m_ledger->advance(m_report.run, end, std::nullopt);
+                ledger().advance(m_report.run, end, std::nullopt);
                 m_report.due[*m_current].outcome = Outcome::failed;
                 m_report.due[*m_current].message = error.what();
             } catch (const Error&) {
             }
         }
         const bool declined = failure == Failure::declined;
-        close_unfinished(declined               ? RunState::aborted
-                         : m_phases_apply_begun ? RunState::failed
-                                                : RunState::failed_pre,
-                         declined ? Outcome::aborted : Outcome::failed, error.what());
+        if (m_run)
+            m_run->abandon(declined               ? RunState::aborted
+                           : m_phases_apply_begun ? RunState::failed
+                                                  : RunState::failed_pre,
+                           declined ? Outcome::aborted : Outcome::failed, error.what());
         m_report.outcome = declined ? Outcome::aborted : Outcome::failed;
         m_report.error =
             RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
         m_report.exit_code = exit_code(failure);
-    }
-
-    void close_unfinished(RunState state, Outcome outcome, const std::string& message) {
-        if (!m_ledger || m_report.run.empty() || is_end(m_state)) return;
-        try {
-            m_ledger->finish_run(m_report.run, m_state,
-                                 may_move(m_state, state) ? state : RunState::interrupted, outcome,
-                                 message);
-            m_state = state;
-        } catch (const Error& error) {
-            m_parts.reporter.warning(std::string("the end of the run could not be recorded: ") +
-                                     error.what());
-        }
     }
 
     const EngineParts& m_parts;
@@ -515,16 +480,14 @@ class UpgradeRun {
     Planner m_planner;
     RunReport m_report;
     std::unique_ptr<LedgerView> m_view;
-    std::unique_ptr<Ledger> m_ledger;
-    std::optional<LeaseHolder> m_lease;
+    std::optional<RecordedRun> m_run;
     std::optional<SemanticVersion> m_original;
     PreparedPlan m_prepared;
     std::vector<RunnableUpgrade> m_runnable;
     std::vector<bool> m_nothing_to_do;
     std::optional<PhaseRunner>
-        m_phases;  // after the lease: it ends first, with all plugin processes
+        m_phases;  // after the run: it ends first, with all plugin processes
     std::optional<std::size_t> m_current;
-    RunState m_state = RunState::queued;
     bool m_changing = false;
     bool m_phases_apply_begun = false;
 };

@@ -31,8 +31,6 @@ struct ClusterFacts {
 
 struct PlanOptions {
     std::string target = "latest";  ///< latest, stable or a version
-    bool target_was_asked_for =
-        false;  ///< by the user, so that a downgrade is refused instead of ignored
     bool take_prereleases = false;
     std::vector<UpgradeVersion> only;  ///< not empty: nothing else is selected
     std::vector<UpgradeVersion> skip;  ///< left out this time

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/recorded_run.hpp"
+
+#include <utility>
+
+#include "engine/recovery.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+
+RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::milliseconds wait,
+                         Reporter& reporter, const StopSignals& signals, const Clock& clock)
+    : m_reporter(reporter),
+      m_ledger(std::move(ledger)),
+      m_owner(make_lease_owner(make_run_id(clock))),
+      m_lease(*m_ledger) {
+    const std::string note = acquire_lease(*m_ledger, m_owner, wait, signals, clock);
+    if (!note.empty()) m_reporter.notice(note);
+}
+
+void RecordedRun::recover(const std::filesystem::path& repository) {
+    for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
+        m_reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host +
+                          " was interrupted" +
+                          (left.upgrade.empty() ? "" : " in " + left.upgrade) + " after " +
+                          counted(left.finished, "finished upgrade") + "; going on from there");
+    }
+    for (const std::string& restored : restore_unfinished_files(*m_ledger, repository)) {
+        m_reporter.notice(restored);
+    }
+}
+
+void RecordedRun::begin(const std::string& command, const std::string& target) {
+    m_ledger->begin_run(
+        {id(), command, m_owner.actor, m_owner.host, m_owner.pid, RUNNER_VERSION, target});
+    m_begun = true;
+}
+
+void RecordedRun::move_to(RunState next) {
+    m_ledger->move_run(id(), m_state, next);
+    m_state = next;
+}
+
+void RecordedRun::finish(RunState end, Outcome outcome, const std::string& message) {
+    m_ledger->finish_run(id(), m_state, end, outcome, message);
+    m_state = end;
+}
+
+void RecordedRun::abandon(RunState end, Outcome outcome, const std::string& message) {
+    if (!m_begun || is_end(m_state)) return;
+    try {
+        finish(may_move(m_state, end) ? end : RunState::interrupted, outcome, message);
+    } catch (const Error& error) {
+        m_reporter.warning(std::string("the end of the run could not be recorded: ") +
+                           error.what());
+    }
+}
+
+}  // namespace runner
