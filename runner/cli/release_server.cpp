@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/release_server.hpp"
 
+#include <fcntl.h>
 #include <httplib.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -17,6 +20,7 @@
 #include "support/file.hpp"
 #include "support/sha256.hpp"
 #include "support/stop_signals.hpp"
+#include "support/unique_fd.hpp"
 
 namespace runner {
 namespace {
@@ -206,13 +210,24 @@ int serve_releases(const ReleaseServerOptions& options) {
     std::printf("Serving %s as %s at http://%s:%d\n", options.directory.c_str(),
                 options.repository.c_str(), options.host.c_str(), port);
     std::fflush(stdout);
-    std::thread stopper([&] {
-        pollfd wait{signals.descriptor(), POLLIN, 0};
-        while (signals.count() == 0) ::poll(&wait, 1, -1);
-        server.stop();
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
+    const UniqueFd ended(ends[0]);
+    UniqueFd still_listening(ends[1]);
+    bool good = false;
+    std::thread listener([&] {
+        good = server.listen_after_bind();
+        still_listening.reset();
     });
-    const bool good = server.listen_after_bind();
-    stopper.join();
+    // Signals reach the main thread, which does nothing but wait for them.
+    std::array<pollfd, 2> waits{{{signals.descriptor(), POLLIN, 0}, {ended.get(), POLLIN, 0}}};
+    while (signals.count() == 0 && waits[1].revents == 0) ::poll(waits.data(), waits.size(), -1);
+    constexpr int k_start_poll_ms = 10;
+    while (waits[1].revents == 0 && !server.is_running()) {  // until then it cannot be stopped
+        ::poll(&waits[1], 1, k_start_poll_ms);
+    }
+    server.stop();
+    listener.join();
     return good ? 0 : 1;
 }
 
