@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <httplib.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int k_connections = 64;
 constexpr std::size_t k_default_page = 30;
 constexpr std::size_t k_max_page = 100;
 constexpr std::size_t k_max_asset = 256U << 20U;
@@ -186,8 +188,16 @@ int serve_releases(const ReleaseServerOptions& options) {
     const ProcessStopSignals signals;
     ReleaseFolder folder(options.directory, options.repository);
     httplib::Server server;
+    // A client's connection keeps a thread as long as it is kept alive.
+    server.new_task_queue = [] { return new httplib::ThreadPool(k_connections); };
     server.set_keep_alive_max_count(10'000);
     server.set_tcp_nodelay(true);
+    int listening = -1;
+    server.set_socket_options([&](socket_t socket) {
+        const int yes = 1;
+        ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+        listening = socket;
+    });
     server.Get("/repos/" + options.repository + "/releases",
                [&](const httplib::Request& request, httplib::Response& response) {
                    answer_list(folder, options.repository, request, response);
@@ -207,6 +217,9 @@ int serve_releases(const ReleaseServerOptions& options) {
                     "cannot listen on " + options.host + ":" + std::to_string(options.port),
                     "choose another port with --listen, or port 0 for any free one");
     }
+    // The library's backlog of 5 makes a client that opens several connections at once wait a second
+    // for its second try.
+    ::listen(listening, k_connections);
     std::printf("Serving %s as %s at http://%s:%d\n", options.directory.c_str(),
                 options.repository.c_str(), options.host.c_str(), port);
     std::fflush(stdout);

@@ -144,6 +144,7 @@ class UpgradeRun {
         m_run.emplace(m_parts.open_ledger(), m_request.wait, m_parts.reporter, m_parts.signals,
                       m_parts.clock);
         check_interrupted();
+        if (!m_prepared.plan.due.empty()) phases();  // its host starts while the ledger is written
         LedgerFacts facts = ledger().facts();
         check_identity(m_parts.config, facts);
         m_run->recover(m_parts.config.repository_directory);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,7 +197,18 @@ class PhaseConductor {
     }
 
     [[nodiscard]] std::string temporary_folder() const {
-        return (m_request.temporary_folder / std::to_string(m_child.id)).string();
+        return (m_request.temporary_folder / "phase").string();
+    }
+
+    /// The next phase finds it as this one did; most leave it empty, and it is kept.
+    void clear_temporary_folder() const {
+        const std::filesystem::path folder = temporary_folder();
+        struct stat status {};
+        std::error_code problem;
+        const bool as_made = ::lstat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+                             (status.st_mode & 07777U) == 0700;
+        if (as_made && std::filesystem::is_empty(folder, problem) && !problem) return;
+        std::filesystem::remove_all(folder, problem);
     }
 
     void wait_and_serve() {
@@ -490,10 +502,7 @@ class PhaseConductor {
     }
 
     PhaseResult classify() {
-        if (::rmdir(temporary_folder().c_str()) != 0) {  // not empty
-            std::error_code ignored;
-            std::filesystem::remove_all(temporary_folder(), ignored);
-        }
+        clear_temporary_folder();
         m_result.strays = m_ended->strays;
         if (m_events_error) throw Error(*m_events_error);
         const int status = m_ended->wait_status;

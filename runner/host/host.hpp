@@ -86,7 +86,7 @@ struct PhaseRequest {
         without_preflight;  ///< preflight: what a plugin without one goes on with
     std::filesystem::path repository;
     std::filesystem::path backup_folder;
-    std::filesystem::path temporary_folder;  ///< of the run; each process makes its own in it
+    std::filesystem::path temporary_folder;  ///< of the run; each phase has an empty one in it
     std::vector<std::string> write_paths;
     std::vector<std::string> commands;
     std::map<std::string, std::string> info;

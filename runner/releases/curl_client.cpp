@@ -314,11 +314,12 @@ class CurlClient final : public HttpClient {
             start(waiting, running);
             int active = 0;
             m_curl.multi_perform(m_multi, &active);
-            collect(waiting, running);
+            const bool some_ended = collect(waiting, running);
             if (progress) {
                 for (auto& transfer : running) progress(transfer->take_progress());
             }
-            if (!waiting.empty() || !running.empty())
+            // What has ended makes room for the next: no waiting before those are on their way.
+            if (!some_ended && (!waiting.empty() || !running.empty()))
                 m_curl.multi_poll(m_multi, nullptr, 0, k_poll_ms, nullptr);
         }
         return replies;
@@ -341,9 +342,11 @@ class CurlClient final : public HttpClient {
         }
     }
 
-    void collect(std::deque<std::unique_ptr<Transfer>>& waiting,
+    /// Whether any transfer has ended.
+    bool collect(std::deque<std::unique_ptr<Transfer>>& waiting,
                  std::vector<std::unique_ptr<Transfer>>& running) {
         int left = 0;
+        bool some_ended = false;
         while (CURLMsg* message = m_curl.multi_info_read(m_multi, &left)) {
             if (message->msg != CURLMSG_DONE) continue;
             CURL* handle = message->easy_handle;
@@ -356,7 +359,9 @@ class CurlClient final : public HttpClient {
             m_curl.multi_remove_handle(m_multi, handle);
             const bool settled = transfer->end(code, SystemClock().steady().count());
             if (!settled) waiting.push_back(std::move(transfer));
+            some_ended = true;
         }
+        return some_ended;
     }
 
     std::function<bool()> m_stopped;

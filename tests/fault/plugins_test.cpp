@@ -76,6 +76,14 @@ TEST_CASE("a plugin that hangs is ended at its time limit") {
     CHECK_THAT(result.err, Contains("longer than its limit of 300ms"));
 }
 
+TEST_CASE("each phase finds its temporary folder empty, whatever the one before left in it") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    sandbox.release_plugin("puppet", "0.1.10002");
+    sandbox.behaviour("0.1.10001 simulated-litter\n0.1.10002 simulated-litter\n");
+    CHECK(sandbox.upgrade().status == 0);
+}
+
 TEST_CASE("what a plugin leaves behind is ended, with a warning, and its outcome stands") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");

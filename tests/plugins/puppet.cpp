@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <upgrade/sdk.hpp>
 
 namespace {
@@ -63,6 +64,11 @@ void misbehave(upgrade::Context& context, const std::string& how) {
         ::write(2, "to stderr\n", 10);
     } else if (how == "ask") {
         context.confirm("really?");
+    } else if (how == "litter") {
+        const std::filesystem::path folder = context.info("temporaryDirectory");
+        if (!std::filesystem::is_empty(folder)) throw std::runtime_error("somebody was here");
+        std::ofstream(folder / "litter") << "litter";
+        std::filesystem::permissions(folder, std::filesystem::perms::owner_read);
     } else if (how == "outside") {
         context.files().write("../outside", "x");
     }
