@@ -207,7 +207,7 @@ int serve_releases(const ReleaseServerOptions& options) {
                    answer_asset(folder, request, response);
                });
     server.set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
             response.status = 500;
             response.set_content("{\"message\":\"Internal Server Error\"}", "application/json");
         });
@@ -217,8 +217,8 @@ int serve_releases(const ReleaseServerOptions& options) {
                     "cannot listen on " + options.host + ":" + std::to_string(options.port),
                     "choose another port with --listen, or port 0 for any free one");
     }
-    // The library's backlog of 5 makes a client that opens several connections at once wait a second
-    // for its second try.
+    // The library's backlog of 5 makes a client that opens several connections at once wait a
+    // second for its second try.
     ::listen(listening, k_connections);
     std::printf("Serving %s as %s at http://%s:%d\n", options.directory.c_str(),
                 options.repository.c_str(), options.host.c_str(), port);

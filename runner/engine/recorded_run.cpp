@@ -21,9 +21,9 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
 void RecordedRun::recover(const std::filesystem::path& repository) {
     for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
         m_reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host +
-                          " was interrupted" +
-                          (left.upgrade.empty() ? "" : " in " + left.upgrade) + " after " +
-                          counted(left.finished, "finished upgrade") + "; going on from there");
+                          " was interrupted" + (left.upgrade.empty() ? "" : " in " + left.upgrade) +
+                          " after " + counted(left.finished, "finished upgrade") +
+                          "; going on from there");
     }
     for (const std::string& restored : restore_unfinished_files(*m_ledger, repository)) {
         m_reporter.notice(restored);

@@ -234,9 +234,10 @@ class SingleRun {
         m_parts.reporter.applying_begins(1);
         const std::filesystem::path log =
             std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
-        m_run->ledger().advance(m_report.run, std::nullopt,
-                          AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(),
-                                       m_digest, false, log.string()});
+        m_run->ledger().advance(
+            m_report.run, std::nullopt,
+            AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(), m_digest, false,
+                         log.string()});
         m_changing = true;
         m_parts.reporter.phase_begins(m_upgrade.version, HostPhase::apply, 1, 1);
         PhaseResult result;

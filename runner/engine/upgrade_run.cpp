@@ -375,8 +375,7 @@ class UpgradeRun {
         if (result.ok() && result.has("verify")) {
             move_to(RunState::verifying);
             const auto verify_begun = m_parts.clock.steady();
-            PhaseResult verified =
-                phases().verify(upgrade, &ledger(), m_report.run, log, another);
+            PhaseResult verified = phases().verify(upgrade, &ledger(), m_report.run, log, another);
             end.verify_time = m_parts.clock.steady() - verify_begun;
             warn_about_strays(upgrade, verified);
             result = std::move(verified);
@@ -486,8 +485,7 @@ class UpgradeRun {
     PreparedPlan m_prepared;
     std::vector<RunnableUpgrade> m_runnable;
     std::vector<bool> m_nothing_to_do;
-    std::optional<PhaseRunner>
-        m_phases;  // after the run: it ends first, with all plugin processes
+    std::optional<PhaseRunner> m_phases;  // after the run: it ends first, with all plugin processes
     std::optional<std::size_t> m_current;
     bool m_changing = false;
     bool m_phases_apply_begun = false;
