@@ -419,7 +419,9 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
                                           "' is not among the commands that the manifest declares "
                                           "(permissions.commands)");
     }
-    if (command.kind == UPGRADE_EXEC_CHANGE) {
+    if (command.kind != UPGRADE_EXEC_QUERY) {
+        if (command.kind != UPGRADE_EXEC_CHANGE && command.kind != UPGRADE_EXEC_RENDER)
+            throw Refusal(UPGRADE_INVALID, "a command of an unknown kind");
         if (!may_change())
             throw Refusal(UPGRADE_DENIED, "'" + shown(spec.arguments) +
                                               "' would change something in "
@@ -436,7 +438,7 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
     spec.wake = m_backend.wake_descriptor();
     LineLog lines(m_backend);
     std::size_t total = 0;
-    const bool wanted = output.write != nullptr && command.kind == UPGRADE_EXEC_QUERY;
+    const bool wanted = output.write != nullptr && command.kind != UPGRADE_EXEC_CHANGE;
     spec.on_output = [&](std::string_view piece) {
         total += piece.size();
         if (total > k_max_output)
@@ -445,7 +447,10 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
         if (!wanted) lines.add(piece);
     };
     spec.on_error = [&](std::string_view piece) { lines.add(piece); };
-    return run_command(spec);
+    const std::int32_t exit_status = run_command(spec);
+    if (command.kind == UPGRADE_EXEC_RENDER && output.write != nullptr && total == 0)
+        give(output, {});
+    return exit_status;
 }
 
 }  // namespace upgrade::services

@@ -37,9 +37,8 @@ struct PersistLoki final : upgrade::Upgrade {
                 .set("spec.template.spec.volumes[name=storage].persistentVolumeClaim.claimName",
                      "loki");
         });
-        context.step("render", "render Loki's manifests for Argo CD", [&] {
-            context.exec().change(
-                {"kubectl", "kustomize", loki, "--output", loki + "/rendered.yaml"});
+        context.step("render", "render Loki's manifests into rendered.yaml for Argo CD", [&] {
+            context.exec().render(loki + "/rendered.yaml", {"kubectl", "kustomize", loki});
         });
     }
 

@@ -266,6 +266,10 @@ typedef struct upgrade_yaml_service {
 #define UPGRADE_EXEC_CHANGE                                                               \
     1 /* changes something; in a simulation it is shown and counts as successful; [apply, \
          rollback] */
+#define UPGRADE_EXEC_RENDER                                                                      \
+    2 /* only reads, but reads what this upgrade has changed: in a simulation, where that is not \
+         on disk, it is shown and counts as successful; for real the sink is called at least     \
+         once; [apply, rollback] */
 
 typedef struct upgrade_command {
     uint32_t size;

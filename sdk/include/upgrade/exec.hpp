@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "upgrade/files.hpp"
 #include "upgrade/services.hpp"
 
 namespace upgrade {
@@ -16,6 +17,7 @@ namespace upgrade {
 struct CommandResult {
     std::int32_t exit_status = 0;  ///< its exit status, or 128 and the signal's number
     std::string output;            ///< its standard output, as it wrote it
+    bool ran = true;               ///< false: it was only shown, in a simulation
     bool ok() const { return exit_status == 0; }
 };
 
@@ -45,6 +47,15 @@ class Exec {
         CommandResult result = query(arguments, input);
         if (!result.ok()) fail(arguments, result);
         return std::move(result.output);
+    }
+
+    /// Makes what a program prints the content of `path`, a file of the repository: for programs
+    /// that only read, but read what this upgrade has changed. In a simulation the program is shown
+    /// and the file left as it is. Throws ServiceError unless the program exits with 0.
+    void render(std::string_view path, const std::vector<std::string>& arguments) const {
+        const CommandResult result = run(UPGRADE_EXEC_RENDER, arguments, {}, {});
+        if (!result.ok()) fail(arguments, result);
+        if (result.ran) Files(m_services).write(path, result.output);
     }
 
  private:
@@ -77,6 +88,7 @@ class Exec {
             service.run(m_services.context(), &command, output.sink(), &result.exit_status),
             "run " + shown(arguments));
         for (const std::string& piece : output.results()) result.output += piece;
+        result.ran = kind != UPGRADE_EXEC_RENDER || !output.results().empty();
         return result;
     }
     const detail::Services& m_services;
