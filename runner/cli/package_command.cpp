@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
@@ -9,6 +11,7 @@
 #include "model/release.hpp"
 #include "releases/archive.hpp"
 #include "releases/checksums.hpp"
+#include "releases/trust.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
 
@@ -18,9 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_file = 256U << 20U;
+constexpr std::size_t k_max_key = 16U << 10U;
 
 struct PackageRequest {
+    std::vector<std::string> inputs;  ///< one built upgrade, or folders that package has made
     std::string file;
+    std::string signing_key;
     std::string out;
     std::string tag;
     std::string prefix = "upgrade";
@@ -49,7 +55,113 @@ std::string tag_of(const UpgradeVersion& version) {
                                       : version.semver.to_string() + '+' + version.identifier;
 }
 
+/// The time that a signature names: SOURCE_DATE_EPOCH where it is set, as reproducible builds do.
+std::string signing_time(const Clock& clock) {
+    const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+    if (epoch == nullptr || *epoch == '\0') return format_time(clock.wall());
+    try {
+        return format_time(std::chrono::seconds(std::stoll(epoch)));
+    } catch (const std::exception&) {
+        throw Error(Failure::usage,
+                    "SOURCE_DATE_EPOCH is '" + std::string(epoch) + "', expected seconds");
+    }
+}
+
+/// Writes the checksums of everything in the folder, and with a key their signature; without one,
+/// no signature stays that would be of earlier checksums.
+void seal_release(const fs::path& folder, const AssetNames& names, const Manifest& manifest,
+                  const std::optional<SecretKey>& key, const Clock& clock) {
+    Checksums checksums;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string();
+        if (name == names.checksums || name == names.signature || !entry.is_regular_file() ||
+            name.starts_with("."))
+            continue;
+        checksums[name] = sha256(read_file(entry.path(), k_max_file));
+    }
+    const std::string text = format_checksums(checksums);
+    fs::remove(folder / names.signature);
+    replace_file(folder / names.checksums, text);
+    if (!key) return;
+    const std::string comment = trusted_comment(manifest.repository, manifest.tag,
+                                                manifest.version.to_string(), signing_time(clock));
+    replace_file(folder / names.signature, key->sign(text, comment).to_string());
+}
+
+std::optional<SecretKey> signing_key(const PackageRequest& request) {
+    if (request.signing_key.empty()) return std::nullopt;
+    if (request.repository.empty()) {
+        throw Error(Failure::usage, "--sign needs --repository OWNER/NAME: a signature names it");
+    }
+    const char* password = std::getenv("RUNNER_SIGNING_PASSWORD");
+    return SecretKey::parse(read_file(request.signing_key, k_max_key),
+                            password == nullptr ? "" : password, request.signing_key);
+}
+
+/// What folders of one release, made on several machines, have in common; copies the archives.
+fs::path merge(const PackageRequest& request, const Clock& clock) {
+    const std::optional<SecretKey> key = signing_key(request);
+    std::optional<Manifest> merged;
+    std::vector<fs::path> archives;
+    for (const std::string& input : request.inputs) {
+        const std::string tag = fs::path(input).lexically_normal().filename().string();
+        const AssetNames names = AssetNames::of(
+            request.prefix, UpgradeVersion::from_tag(tag).to_string(), Platform::current());
+        const fs::path file = fs::path(input) / names.manifest;
+        Manifest manifest = Manifest::parse(read_file(file, k_max_file), file.string());
+        for (const auto& [platform, build] : manifest.platforms) {
+            const fs::path archive = fs::path(input) / build.file;
+            if (sha256(read_file(archive, k_max_file)) != build.archive_digest)
+                throw Error(Failure::preparation,
+                            archive.string() + " does not match its manifest " + file.string());
+            archives.push_back(archive);
+        }
+        if (!merged) {
+            merged = std::move(manifest);
+            continue;
+        }
+        Manifest other = manifest;
+        other.platforms = merged->platforms;
+        other.compiler = merged->compiler;  // each platform's own
+        if (other.to_json() != merged->to_json()) {
+            throw Error(Failure::preparation, file.string() + " says something else than " +
+                                                  request.inputs.front() +
+                                                  ": they are not of one release");
+        }
+        merged->platforms.merge(manifest.platforms);
+        if (!manifest.platforms.empty()) {
+            throw Error(Failure::preparation,
+                        input + " is for a platform that another folder is for, too");
+        }
+    }
+    if (!request.repository.empty()) merged->repository = request.repository;
+    const AssetNames names =
+        AssetNames::of(request.prefix, merged->version.to_string(), Platform::current());
+    const fs::path folder = fs::path(request.out) / merged->tag;
+    for (const fs::path& archive : archives)
+        replace_file(folder / archive.filename(), read_file(archive, k_max_file));
+    replace_file(folder / names.manifest, dump_json(merged->to_json(), 2) + '\n');
+    seal_release(folder, names, *merged, key, clock);
+    return folder;
+}
+
+/// A new key pair: FILE, for its owner alone, and FILE.pub.
+void generate_key(const std::string& file) {
+    if (fs::exists(file)) {
+        throw Error(Failure::usage, file + " is there already; it is not overwritten",
+                    "name another file");
+    }
+    const SecretKey key = SecretKey::generate();
+    replace_file(file, key.to_string());
+    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+    const std::string text = key.public_key().to_string();
+    replace_file(file + ".pub", "untrusted comment: minisign public key " +
+                                    to_string(key.public_key().id) + '\n' + text + '\n');
+    std::printf("%s\n", text.c_str());
+}
+
 fs::path package(const PackageRequest& request, const StopSignals& signals, const Clock& clock) {
+    const std::optional<SecretKey> key = signing_key(request);
     const Platform platform = parse_platform(request.platform);
     const std::string extension = fs::path(request.file).extension().string();
     const bool plugin = extension == ".so" || extension == ".dylib";
@@ -88,15 +200,7 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
                                                 sha256(archive), sha256(file.content)};
     replace_file(folder / names.archive, archive);
     if (plugin) replace_file(folder / names.manifest, dump_json(manifest.to_json(), 2) + '\n');
-    Checksums checksums;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
-        if (name == names.checksums || name == names.signature || !entry.is_regular_file() ||
-            name.starts_with("."))
-            continue;
-        checksums[name] = sha256(read_file(entry.path(), k_max_file));
-    }
-    replace_file(folder / names.checksums, format_checksums(checksums));
+    seal_release(folder, names, manifest, key, clock);
     return folder;
 }
 
@@ -104,12 +208,19 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
 
 int package_command(int argc, char** argv) {
     PackageRequest request;
+    std::string new_key;
     CLI::App app(
-        "Make the release artefacts of a built upgrade: archive, manifest, checksums, in a folder "
-        "named by the tag.",
+        "Make the release artefacts of a built upgrade: archive, manifest, checksums and their "
+        "signature, in a folder named by the tag.",
         "package");
-    app.add_option("file", request.file, "the built plugin, or an executable upgrade")->required();
-    app.add_option("--out", request.out, "the folder above the tag's")->required();
+    app.add_option("input", request.inputs,
+                   "the built plugin, or an executable upgrade; or folders of one release, made by "
+                   "package for different platforms, to be merged");
+    app.add_option("--out", request.out, "the folder above the tag's");
+    app.add_option("--sign", request.signing_key,
+                   "sign with this minisign secret key; $RUNNER_SIGNING_PASSWORD decrypts it");
+    app.add_option("--generate-key", new_key,
+                   "only make a key pair: this file, not encrypted, and this file.pub");
     app.add_option("--tag", request.tag, "the release's tag (default: made from the version)");
     app.add_option("--prefix", request.prefix, "what asset names begin with (default: upgrade)");
     app.add_option("--version-of-upgrade", request.version, "of an executable upgrade");
@@ -119,10 +230,27 @@ int package_command(int argc, char** argv) {
     app.add_option("--after", request.after, "the upgrades released before it")->delimiter(',');
     app.footer(
         "Examples:\n"
-        "  runner package build/upgrades/upgrade_0.0.61.argocd.so --out releases");
+        "  runner package build/plugins/upgrade_0.0.61.argocd.so --out releases\n"
+        "  runner package --generate-key release.key\n"
+        "  runner package linux/0.0.61+argocd darwin/0.0.61+argocd --out releases \\\n"
+        "      --repository example/upgrades --sign release.key");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     const ProcessStopSignals signals;
     const SystemClock clock;
+    if (!new_key.empty()) {
+        generate_key(new_key);
+        return 0;
+    }
+    if (request.inputs.empty() || request.out.empty())
+        throw Error(Failure::usage, "package needs what to package, and --out",
+                    "'runner package --help' shows examples");
+    if (fs::is_directory(request.inputs.front())) {
+        std::printf("%s\n", merge(request, clock).c_str());
+        return 0;
+    }
+    if (request.inputs.size() > 1)
+        throw Error(Failure::usage, "one built upgrade at a time; only folders are merged");
+    request.file = request.inputs.front();
     std::printf("%s\n", package(request, signals, clock).c_str());
     return 0;
 }

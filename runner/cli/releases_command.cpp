@@ -50,7 +50,8 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source,
     std::vector<Release*> all;
     for (Release& release : releases) all.push_back(&release);
     source.complete(all);
-    UpgradeStore store(source, config.releases.prefix, Platform::current());
+    UpgradeStore store(source, config.releases.prefix, Platform::current(),
+                       TrustPolicy::of(config));
     std::size_t bad = 0;
     for (const Release& release : releases) {
         const std::string version = release.version ? release.version->to_string() : release.tag;
@@ -67,8 +68,14 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source,
             const std::vector<KnownUpgrade> known = store.manifests({&release});
             store.fetch(known, {});
             const UpgradeImage image = store.image(known.front());
-            std::printf("%-32s good  %s\n", version.c_str(),
-                        image.form == UpgradeForm::plugin ? "plugin" : "executable");
+            const auto& signer = known.front().signer;
+            std::printf("%-32s good  %s%s\n", version.c_str(),
+                        image.form == UpgradeForm::plugin ? "plugin" : "executable",
+                        signer ? (", signed by " + signer->key + " at " + signer->time).c_str()
+                        : known.front().signature_problem.empty() ? ""
+                                                                  : ", NOT SIGNED as it should be");
+            if (!known.front().signature_problem.empty())
+                std::printf("%-32s       %s\n", "", known.front().signature_problem.c_str());
         } catch (const Error& error) {
             ++bad;
             std::printf("%-32s BAD   %s\n", version.c_str(), error.what());
@@ -101,8 +108,8 @@ int releases_command(int argc, char** argv) {
     app.fallthrough();
     add_common_options(app, common);
     CLI::App* list_app = app.add_subcommand("list", "every release of the source");
-    CLI::App* verify_app =
-        app.add_subcommand("verify", "fetch releases and check digests, archives and manifests");
+    CLI::App* verify_app = app.add_subcommand(
+        "verify", "fetch releases and check signatures, digests, archives and manifests");
     verify_app->add_option("version", wanted, "only these");
     CLI::App* serve_app = app.add_subcommand(
         "serve", "a local release server with GitHub's API, over a folder per tag");

@@ -44,6 +44,10 @@ std::string due_text(const PlannedUpgrade& upgrade) {
     std::string text = "  " + upgrade.version + facts_of(upgrade) + '\n';
     if (!manifest.description.empty()) text += "      " + sanitize(manifest.description) + '\n';
     for (const std::string& change : manifest.changes) text += "      - " + sanitize(change) + '\n';
+    if (upgrade.signer) {
+        text += "      signed by " + upgrade.signer->key + " at " + sanitize(upgrade.signer->time) +
+                '\n';
+    }
     if (!manifest.permissions.write.empty())
         text += "      writes: " + sanitize(join(manifest.permissions.write, ", ")) + '\n';
     if (!manifest.permissions.commands.empty()) {

@@ -14,6 +14,7 @@ int upgrade_command(int argc, char** argv) {
     UpgradeRequest request;
     std::vector<std::string> env;
     std::string wait;
+    std::string verification;
     bool non_interactive = false;
     CLI::App app(
         "Bring the cluster to its target version: find, verify, simulate, ask, apply, verify, "
@@ -28,6 +29,9 @@ int upgrade_command(int argc, char** argv) {
     app.add_option("--accept-changed", request.accept_changed,
                    "take an upgrade whose release was changed since it was first attempted")
         ->delimiter(',');
+    app.add_option("--verification", verification,
+                   "of signatures, instead of the config's trust.verification")
+        ->check(CLI::IsMember({"enabled", "warn", "disabled"}));
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(
@@ -47,6 +51,7 @@ int upgrade_command(int argc, char** argv) {
     }
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
+    if (!verification.empty()) composition.config.verification = parse_verification(verification);
     const RunReport report = run_upgrade(composition.parts(reporter), request);
     if (common.json()) print_json(upgrade_document(report));
     return report.exit_code;

@@ -144,6 +144,12 @@ const char* to_string(Verification verification) {
     return "enabled";
 }
 
+Verification parse_verification(std::string_view word) {
+    return word == "disabled" ? Verification::disabled
+           : word == "warn"   ? Verification::warn
+                              : Verification::enabled;
+}
+
 ClusterConfig ClusterConfig::load(const fs::path& file) {
     try {
         return parse(read_file(file, k_max_config_size), file);
@@ -193,12 +199,13 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
     config.releases = read_releases(document["releases"], folder);
     const YAML::Node trust = document["trust"];
     if (trust) {
-        const std::string verification = text_at(trust, "verification", "enabled");
-        config.verification = verification == "disabled" ? Verification::disabled
-                              : verification == "warn"   ? Verification::warn
-                                                         : Verification::enabled;
+        config.verification = parse_verification(text_at(trust, "verification", "enabled"));
         if (trust["publicKeys"]) {
             for (const auto& key : trust["publicKeys"]) config.public_keys.push_back(key.Scalar());
+        }
+        if (trust["revokedKeys"]) {
+            for (const auto& key : trust["revokedKeys"])
+                config.revoked_keys.push_back(key.Scalar());
         }
     }
     config.environment = map_at(document, "environment");

@@ -20,6 +20,8 @@ enum class Channel { stable, preview };
 
 const char* to_string(SourceKind kind);
 const char* to_string(Verification verification);
+/// `enabled`, `warn` or `disabled`; anything else is taken for `enabled`.
+Verification parse_verification(std::string_view word);
 
 struct ReleasesConfig {
     SourceKind source = SourceKind::github;
@@ -43,6 +45,7 @@ struct ClusterConfig {
     ReleasesConfig releases;
     Verification verification = Verification::enabled;
     std::vector<std::string> public_keys;
+    std::vector<std::string> revoked_keys;  ///< public keys, or their ids
     std::map<std::string, std::string> environment;
     std::map<std::string, std::string> parameters;
 

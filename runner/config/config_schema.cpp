@@ -28,6 +28,11 @@ SchemaEntry plain(std::string key, ValueKind kind, std::string description) {
     return {std::move(key), kind, std::move(description), false, {}, {}, {}};
 }
 
+SchemaEntry texts(std::string key, std::string description, std::string pattern) {
+    return {std::move(key),    ValueKind::texts, std::move(description), false, {}, {},
+            std::move(pattern)};
+}
+
 SchemaEntry object(std::string key, std::string description, bool required,
                    std::vector<SchemaEntry> children) {
     return {std::move(key),
@@ -59,8 +64,8 @@ SchemaEntry make_schema() {
             object(
                 "releases", "Where upgrades come from", true,
                 {word("source", "The kind of source", {"github", "directory", "git"}, true),
-                 text("repository", "OWNER/NAME, for github", false,
-                      "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"),
+                 text("repository", "OWNER/NAME, for github, and what signatures must be made for",
+                      false, "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"),
                  text("directory", "A folder per tag, for directory; relative to this file"),
                  text("api",
                       "Base address of the API, for github; also GitHub Enterprise and Gitea",
@@ -75,7 +80,10 @@ SchemaEntry make_schema() {
                 "trust", "Which releases are believed", false,
                 {word("verification", "Of signatures; digests are always checked; default: enabled",
                       {"enabled", "warn", "disabled"}),
-                 plain("publicKeys", ValueKind::texts, "minisign public keys")}),
+                 texts("publicKeys", "minisign public keys; a signature by any of them will do",
+                       "^RW[A-Za-z0-9+/]{54}$"),
+                 texts("revokedKeys", "Keys that are believed no more, or their ids",
+                       "^(RW[A-Za-z0-9+/]{54}|[0-9A-F]{16})$")}),
             plain("environment", ValueKind::name_map, "Environment variables of the upgrades"),
             plain("parameters", ValueKind::text_map,
                   "Values for the parameters that upgrades declare"),
@@ -119,6 +127,7 @@ Json schema_of(const SchemaEntry& entry) {
         case ValueKind::texts:
             json["type"] = "array";
             json["items"] = {{"type", "string"}, {"minLength", 1}};
+            if (!entry.pattern.empty()) json["items"]["pattern"] = entry.pattern;
             break;
         case ValueKind::name_map:
             json["type"] = "object";

@@ -146,6 +146,10 @@ class Checker {
             if (!item.IsScalar() || item.Scalar().empty()) {
                 add(item.Mark(),
                     "'" + entry.key + "' must hold single values, not " + kind_name(item));
+            } else if (!entry.pattern.empty() &&
+                       !std::regex_match(item.Scalar(), std::regex(entry.pattern))) {
+                add(item.Mark(), "'" + entry.key + "' holds '" + item.Scalar() +
+                                     "', which does not match " + entry.pattern);
             }
         }
     }

@@ -46,6 +46,9 @@ Json due_entry(const PlannedUpgrade& upgrade) {
                     {"network", manifest.permissions.network}}},
                   {"changes", manifest.changes},
                   {"notes", upgrade.notes}};
+    entry["signer"] = upgrade.signer
+                          ? Json({{"key", upgrade.signer->key}, {"time", upgrade.signer->time}})
+                          : Json();
     return entry;
 }
 
@@ -154,6 +157,7 @@ Json history_document(const std::vector<RunRecord>& runs,
                  {"outcome", attempt.outcome.empty() ? Json() : Json(attempt.outcome)},
                  {"message", attempt.message},
                  {"digest", attempt.digest},
+                 {"signer", attempt.signer.empty() ? Json() : Json(attempt.signer)},
                  {"late", attempt.late},
                  {"startedAt", format_time(attempt.started_at)},
                  {"finishedAt", optional_time(attempt.finished_at)},

@@ -67,10 +67,10 @@ std::optional<SemanticVersion> known_original_version(const ClusterConfig& confi
                                           : config.original_version;
 }
 
-Planner::Planner(const ClusterConfig& config, ReleaseSource& source)
+Planner::Planner(const ClusterConfig& config, ReleaseSource& source, TrustPolicy trust)
     : m_config(config),
       m_source(source),
-      m_store(source, config.releases.prefix, Platform::current()) {}
+      m_store(source, config.releases.prefix, Platform::current(), std::move(trust)) {}
 
 void Planner::list() {
     m_releases = m_source.list();
@@ -103,16 +103,21 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
     return prepared;
 }
 
-void Planner::load_manifests(PreparedPlan& prepared) {
+void Planner::load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster) {
     std::vector<const Release*> due;
     for (const DueUpgrade& upgrade : prepared.plan.due)
         due.push_back(&(*prepared.releases)[upgrade.release]);
     prepared.upgrades = m_store.manifests(due);
-    std::set<std::string> known;
+    std::set<std::string> known(cluster.skipped.begin(), cluster.skipped.end());
+    for (const DoneUpgrade& done : cluster.done) known.insert(done.version);
     for (const Release& release : *prepared.releases) {
         if (release.version) known.insert(release.version->to_string());
     }
     for (const KnownUpgrade& upgrade : prepared.upgrades) {
+        if (!upgrade.signature_problem.empty()) {
+            prepared.plan.warnings.push_back(upgrade.signature_problem +
+                                             "; going on, because trust.verification is warn");
+        }
         for (const std::string& before : upgrade.manifest.after) {
             const bool above =
                 UpgradeVersion::parse(before).semver > prepared.plan.original_version;
@@ -120,7 +125,9 @@ void Planner::load_manifests(PreparedPlan& prepared) {
             throw Error(Failure::preparation,
                         upgrade.manifest.version.to_string() + " was released after " + before +
                             ", which the source does not have: a release is hidden or was deleted",
-                        "look for the release " + before + " at the source; nothing was changed");
+                        "look for the release " + before +
+                            " at the source; if it was withdrawn for good, 'runner state record " +
+                            before + " --reason …' settles it; nothing was changed");
         }
     }
 }
@@ -143,6 +150,7 @@ RunReport Planner::report(const PreparedPlan& prepared, bool with_other) {
         if (i < prepared.upgrades.size()) {
             upgrade.manifest = prepared.upgrades[i].manifest;
             upgrade.digest = prepared.upgrades[i].archive_digest.to_string();
+            upgrade.signer = prepared.upgrades[i].signer;
         }
         upgrade.notes = m_source.notes(release);
         report.due.push_back(std::move(upgrade));

@@ -41,7 +41,7 @@ struct PreparedPlan {
 
 class Planner {
  public:
-    Planner(const ClusterConfig& config, ReleaseSource& source);
+    Planner(const ClusterConfig& config, ReleaseSource& source, TrustPolicy trust);
 
     /// Lists the releases; once.
     void list();
@@ -50,8 +50,9 @@ class Planner {
     PreparedPlan plan(const LedgerFacts& facts, const SemanticVersion& original,
                       const Selection& selection);
 
-    /// Checksums and manifests of the due upgrades.
-    void load_manifests(PreparedPlan& prepared);
+    /// Signatures, checksums and manifests of the due upgrades. `cluster` tells which upgrades are
+    /// settled although the source no longer has them.
+    void load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster);
 
     UpgradeStore& store() { return m_store; }
 

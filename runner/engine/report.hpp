@@ -12,6 +12,7 @@
 #include "ledger/records.hpp"
 #include "model/manifest.hpp"
 #include "plan/plan.hpp"
+#include "releases/trust.hpp"
 
 namespace runner {
 
@@ -22,6 +23,7 @@ struct PlannedUpgrade {
     std::string digest;
     std::string notes;
     Manifest manifest;
+    std::optional<Signer> signer;
     bool late = false;
     std::optional<Outcome> outcome;
     std::string message;

@@ -155,7 +155,7 @@ class SingleRun {
                     : manifest_from_name(m_request.upgrade);
             m_upgrade.check_description = false;
         } else {
-            require_verification(m_parts.config);
+            TrustPolicy trust = TrustPolicy::of(m_parts.config);
             const UpgradeVersion wanted = UpgradeVersion::parse(m_request.upgrade);
             m_releases = m_parts.source.list();
             const auto found =
@@ -170,7 +170,8 @@ class SingleRun {
             if (!found->problem.empty())
                 throw Error(Failure::preparation,
                             "release '" + found->tag + "' is malformed: " + found->problem);
-            UpgradeStore store(m_parts.source, m_parts.config.releases.prefix, Platform::current());
+            UpgradeStore store(m_parts.source, m_parts.config.releases.prefix, Platform::current(),
+                               std::move(trust));
             const std::vector<KnownUpgrade> known = store.manifests({&*found});
             store.fetch(known, {});
             image = store.image(known.front());
@@ -178,6 +179,9 @@ class SingleRun {
             m_upgrade.manifest_json = m_upgrade.manifest.to_json();
             m_digest = known.front().archive_digest;
             m_tag = found->tag;
+            if (known.front().signer) m_signer = known.front().signer->key;
+            if (!known.front().signature_problem.empty())
+                m_parts.reporter.warning(known.front().signature_problem);
         }
         m_upgrade.version = m_upgrade.manifest.version.to_string();
         m_upgrade.form = image.form;
@@ -236,8 +240,8 @@ class SingleRun {
             std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
         m_run->ledger().advance(
             m_report.run, std::nullopt,
-            AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(), m_digest, false,
-                         log.string()});
+            AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(), m_digest,
+                         m_signer, false, log.string()});
         m_changing = true;
         m_parts.reporter.phase_begins(m_upgrade.version, HostPhase::apply, 1, 1);
         PhaseResult result;
@@ -278,6 +282,7 @@ class SingleRun {
     std::vector<Release> m_releases;
     std::optional<Digest> m_digest;
     std::string m_tag;
+    std::string m_signer;
     std::unique_ptr<LedgerView> m_view;
     std::optional<RecordedRun> m_run;
     std::optional<PhaseRunner> m_phases;

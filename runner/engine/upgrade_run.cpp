@@ -40,7 +40,7 @@ std::string words_for(const PhaseResult& result, HostPhase phase) {
 class UpgradeRun {
  public:
     UpgradeRun(const EngineParts& parts, const UpgradeRequest& request)
-        : m_parts(parts), m_request(request), m_planner(parts.config, parts.source) {}
+        : m_parts(parts), m_request(request) {}
 
     RunReport run() {
         m_report.cluster = m_parts.config.name;
@@ -71,14 +71,14 @@ class UpgradeRun {
                         "fetched or changed",
                         "add --yes to go ahead without a question, or --dry-run to look");
         }
-        require_verification(m_parts.config);
+        m_planner.emplace(m_parts.config, m_parts.source, TrustPolicy::of(m_parts.config));
         m_view = m_parts.look_at_ledger();
         LedgerFacts facts = m_view->facts();
         check_identity(m_parts.config, facts);
         m_original = original_version(facts);
-        m_planner.list();
+        m_planner->list();
         check_interrupted();
-        m_prepared = m_planner.plan(facts, *m_original, m_request.selection);
+        m_prepared = m_planner->plan(facts, *m_original, m_request.selection);
         const bool settled = facts.identity &&
                              facts.cluster.cluster_version == m_prepared.plan.final_version &&
                              facts.cluster.original_version && !facts.has_unfinished_run;
@@ -89,14 +89,14 @@ class UpgradeRun {
         }
         if (!m_request.dry_run) {
             facts = begin_recorded_run();
-            m_prepared = m_planner.plan(facts, *m_original, m_request.selection);
+            m_prepared = m_planner->plan(facts, *m_original, m_request.selection);
         }
         if (m_prepared.plan.due.empty()) {
             publish_plan();
             raise_without_upgrades();
             return;
         }
-        prepare();
+        prepare(facts);
         if (m_request.dry_run) {
             finish(Outcome::succeeded, m_report.cluster_version);
             return;
@@ -131,7 +131,7 @@ class UpgradeRun {
     }
 
     void publish_plan() {
-        RunReport planned = m_planner.report(m_prepared, m_request.report_other);
+        RunReport planned = m_planner->report(m_prepared, m_request.report_other);
         planned.run = m_report.run;
         planned.dry_run = m_report.dry_run;
         m_report = std::move(planned);
@@ -174,16 +174,16 @@ class UpgradeRun {
 
     /// Fetch, verify, parameters, simulate: everything that can fail without anything having
     /// changed.
-    void prepare() {
+    void prepare(const LedgerFacts& facts) {
         move_to(RunState::fetching);
-        m_planner.load_manifests(m_prepared);
+        m_planner->load_manifests(m_prepared, facts.cluster);
         check_pins();
         publish_plan();
         resolve();
-        m_planner.store().fetch(m_prepared.upgrades,
-                                [this](std::uint64_t done, std::uint64_t total) {
-                                    m_parts.reporter.fetching(done, total);
-                                });
+        m_planner->store().fetch(m_prepared.upgrades,
+                                 [this](std::uint64_t done, std::uint64_t total) {
+                                     m_parts.reporter.fetching(done, total);
+                                 });
         check_interrupted();
         move_to(RunState::simulating);
         simulate();
@@ -245,12 +245,12 @@ class UpgradeRun {
     /// The image, verified again when it was not kept.
     void have_image(std::size_t i) {
         if (!m_runnable[i].image)
-            m_runnable[i].image = seal(m_planner.store().image(m_prepared.upgrades[i]));
+            m_runnable[i].image = seal(m_planner->store().image(m_prepared.upgrades[i]));
     }
 
     void simulate() {
         m_parts.reporter.simulation_begins(m_runnable.size());
-        ImagePreparation preparation(m_planner.store(), m_prepared.upgrades);
+        ImagePreparation preparation(m_planner->store(), m_prepared.upgrades);
         std::size_t kept_bytes = 0;
         for (std::size_t i = 0; i < m_runnable.size(); ++i) {
             RunnableUpgrade& upgrade = m_runnable[i];
@@ -344,9 +344,16 @@ class UpgradeRun {
     }
 
     AttemptStart attempt_start(std::size_t i) {
-        return {m_runnable[i].version,           m_prepared.upgrades[i].release->tag,
-                Platform::current().to_string(), m_prepared.upgrades[i].archive_digest,
-                m_prepared.plan.due[i].late,     log_of(i).string()};
+        const KnownUpgrade& known = m_prepared.upgrades[i];
+        AttemptStart start;
+        start.version = m_runnable[i].version;
+        start.tag = known.release->tag;
+        start.platform = Platform::current().to_string();
+        start.digest = known.archive_digest;
+        start.signer = known.signer ? known.signer->key : "";
+        start.late = m_prepared.plan.due[i].late;
+        start.log = log_of(i).string();
+        return start;
     }
 
     AttemptEnd apply_one(std::size_t i) {
@@ -477,7 +484,7 @@ class UpgradeRun {
 
     const EngineParts& m_parts;
     const UpgradeRequest& m_request;
-    Planner m_planner;
+    std::optional<Planner> m_planner;
     RunReport m_report;
     std::unique_ptr<LedgerView> m_view;
     std::optional<RecordedRun> m_run;
@@ -493,19 +500,23 @@ class UpgradeRun {
 
 }  // namespace
 
-void require_verification(const ClusterConfig& config) {
-    if (config.verification == Verification::disabled) return;
-    throw Error(
-        Failure::usage,
-        config.file.string() + ": trust.verification is " + to_string(config.verification) +
-            ", and this version of runner cannot verify signatures; nothing was fetched or changed",
-        "set trust.verification to disabled, knowing that digests alone are checked, or wait for a "
-        "version with signatures");
-}
-
 RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
     return UpgradeRun(parts, request).run();
 }
+
+namespace {
+
+/// Looking works without keys, and says what that means.
+TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning) {
+    try {
+        return TrustPolicy::of(config);
+    } catch (const Error& error) {
+        warning = std::string(error.what()) + "; 'upgrade' refuses to run like this";
+        return {};
+    }
+}
+
+}  // namespace
 
 RunReport make_plan_report(const EngineParts& parts, const Selection& selection) {
     const std::unique_ptr<LedgerView> ledger = parts.look_at_ledger();
@@ -517,16 +528,13 @@ RunReport make_plan_report(const EngineParts& parts, const Selection& selection)
                     "the original version of the cluster '" + parts.config.name + "' is not known",
                     "write originalVersion into " + parts.config.file.string());
     }
-    Planner planner(parts.config, parts.source);
+    std::string warning;
+    Planner planner(parts.config, parts.source, policy_for_looking(parts.config, warning));
     planner.list();
     PreparedPlan prepared = planner.plan(facts, *original, selection);
-    if (!prepared.plan.due.empty()) planner.load_manifests(prepared);
+    if (!prepared.plan.due.empty()) planner.load_manifests(prepared, facts.cluster);
     RunReport report = planner.report(prepared, true);
-    if (parts.config.verification != Verification::disabled) {
-        report.warnings.emplace_back(
-            "signatures are not checked: this version of runner cannot; 'upgrade' refuses to run "
-            "unless trust.verification is disabled");
-    }
+    if (!warning.empty()) report.warnings.push_back(warning);
     return report;
 }
 

@@ -50,8 +50,4 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 /// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
 RunReport make_plan_report(const EngineParts& parts, const Selection& selection);
 
-/// Whether signatures can be judged as the config wants. Throws Error{usage} for `enabled`: this
-/// version cannot.
-void require_verification(const ClusterConfig& config);
-
 }  // namespace runner

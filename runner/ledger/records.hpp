@@ -61,6 +61,7 @@ struct AttemptStart {
     std::string tag;
     std::string platform;
     std::optional<Digest> digest;
+    std::string signer;  ///< the id of the key that its release was signed with; empty: none
     bool late = false;
     std::string log;  ///< the file that keeps its output, relative to the ledger's folder
 };
@@ -99,6 +100,7 @@ struct AttemptRecord {
     std::string version;
     std::string tag;
     std::string digest;
+    std::string signer;
     std::string outcome;  ///< empty while it runs
     std::string message;
     std::string log;

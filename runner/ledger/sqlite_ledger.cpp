@@ -163,7 +163,7 @@ std::optional<LeaseInfo> SqliteQueries::lease() {
 std::vector<AttemptRecord> SqliteQueries::attempts(const std::string& run) {
     const StatementUse query = m_database->statement(
         "SELECT id, run, version, tag, digest, outcome, message, log, late, started_at, "
-        "finished_at, apply_ms, verify_ms "
+        "finished_at, apply_ms, verify_ms, coalesce(signer, '') "
         "FROM attempt WHERE run = ? ORDER BY id");
     query.bind(1, run);
     std::vector<AttemptRecord> records;
@@ -182,6 +182,7 @@ std::vector<AttemptRecord> SqliteQueries::attempts(const std::string& run) {
         if (!query.getColumn(10).isNull()) record.finished_at = time_at(query.getColumn(10));
         record.apply_time = time_at(query.getColumn(11));
         record.verify_time = time_at(query.getColumn(12));
+        record.signer = query.getColumn(13).getString();
         records.push_back(std::move(record));
     }
     return records;

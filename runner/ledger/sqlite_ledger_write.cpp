@@ -517,8 +517,9 @@ class SqliteLedger final : public Ledger {
 
     void open_attempt(const std::string& run, const AttemptStart& start) {
         const StatementUse insert = m_database->statement(
-            "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+            "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at, "
+            "signer) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))");
         const std::string digest = start.digest ? start.digest->to_string() : "";
         insert.bind(1, run);
         insert.bind(2, start.version);
@@ -528,6 +529,7 @@ class SqliteLedger final : public Ledger {
         insert.bind(6, start.late ? 1 : 0);
         insert.bind(7, start.log);
         insert.bind(8, m_clock.wall().count());
+        insert.bind(9, start.signer);
         insert.exec();
         if (start.digest) {
             const StatementUse pin = m_database->statement(

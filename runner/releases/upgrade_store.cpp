@@ -13,6 +13,7 @@ namespace runner {
 namespace {
 
 constexpr std::size_t k_max_checksums = 1U << 20U;
+constexpr std::size_t k_max_signature = 16U << 10U;
 constexpr std::size_t k_max_manifest = 1U << 20U;
 constexpr std::size_t k_max_archive = 256U << 20U;
 
@@ -64,9 +65,11 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
     }
     m_source.fetch(checksum_requests, {});
 
-    std::vector<KnownUpgrade> upgrades;
+    std::vector<KnownUpgrade> upgrades(releases.size());
+    judge_signatures(checksum_requests, upgrades);  // before any of it is parsed
     std::vector<AssetRequest> manifest_requests;
-    for (const AssetRequest& request : checksum_requests) {
+    for (std::size_t i = 0; i < releases.size(); ++i) {
+        const AssetRequest& request = checksum_requests[i];
         const Release& release = *request.release;
         const std::string what = "release '" + release.tag + "': " + request.name;
         const Checksums checksums = parse_checksums(m_source.read(request), what);
@@ -81,7 +84,7 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
                                                   ", the source says " +
                                                   release.digest->to_string());
         }
-        KnownUpgrade upgrade;
+        KnownUpgrade& upgrade = upgrades[i];
         upgrade.release = &release;
         upgrade.archive_digest = archive->second;
         upgrade.manifest = Manifest::undeclared(*release.version);
@@ -91,7 +94,6 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
             manifest_requests.push_back(
                 {&release, names(release).manifest, manifest->second, k_max_manifest});
         }
-        upgrades.push_back(std::move(upgrade));
     }
     m_source.fetch(manifest_requests, {});
 
@@ -104,6 +106,29 @@ std::vector<KnownUpgrade> UpgradeStore::manifests(const std::vector<const Releas
         ++request;
     }
     return upgrades;
+}
+
+void UpgradeStore::judge_signatures(const std::vector<AssetRequest>& checksum_requests,
+                                    std::vector<KnownUpgrade>& upgrades) {
+    if (m_trust.verification == Verification::disabled) return;
+    std::vector<AssetRequest> requests;
+    for (const AssetRequest& checksums : checksum_requests) {
+        requests.push_back({checksums.release, names(*checksums.release).signature, std::nullopt,
+                            k_max_signature});
+    }
+    const bool strict = m_trust.verification == Verification::enabled;
+    if (strict) m_source.fetch(requests, {});
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        try {
+            if (!strict) m_source.fetch({requests[i]}, {});
+            upgrades[i].signer =
+                m_trust.judge(*requests[i].release, m_source.read(checksum_requests[i]),
+                              m_source.read(requests[i]));
+        } catch (const Error& error) {
+            if (strict) throw;
+            upgrades[i].signature_problem = error.what();
+        }
+    }
 }
 
 AssetRequest UpgradeStore::archive_request(const KnownUpgrade& upgrade) const {

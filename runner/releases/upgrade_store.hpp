@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/manifest.hpp"
 #include "releases/source.hpp"
+#include "releases/trust.hpp"
 
 namespace runner {
 
@@ -24,14 +26,20 @@ struct KnownUpgrade {
     const Release* release = nullptr;
     Manifest manifest;
     Digest archive_digest;
+    std::optional<Signer> signer;
+    std::string signature_problem;  ///< why it is not believed, where that is only worth a warning
 };
 
 class UpgradeStore {
  public:
-    UpgradeStore(ReleaseSource& source, std::string prefix, Platform platform)
-        : m_source(source), m_prefix(std::move(prefix)), m_platform(std::move(platform)) {}
+    UpgradeStore(ReleaseSource& source, std::string prefix, Platform platform, TrustPolicy trust)
+        : m_source(source),
+          m_prefix(std::move(prefix)),
+          m_platform(std::move(platform)),
+          m_trust(std::move(trust)) {}
 
-    /// Checksums and manifest of each release. Throws Error{preparation} naming release and reason.
+    /// Signature, checksums and manifest of each release. Throws Error{preparation} naming release
+    /// and reason.
     std::vector<KnownUpgrade> manifests(const std::vector<const Release*>& releases);
 
     /// Fetches the archives, several at a time.
@@ -42,6 +50,9 @@ class UpgradeStore {
     UpgradeImage image(const KnownUpgrade& upgrade);
 
  private:
+    /// Fetches and judges the signatures of checksums files that were fetched.
+    void judge_signatures(const std::vector<AssetRequest>& checksum_requests,
+                          std::vector<KnownUpgrade>& upgrades);
     [[nodiscard]] AssetNames names(const Release& release) const;
     [[nodiscard]] AssetRequest archive_request(const KnownUpgrade& upgrade) const;
     void check_manifest(const Release& release, const Manifest& manifest) const;
@@ -49,6 +60,7 @@ class UpgradeStore {
     ReleaseSource& m_source;
     std::string m_prefix;
     Platform m_platform;
+    TrustPolicy m_trust;
 };
 
 }  // namespace runner

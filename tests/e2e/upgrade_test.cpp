@@ -269,20 +269,6 @@ TEST_CASE("another cluster's ledger is refused, with both names") {
     CHECK_THAT(result.err, Contains("'test'") && Contains("'prod'"));
 }
 
-TEST_CASE("verification enabled is refused as long as it cannot be done") {
-    Sandbox sandbox;
-    three_notes(sandbox);
-    std::string config = sandbox.read("cluster.yaml");
-    config.replace(config.find("disabled"), 8, "enabled");
-    sandbox.write("cluster.yaml", config);
-    const auto result = sandbox.upgrade();
-    CHECK(result.status == 2);
-    CHECK_THAT(result.err, Contains("cannot verify signatures"));
-    const auto plan = sandbox.run({"plan"});
-    CHECK(plan.status == 0);
-    CHECK_THAT(plan.err, Contains("signatures are not checked"));
-}
-
 TEST_CASE("the original version is asked for or required, then stored and fixed") {
     Sandbox sandbox;
     three_notes(sandbox);

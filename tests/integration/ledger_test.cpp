@@ -37,7 +37,7 @@ void start(Ledger& ledger, const std::string& run) {
 }
 
 AttemptStart attempt(const std::string& version) {
-    return {version, version, "Linux_amd64", Digest::parse(std::string(64, 'a')), false, "log"};
+    return {version, version, "Linux_amd64", Digest::parse(std::string(64, 'a')), "", false, "log"};
 }
 
 Failure failure_of(const std::function<void()>& work) {

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "releases/trust.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "model/error.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+/// `2026-01-31T23:59:59Z`, with a fraction or an offset if need be.
+bool looks_like_time(std::string_view text) {
+    constexpr std::string_view k_shape = "dddd-dd-ddTdd:dd:dd";
+    if (text.size() <= k_shape.size() || text.size() > 40) return false;
+    for (std::size_t i = 0; i < k_shape.size(); ++i) {
+        const bool digit = text[i] >= '0' && text[i] <= '9';
+        if (k_shape[i] == 'd' ? !digit : text[i] != k_shape[i]) return false;
+    }
+    return text.find_first_not_of("0123456789.:+-Z", k_shape.size()) == std::string_view::npos;
+}
+
+/// Key ids of texts that are ids or whole public keys.
+std::string id_of(const std::string& text, const std::string& what) {
+    constexpr std::size_t k_id_digits = 16;
+    return text.size() == k_id_digits ? text : to_string(PublicKey::parse(text, what).id);
+}
+
+}  // namespace
+
+std::string trusted_comment(const std::string& repository, const std::string& tag,
+                            const std::string& version, const std::string& time) {
+    return "repository:" + repository + " tag:" + tag + " version:" + version + " time:" + time;
+}
+
+TrustPolicy TrustPolicy::of(const ClusterConfig& config) {
+    TrustPolicy policy;
+    policy.verification = config.verification;
+    policy.repository = config.releases.repository;
+    const std::string file = config.file.string();
+    for (const std::string& key : config.public_keys)
+        policy.keys.push_back(PublicKey::parse(key, file + ": trust.publicKeys"));
+    for (const std::string& key : config.revoked_keys)
+        policy.revoked.push_back(id_of(key, file + ": trust.revokedKeys"));
+    if (policy.verification != Verification::enabled) return policy;
+    if (policy.keys.empty()) {
+        throw Error(Failure::usage,
+                    file +
+                        ": trust.verification is enabled, and trust.publicKeys names no key; "
+                        "nothing was fetched or changed",
+                    "name the public keys of those who release upgrades for this cluster, or set "
+                    "trust.verification to disabled, knowing that digests alone are checked then");
+    }
+    if (policy.repository.empty()) {
+        throw Error(Failure::usage,
+                    file +
+                        ": trust.verification is enabled, and releases.repository is missing; "
+                        "nothing was fetched or changed",
+                    "name the OWNER/NAME that the signatures are made for");
+    }
+    return policy;
+}
+
+Signer TrustPolicy::judge(const Release& release, std::string_view checksums,
+                          std::string_view signature) const {
+    const std::string what = "release '" + release.tag + "': its signature";
+    const auto refuse = [&](const std::string& reason, const std::string& next = {}) {
+        throw Error(Failure::preparation, what + ' ' + reason, next);
+    };
+    const Signature parsed = Signature::parse(signature, what);
+    const std::string id = to_string(parsed.key_id);
+    if (std::find(revoked.begin(), revoked.end(), id) != revoked.end())
+        refuse("is by the key " + id + ", which is revoked",
+               "ask the release's author to sign it anew with another key");
+    const auto key = std::find_if(keys.begin(), keys.end(), [&](const PublicKey& candidate) {
+        return candidate.id == parsed.key_id;
+    });
+    if (key == keys.end()) {
+        std::vector<std::string> known;
+        for (const PublicKey& candidate : keys) known.push_back(to_string(candidate.id));
+        refuse("is by the key " + id + ", which is not among trust.publicKeys (" +
+               (known.empty() ? "there is none" : join(known, ", ")) + ")");
+    }
+    if (!parsed.verifies(*key, checksums))
+        refuse("by the key " + id +
+               " does not match: the checksums file or the signature was "
+               "changed after it was signed");
+
+    const std::string found = sanitize(parsed.trusted_comment);
+    const std::vector<std::string> fields = split(parsed.trusted_comment, ' ');
+    constexpr std::array<std::string_view, 4> k_names{"repository:", "tag:", "version:", "time:"};
+    std::array<std::string, 4> values;
+    bool well_formed = fields.size() == k_names.size();
+    for (std::size_t i = 0; well_formed && i < k_names.size(); ++i) {
+        well_formed = fields[i].starts_with(k_names[i]);
+        if (well_formed) values[i] = fields[i].substr(k_names[i].size());
+    }
+    if (!well_formed || !looks_like_time(values[3])) {
+        refuse("has the trusted comment '" + found +
+               "', expected 'repository:OWNER/NAME tag:TAG version:VERSION time:TIME'");
+    }
+    const std::array<std::string, 3> expected{repository, release.tag,
+                                              release.version.value().to_string()};
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        if (values[i] != expected[i]) {
+            refuse("is for the " + std::string(k_names[i].substr(0, k_names[i].size() - 1)) + " '" +
+                   sanitize(values[i]) + "', expected '" + expected[i] + "'");
+        }
+    }
+    return {id, values[3]};
+}
+
+}  // namespace runner

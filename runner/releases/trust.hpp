@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whose releases are believed: signatures of checksums files, judged by the keys of the cluster's
+// config (contracts.md, "Release artefacts").
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/cluster_config.hpp"
+#include "model/release.hpp"
+#include "releases/minisign.hpp"
+
+namespace runner {
+
+/// Who signed a release, and when; the time is shown and recorded, not judged.
+struct Signer {
+    std::string key;   ///< the key's id, 16 hexadecimal digits
+    std::string time;  ///< RFC 3339, as the signer wrote it
+};
+
+/// What a trusted comment binds a signature to.
+std::string trusted_comment(const std::string& repository, const std::string& tag,
+                            const std::string& version, const std::string& time);
+
+struct TrustPolicy {
+    Verification verification = Verification::disabled;
+    std::string repository;  ///< OWNER/NAME that a signature must name
+    std::vector<PublicKey> keys;
+    std::vector<std::string> revoked;  ///< key ids
+
+    /// From the config. Throws Error{usage} when verification is enabled and cannot be done: no
+    /// key, or no repository.
+    static TrustPolicy of(const ClusterConfig& config);
+
+    /// Judges `signature`, the text of the `.minisig` file beside a release's checksums file.
+    /// Throws Error{preparation} that names the release and what is wrong.
+    [[nodiscard]] Signer judge(const Release& release, std::string_view checksums,
+                               std::string_view signature) const;
+};
+
+}  // namespace runner
