@@ -14,6 +14,7 @@
 #include "releases/trust.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -183,7 +184,12 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
     }
     manifest.repository = request.repository;
     manifest.commit = request.commit;
-    manifest.after = request.after;
+    if (!request.after.empty()) {
+        if (!manifest.after.empty() && manifest.after != request.after)
+            throw Error(Failure::usage, version + " says itself what it comes after (" +
+                                            join(manifest.after, ", ") + "); leave --after out");
+        manifest.after = request.after;
+    }
     for (const std::string& before : manifest.after) UpgradeVersion::parse(before);
 
     const AssetNames names = AssetNames::of(request.prefix, version, platform);

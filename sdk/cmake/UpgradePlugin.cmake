@@ -63,8 +63,40 @@ function(upgrade_plugin version)
     $<$<NOT:$<CONFIG:Debug>>:-Os>)
   if(NOT APPLE)
     target_link_options(${arg_TARGET} PRIVATE
-      -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,--gc-sections
+      -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,-z,relro,-z,now -Wl,-z,defs -Wl,--gc-sections -Wl,--as-needed
       -Wl,--hash-style=gnu -Wl,--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map
       $<$<NOT:$<CONFIG:Debug>>:-s>)
   endif()
+endfunction()
+
+# upgrade_test(<version> <source>...): the upgrade's unit tests, on the SDK's harness and Catch2. EXAMPLE_REPOSITORY names
+# the folder that they may copy from, where UPGRADE_EXAMPLE_REPOSITORY is set.
+function(upgrade_test version)
+  if(DEFINED RUNNER_BUILD_TESTS AND NOT RUNNER_BUILD_TESTS)
+    return()
+  endif()
+  string(MAKE_C_IDENTIFIER "test_upgrade_${version}" target)
+  add_executable(${target} ${ARGN})
+  if(TARGET runner_test_main)
+    target_link_libraries(${target} PRIVATE UpgradeSdk::testing runner_test_main runner_warnings)
+  else()
+    find_package(Catch2 REQUIRED)
+    target_link_libraries(${target} PRIVATE UpgradeSdk::testing Catch2::Catch2WithMain)
+  endif()
+  if(UPGRADE_EXAMPLE_REPOSITORY)
+    target_compile_definitions(${target} PRIVATE EXAMPLE_REPOSITORY="${UPGRADE_EXAMPLE_REPOSITORY}")
+  endif()
+  add_test(NAME upgrade.${version} COMMAND ${target})
+  set_tests_properties(upgrade.${version} PROPERTIES LABELS unit)
+endfunction()
+
+# upgrade_folders(<folder>): every upgrade in it, one folder each.
+function(upgrade_folders folder)
+  cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  file(GLOB found CONFIGURE_DEPENDS ${folder}/*/CMakeLists.txt)
+  foreach(file IN LISTS found)
+    cmake_path(GET file PARENT_PATH upgrade)
+    cmake_path(GET upgrade FILENAME name)
+    add_subdirectory(${upgrade} ${CMAKE_CURRENT_BINARY_DIR}/${name})
+  endforeach()
 endfunction()

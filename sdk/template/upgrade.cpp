@@ -1,0 +1,3 @@
+#include "upgrade.hpp"
+
+UPGRADE_PLUGIN(@CLASS@)
