@@ -42,7 +42,7 @@ Platform parse_platform(const std::string& text) {
     if (text.empty()) return Platform::current();
     for (const char* os : {"Linux", "Darwin"}) {
         for (const char* arch : {"amd64", "arm64"}) {
-            const Platform platform{os, arch};
+            Platform platform{os, arch};
             if (platform.to_string() == text) return platform;
         }
     }
@@ -138,7 +138,7 @@ fs::path merge(const PackageRequest& request, const Clock& clock) {
     if (!request.repository.empty()) merged->repository = request.repository;
     const AssetNames names =
         AssetNames::of(request.prefix, merged->version.to_string(), Platform::current());
-    const fs::path folder = fs::path(request.out) / merged->tag;
+    fs::path folder = fs::path(request.out) / merged->tag;
     for (const fs::path& archive : archives)
         replace_file(folder / archive.filename(), read_file(archive, k_max_file));
     replace_file(folder / names.manifest, dump_json(merged->to_json(), 2) + '\n');
@@ -193,7 +193,7 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
     for (const std::string& before : manifest.after) UpgradeVersion::parse(before);
 
     const AssetNames names = AssetNames::of(request.prefix, version, platform);
-    const fs::path folder = fs::path(request.out) / manifest.tag;
+    fs::path folder = fs::path(request.out) / manifest.tag;
     ArchiveFile file{plugin ? names.library : names.executable,
                      read_file(request.file, k_max_file)};
     const std::string archive = make_archive(file);

@@ -29,7 +29,7 @@ SemanticVersion resolve_target(const std::vector<Release>& releases,
                                const SemanticVersion& cluster_version, const PlanOptions& options,
                                Plan& plan) {
     if (options.target != "latest" && options.target != "stable") {
-        const SemanticVersion target = SemanticVersion::parse(options.target);
+        SemanticVersion target = SemanticVersion::parse(options.target);
         if (target < cluster_version) {
             throw Error(Failure::refused,
                         "the target " + target.to_string() + " is below the cluster version " +

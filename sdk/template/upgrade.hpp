@@ -13,7 +13,9 @@ struct @CLASS@ final : upgrade::Upgrade {
             throw upgrade::NothingToDo(std::string(k_file) + " is at @VERSION@ already");
     }
 
-    // The work, written once: in a simulation the services show what they would do.
+    // The work, written once: in a simulation the services show what they would do. Files are put
+    // back on a rollback by themselves; what the services cannot undo (objects in the cluster, other
+    // systems) is undone by a step's last argument.
     void apply(upgrade::Context& context) override {
         context.step("write", "write the version into " + std::string(k_file),
                      [&] { context.files().write(k_file, "@VERSION@\n"); });
@@ -24,8 +26,4 @@ struct @CLASS@ final : upgrade::Upgrade {
         if (context.files().read(k_file) != "@VERSION@\n")
             throw std::runtime_error(std::string(k_file) + " does not hold @VERSION@");
     }
-
-    // Files that were changed through the services are put back without a line here. Undo in this
-    // phase what the services cannot: objects in the cluster, calls to other systems.
-    void rollback(upgrade::Context&) override {}
 };
