@@ -11,6 +11,7 @@
 #include "model/release.hpp"
 #include "releases/archive.hpp"
 #include "releases/checksums.hpp"
+#include "releases/minisign.hpp"
 #include "releases/trust.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"

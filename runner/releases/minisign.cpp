@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "releases/minisign.hpp"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
 
 #include "model/error.hpp"
+#include "releases/crypto_library.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -18,10 +16,10 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 struct FreeKey {
-    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+    void operator()(EVP_PKEY* key) const { CryptoLibrary::get().key_free(key); }
 };
 struct FreeContext {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+    void operator()(EVP_MD_CTX* context) const { CryptoLibrary::get().context_free(context); }
 };
 using Key = std::unique_ptr<EVP_PKEY, FreeKey>;
 using Context = std::unique_ptr<EVP_MD_CTX, FreeContext>;
@@ -44,8 +42,9 @@ constexpr std::uint64_t k_max_memory_limit = 1ULL << 30U;
 
 std::string encode(const Bytes& bytes) {
     std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                       static_cast<int>(bytes.size()));
+    const int length =
+        CryptoLibrary::get().encode_block(reinterpret_cast<unsigned char*>(text.data()),
+                                          bytes.data(), static_cast<int>(bytes.size()));
     text.resize(static_cast<std::size_t>(length));
     return text;
 }
@@ -54,9 +53,9 @@ std::string encode(const Bytes& bytes) {
 Bytes decode(std::string_view text, std::size_t size) {
     if (text.size() != (size + 2) / 3 * 4) return {};
     Bytes bytes(text.size() / 4 * 3);
-    const int length =
-        EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
-                        static_cast<int>(text.size()));
+    const int length = CryptoLibrary::get().decode_block(
+        bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
+        static_cast<int>(text.size()));
     if (length < 0) return {};
     bytes.resize(size);
     return encode(bytes) == text ? bytes : Bytes();
@@ -95,8 +94,8 @@ void put(Bytes& bytes, const std::array<std::uint8_t, Size>& more) {
 Bytes prehash(std::string_view bytes) {
     Bytes digest(64);
     unsigned int size = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_blake2b512(), nullptr) !=
-        1)
+    if (CryptoLibrary::get().digest(bytes.data(), bytes.size(), digest.data(), &size,
+                                    CryptoLibrary::get().blake2b512(), nullptr) != 1)
         out_of_order("make a BLAKE2b-512 digest");
     return digest;
 }
@@ -104,18 +103,20 @@ Bytes prehash(std::string_view bytes) {
 bool verify(const std::array<std::uint8_t, 32>& key, const Bytes& bytes,
             const std::array<std::uint8_t, 64>& signature) {
     const Key handle(
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.data(), key.size()));
-    const Context context(EVP_MD_CTX_new());
+        CryptoLibrary::get().public_key_new(EVP_PKEY_ED25519, nullptr, key.data(), key.size()));
+    const Context context(CryptoLibrary::get().context_new());
     if (!handle || !context ||
-        EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, handle.get()) != 1) {
+        CryptoLibrary::get().verify_init(context.get(), nullptr, nullptr, nullptr, handle.get()) !=
+            1) {
         out_of_order("verify Ed25519 signatures");
     }
-    return EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(),
-                            bytes.size()) == 1;
+    return CryptoLibrary::get().verify(context.get(), signature.data(), signature.size(),
+                                       bytes.data(), bytes.size()) == 1;
 }
 
 Key key_from(const std::array<std::uint8_t, 32>& seed) {
-    Key handle(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size()));
+    Key handle(
+        CryptoLibrary::get().private_key_new(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size()));
     if (!handle) out_of_order("use Ed25519 keys");
     return handle;
 }
@@ -123,12 +124,14 @@ Key key_from(const std::array<std::uint8_t, 32>& seed) {
 std::array<std::uint8_t, 64> sign_with(const std::array<std::uint8_t, 32>& seed,
                                        const Bytes& bytes) {
     const Key handle = key_from(seed);
-    const Context context(EVP_MD_CTX_new());
+    const Context context(CryptoLibrary::get().context_new());
     std::array<std::uint8_t, 64> signature{};
     std::size_t size = signature.size();
     if (!context ||
-        EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, handle.get()) != 1 ||
-        EVP_DigestSign(context.get(), signature.data(), &size, bytes.data(), bytes.size()) != 1) {
+        CryptoLibrary::get().sign_init(context.get(), nullptr, nullptr, nullptr, handle.get()) !=
+            1 ||
+        CryptoLibrary::get().sign(context.get(), signature.data(), &size, bytes.data(),
+                                  bytes.size()) != 1) {
         out_of_order("sign with Ed25519");
     }
     return signature;
@@ -137,7 +140,7 @@ std::array<std::uint8_t, 64> sign_with(const std::array<std::uint8_t, 32>& seed,
 std::array<std::uint8_t, 32> public_of(const std::array<std::uint8_t, 32>& seed) {
     std::array<std::uint8_t, 32> key{};
     std::size_t size = key.size();
-    if (EVP_PKEY_get_raw_public_key(key_from(seed).get(), key.data(), &size) != 1)
+    if (CryptoLibrary::get().get_public_key(key_from(seed).get(), key.data(), &size) != 1)
         out_of_order("derive a public key");
     return key;
 }
@@ -175,9 +178,9 @@ void decrypt(Bytes& file, const std::string& password, const std::string& what) 
             ? 1
             : std::min<std::uint64_t>(operations / 4 / (1ULL << log_n), 0x3fffffff) / k_block;
     Bytes stream(k_secret_size);
-    if (EVP_PBE_scrypt(password.data(), password.size(), &file[k_salt_at], 32, 1ULL << log_n,
-                       k_block, std::max<std::uint64_t>(parallel, 1), 2 * k_max_memory_limit,
-                       stream.data(), stream.size()) != 1) {
+    if (CryptoLibrary::get().scrypt(password.data(), password.size(), &file[k_salt_at], 32,
+                                    1ULL << log_n, k_block, std::max<std::uint64_t>(parallel, 1),
+                                    2 * k_max_memory_limit, stream.data(), stream.size()) != 1) {
         out_of_order("derive a key from the password");
     }
     for (std::size_t i = 0; i < k_secret_size; ++i) file[k_secret_at + i] ^= stream[i];
@@ -266,8 +269,10 @@ bool Signature::verifies(const PublicKey& key, std::string_view bytes) const {
 
 SecretKey SecretKey::generate() {
     SecretKey key;
-    if (RAND_bytes(key.m_id.data(), static_cast<int>(key.m_id.size())) != 1 ||
-        RAND_priv_bytes(key.m_seed.data(), static_cast<int>(key.m_seed.size())) != 1) {
+    if (CryptoLibrary::get().random_bytes(key.m_id.data(), static_cast<int>(key.m_id.size())) !=
+            1 ||
+        CryptoLibrary::get().random_bytes(key.m_seed.data(), static_cast<int>(key.m_seed.size())) !=
+            1) {
         out_of_order("make random numbers");
     }
     key.m_public = public_of(key.m_seed);

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "model/error.hpp"
+#include "releases/minisign.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -38,15 +40,13 @@ TrustPolicy TrustPolicy::of(const ClusterConfig& config) {
     TrustPolicy policy;
     policy.verification = config.verification;
     policy.repository = config.releases.repository;
-    const std::string file = config.file.string();
-    for (const std::string& key : config.public_keys)
-        policy.keys.push_back(PublicKey::parse(key, file + ": trust.publicKeys"));
-    for (const std::string& key : config.revoked_keys)
-        policy.revoked.push_back(id_of(key, file + ": trust.revokedKeys"));
+    policy.config = config.file.string();
+    policy.keys = config.public_keys;
+    policy.revoked = config.revoked_keys;
     if (policy.verification != Verification::enabled) return policy;
     if (policy.keys.empty()) {
         throw Error(Failure::usage,
-                    file +
+                    policy.config +
                         ": trust.verification is enabled, and trust.publicKeys names no key; "
                         "nothing was fetched or changed",
                     "name the public keys of those who release upgrades for this cluster, or set "
@@ -54,7 +54,7 @@ TrustPolicy TrustPolicy::of(const ClusterConfig& config) {
     }
     if (policy.repository.empty()) {
         throw Error(Failure::usage,
-                    file +
+                    policy.config +
                         ": trust.verification is enabled, and releases.repository is missing; "
                         "nothing was fetched or changed",
                     "name the OWNER/NAME that the signatures are made for");
@@ -70,15 +70,20 @@ Signer TrustPolicy::judge(const Release& release, std::string_view checksums,
     };
     const Signature parsed = Signature::parse(signature, what);
     const std::string id = to_string(parsed.key_id);
-    if (std::find(revoked.begin(), revoked.end(), id) != revoked.end())
+    const bool is_revoked = std::any_of(revoked.begin(), revoked.end(), [&](const auto& text) {
+        return id_of(text, config + ": trust.revokedKeys") == id;
+    });
+    if (is_revoked)
         refuse("is by the key " + id + ", which is revoked",
                "ask the release's author to sign it anew with another key");
-    const auto key = std::find_if(keys.begin(), keys.end(), [&](const PublicKey& candidate) {
-        return candidate.id == parsed.key_id;
-    });
-    if (key == keys.end()) {
-        std::vector<std::string> known;
-        for (const PublicKey& candidate : keys) known.push_back(to_string(candidate.id));
+    std::optional<PublicKey> key;
+    std::vector<std::string> known;
+    for (const std::string& text : keys) {
+        const PublicKey candidate = PublicKey::parse(text, config + ": trust.publicKeys");
+        if (candidate.id == parsed.key_id) key = candidate;
+        known.push_back(to_string(candidate.id));
+    }
+    if (!key) {
         refuse("is by the key " + id + ", which is not among trust.publicKeys (" +
                (known.empty() ? "there is none" : join(known, ", ")) + ")");
     }

@@ -9,7 +9,6 @@
 
 #include "config/cluster_config.hpp"
 #include "model/release.hpp"
-#include "releases/minisign.hpp"
 
 namespace runner {
 
@@ -25,9 +24,10 @@ std::string trusted_comment(const std::string& repository, const std::string& ta
 
 struct TrustPolicy {
     Verification verification = Verification::disabled;
-    std::string repository;  ///< OWNER/NAME that a signature must name
-    std::vector<PublicKey> keys;
-    std::vector<std::string> revoked;  ///< key ids
+    std::string repository;            ///< OWNER/NAME that a signature must name
+    std::string config;                ///< the file that the keys stand in, for messages
+    std::vector<std::string> keys;     ///< public keys, as they stand there
+    std::vector<std::string> revoked;  ///< public keys, or their ids
 
     /// From the config. Throws Error{usage} when verification is enabled and cannot be done: no
     /// key, or no repository.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stand-in for a forge's release API that keeps what it is sent: forge_recorder FOLDER REPOSITORY.
-// Prints its address; writes each request to FOLDER/requests and each asset to FOLDER/TAG/NAME; ends
-// when its standard input ends.
+// A stand-in for a forge's release API that keeps what it is sent: forge_recorder FOLDER
+// REPOSITORY. Prints its address; writes each request to FOLDER/requests and each asset to
+// FOLDER/TAG/NAME; ends when its standard input ends.
 #include <httplib.h>
 
 #include <cstdio>
@@ -43,15 +43,17 @@ int main(int argc, char** argv) {
         response.status = status;
         response.set_content(json.dump(), "application/json");
     };
-    server.set_pre_routing_handler([&](const httplib::Request& request, httplib::Response& response) {
-        const std::lock_guard lock(mutex);
-        log << request.method << ' ' << request.path << std::endl;
-        if (request.get_header_value("Authorization") == "Bearer good")
-            return httplib::Server::HandlerResponse::Unhandled;
-        answer(response, 401, {{"message", "Bad credentials"}});
-        return httplib::Server::HandlerResponse::Handled;
-    });
-    server.Get(base + "/tags/(.+)", [&](const httplib::Request& request, httplib::Response& response) {
+    server.set_pre_routing_handler(
+        [&](const httplib::Request& request, httplib::Response& response) {
+            const std::lock_guard lock(mutex);
+            log << request.method << ' ' << request.path << std::endl;
+            if (request.get_header_value("Authorization") == "Bearer good")
+                return httplib::Server::HandlerResponse::Unhandled;
+            answer(response, 401, {{"message", "Bad credentials"}});
+            return httplib::Server::HandlerResponse::Handled;
+        });
+    server.Get(base + "/tags/(.+)", [&](const httplib::Request& request,
+                                        httplib::Response& response) {
         const std::lock_guard lock(mutex);
         for (const auto& [id, release] : releases) {
             if (release["tag_name"] == request.matches[1].str() && !release["draft"].get<bool>())
@@ -59,10 +61,11 @@ int main(int argc, char** argv) {
         }
         answer(response, 404, {{"message", "Not Found"}});
     });
-    server.Delete(base + R"(/(\d+))", [&](const httplib::Request& request, httplib::Response& response) {
-        const std::lock_guard lock(mutex);
-        response.status = releases.erase(std::stoi(request.matches[1].str())) == 1 ? 204 : 404;
-    });
+    server.Delete(
+        base + R"(/(\d+))", [&](const httplib::Request& request, httplib::Response& response) {
+            const std::lock_guard lock(mutex);
+            response.status = releases.erase(std::stoi(request.matches[1].str())) == 1 ? 204 : 404;
+        });
     server.Post(base, [&](const httplib::Request& request, httplib::Response& response) {
         const std::lock_guard lock(mutex);
         Json release = Json::parse(request.body);
@@ -72,7 +75,8 @@ int main(int argc, char** argv) {
         releases[last_id] = release;
         answer(response, 201, release);
     });
-    server.Post(R"(/uploads/(\d+)/assets)", [&](const httplib::Request& request, httplib::Response& response) {
+    server.Post(R"(/uploads/(\d+)/assets)", [&](const httplib::Request& request,
+                                                httplib::Response& response) {
         const std::lock_guard lock(mutex);
         const Json& release = releases.at(std::stoi(request.matches[1].str()));
         const std::string name = request.get_param_value("name");
@@ -84,12 +88,13 @@ int main(int argc, char** argv) {
                {{"name", name},
                 {"digest", "sha256:" + runner::sha256(torn ? "torn" : request.body).to_string()}});
     });
-    server.Patch(base + R"(/(\d+))", [&](const httplib::Request& request, httplib::Response& response) {
-        const std::lock_guard lock(mutex);
-        Json& release = releases.at(std::stoi(request.matches[1].str()));
-        release.update(Json::parse(request.body));
-        answer(response, 200, release);
-    });
+    server.Patch(base + R"(/(\d+))",
+                 [&](const httplib::Request& request, httplib::Response& response) {
+                     const std::lock_guard lock(mutex);
+                     Json& release = releases.at(std::stoi(request.matches[1].str()));
+                     release.update(Json::parse(request.body));
+                     answer(response, 200, release);
+                 });
     port = server.bind_to_any_port("127.0.0.1");
     std::printf("http://127.0.0.1:%d\n", port);
     std::fflush(stdout);
