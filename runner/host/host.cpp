@@ -471,8 +471,9 @@ class PhaseConductor {
             if (!m_done) fail(PhaseEnd::cancelled, "it was interrupted");
             kill_now();
         }
-        if (m_signals.count() >= 3) kill_now();
+        // The third may be here when the second is first seen: it is a cancelled run all the same.
         if (!m_stopping && m_signals.count() >= 2) stop(PhaseEnd::cancelled, "it was cancelled");
+        if (m_signals.count() >= 3) kill_now();
         if (!m_stopping && now >= m_deadline) {
             stop(PhaseEnd::timed_out,
                  "it took longer than its limit of " + format_duration(m_request.timeout));
