@@ -9,6 +9,7 @@ int check_command(int argc, char** argv);
 int history_command(int argc, char** argv);
 int init_command(int argc, char** argv);
 int logs_command(int argc, char** argv);
+int conformance_command(int argc, char** argv);
 int package_command(int argc, char** argv);
 int plan_command(int argc, char** argv);
 int releases_command(int argc, char** argv);

@@ -22,7 +22,7 @@ struct Command {
     const char* summary;
 };
 
-constexpr std::array<Command, 10> k_commands{{
+constexpr std::array<Command, 11> k_commands{{
     {"init", init_command, "write a commented cluster config, and start the ledger"},
     {"check", check_command, "is anything due? one row for each cluster"},
     {"plan", plan_command, "what would run, what not, and why"},
@@ -33,6 +33,7 @@ constexpr std::array<Command, 10> k_commands{{
     {"state", state_command,
      "the ledger by hand: show, export, import, forget, record, lock, unlock"},
     {"releases", releases_command, "the source by hand: list, verify, serve"},
+    {"conformance", conformance_command, "prove that a built upgrade keeps the rules"},
     {"package", package_command, "make the release artefacts of a built upgrade"},
 }};
 

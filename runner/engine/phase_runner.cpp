@@ -124,6 +124,7 @@ class PhaseEvents final : public HostEvents {
 
     void record_step(const std::string& id, const HostValues& values) override {
         writer().record_step(m_run, m_upgrade.version, id, values);
+        if (m_options.after_step) m_options.after_step(id);
     }
     void record_step_undone(const std::string&, const HostValues&) override {
         throw Error(Failure::preparation, "rollback is not available in this version");
@@ -208,7 +209,7 @@ PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options
                          LedgerView& ledger, Reporter& reporter, Terminal& terminal,
                          const StopSignals& signals, const Clock& clock)
     : m_config(config),
-      m_options(options),
+      m_options(std::move(options)),
       m_ledger(ledger),
       m_reporter(reporter),
       m_terminal(terminal),
@@ -265,8 +266,12 @@ PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_f
         events.end_of_output();
         return result;
     };
-    PhaseResult result =
-        run(upgrade.form == UpgradeForm::plugin ? HostPhase::preflight : HostPhase::simulate);
+    // An upgrade that died half-way goes on: whether it can run was judged before its first step,
+    // and what that step has changed would be judged now.
+    const bool goes_on =
+        upgrade.form == UpgradeForm::plugin && !m_ledger.finished_steps(upgrade.version).empty();
+    const bool judged = upgrade.form == UpgradeForm::executable || goes_on;
+    PhaseResult result = run(judged ? HostPhase::simulate : HostPhase::preflight);
     if (result.ok() && result.phase == HostPhase::preflight && result.has("preflight"))
         result = run(HostPhase::simulate);
     if (result.ok() && result.changes) report_changes(result);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,9 @@ struct PhaseRunnerOptions {
     bool debug = false;
     bool yes = false;  ///< confirmations are skipped
     int lease = -1;
+    /// Called when a step is recorded as finished; what it throws ends the plugin there. For
+    /// proving that an upgrade that died goes on.
+    std::function<void(const std::string& step)> after_step;
 };
 
 class PhaseRunner {
@@ -58,6 +62,11 @@ class PhaseRunner {
                       const std::filesystem::path& log, bool another_follows);
     PhaseResult verify(const RunnableUpgrade& upgrade, Ledger* writer, const std::string& run,
                        const std::filesystem::path& log, bool another_follows);
+
+    /// The files as they would be after everything that was simulated.
+    [[nodiscard]] const upgrade::services::FileChanges& simulated_changes() const {
+        return m_chain;
+    }
 
     /// Loads the plugin only to ask for its description.
     PhaseResult describe(const RunnableUpgrade& upgrade);

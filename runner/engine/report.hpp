@@ -83,4 +83,23 @@ class Reporter {
     virtual void finished(const RunReport& report) = 0;
 };
 
+/// Hears nothing; a base for those who want to hear a little.
+class QuietReporter : public Reporter {
+ public:
+    void warning(const std::string&) override {}
+    void notice(const std::string&) override {}
+    void planned(const RunReport&) override {}
+    void fetching(std::uint64_t, std::uint64_t) override {}
+    void simulation_begins(std::size_t) override {}
+    void phase_begins(const std::string&, HostPhase, std::size_t, std::size_t) override {}
+    void phase_ends(const std::string&, HostPhase, const std::string&, bool) override {}
+    void line(std::int32_t, const std::string&) override {}
+    void step(const std::string&, const std::string&, HostPhase) override {}
+    void command_shown(const std::string&) override {}
+    void diff(const std::string&) override {}
+    void progress(std::uint64_t, std::uint64_t, const std::string&) override {}
+    void applying_begins(std::size_t) override {}
+    void finished(const RunReport&) override {}
+};
+
 }  // namespace runner

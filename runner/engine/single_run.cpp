@@ -14,25 +14,6 @@ namespace {
 
 constexpr std::size_t k_max_plugin = 256U << 20U;
 
-/// Hears nothing: for asking a plugin what it is.
-class SilentReporter final : public Reporter {
- public:
-    void warning(const std::string&) override {}
-    void notice(const std::string&) override {}
-    void planned(const RunReport&) override {}
-    void fetching(std::uint64_t, std::uint64_t) override {}
-    void simulation_begins(std::size_t) override {}
-    void phase_begins(const std::string&, HostPhase, std::size_t, std::size_t) override {}
-    void phase_ends(const std::string&, HostPhase, const std::string&, bool) override {}
-    void line(std::int32_t, const std::string&) override {}
-    void step(const std::string&, const std::string&, HostPhase) override {}
-    void command_shown(const std::string&) override {}
-    void diff(const std::string&) override {}
-    void progress(std::uint64_t, std::uint64_t, const std::string&) override {}
-    void applying_begins(std::size_t) override {}
-    void finished(const RunReport&) override {}
-};
-
 class EmptyLedger final : public LedgerView {
  public:
     LedgerFacts facts() override { return {}; }
@@ -59,16 +40,6 @@ class NobodyThere final : public Terminal {
 bool is_file(const std::string& name) {
     std::error_code ignored;
     return std::filesystem::is_regular_file(name, ignored);
-}
-
-UpgradeImage image_from_file(const std::filesystem::path& file) {
-    UpgradeImage image;
-    image.name = file.filename().string();
-    image.content = read_file(file, k_max_plugin);
-    const std::string extension = file.extension().string();
-    image.form =
-        extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
-    return image;
 }
 
 /// `<prefix>_<version>` of an executable upgrade's file name.
@@ -292,6 +263,16 @@ class SingleRun {
 
 }  // namespace
 
+UpgradeImage image_from_file(const std::filesystem::path& file) {
+    UpgradeImage image;
+    image.name = file.filename().string();
+    image.content = read_file(file, k_max_plugin);
+    const std::string extension = file.extension().string();
+    image.form =
+        extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
+    return image;
+}
+
 RunReport run_single(const EngineParts& parts, const SingleRunRequest& request) {
     return SingleRun(parts, request).run();
 }
@@ -302,7 +283,7 @@ Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals&
     config.name = "none";
     config.repository_directory = std::filesystem::current_path();
     config.state = config.repository_directory / ".runner/state.db";
-    SilentReporter reporter;
+    QuietReporter reporter;
     EmptyLedger ledger;
     NobodyThere nobody;
     RunnableUpgrade upgrade;

@@ -21,6 +21,9 @@ struct SingleRunRequest {
 };
 
 /// Runs it; the exit code is in the result.
+/// The library or program in a file, as it is: nothing verifies it.
+UpgradeImage image_from_file(const std::filesystem::path& file);
+
 RunReport run_single(const EngineParts& parts, const SingleRunRequest& request);
 
 /// The manifest that a built plugin carries in itself. Throws Error{preparation} when it cannot be

@@ -96,12 +96,40 @@ struct Puppet final : upgrade::Upgrade {
             });
         }
         if (how == "note") note(context);
+        break_rule(context, how);
+        if (how.rfind("breaks-", 0) == 0) return;
         if (!how.empty() && is_real(context)) misbehave(context, how);
     }
 
     void verify(upgrade::Context& context) override {
+        if (behaviour_of(context) == "breaks-verification")
+            throw std::runtime_error("told to fail its verification");
         if (behaviour_of(context) == "verify-fails")
             throw std::runtime_error("told to fail its verification");
+    }
+
+    /// Breaks one rule of upgrades, and no other.
+    static void break_rule(upgrade::Context& context, const std::string& how) {
+        if (how == "breaks-simulation") {
+            std::ofstream("written") << "around the services";
+        } else if (how == "breaks-exactness") {
+            if (!context.files().exists("exact"))
+                context.files().write("exact", std::to_string(::getpid()));
+        } else if (how == "breaks-idempotence") {
+            note(context);
+        } else if (how == "breaks-resumption") {
+            std::string kept = "nothing";
+            context.step("one", "keep in memory", [&] { kept = "something"; });
+            context.step("two", "write it", [&] { context.files().write("kept", kept); });
+        } else if (how == "breaks-declining") {
+            try {
+                context.confirm("really?");
+            } catch (const std::exception&) {
+                context.log("so what");
+            }
+        } else if (how == "breaks-verification") {
+            context.files().write("fine", "fine");
+        }
     }
 
     /// Appends its version to a file, exactly once however often it dies.

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conformance: the project's own upgrades keep every rule, and each bad plugin breaks the one that
+// it breaks.
+#include <catch2/catch.hpp>
+
+#include "support/sandbox.hpp"
+
+using test::Sandbox;
+
+namespace {
+
+/// The rules that a plugin of the test plugins breaks, told to behave in some way.
+std::vector<std::string> broken(Sandbox& sandbox, const std::string& plugin,
+                                const std::string& behaviour) {
+    sandbox.write("fixture/behaviour", "0.1.10000 " + behaviour + "\n");
+    const auto before = sandbox.snapshot("fixture");
+    const auto result =
+        sandbox.run({"conformance", std::string(TEST_PLUGINS_FOLDER) + "/" + plugin + ".so",
+                     "--fixture", "fixture", "-o", "json"});
+    CHECK(sandbox.snapshot("fixture") == before);
+    const runner::Json document = result.json();
+    std::vector<std::string> rules;
+    for (const runner::Json& rule : document["rules"]) {
+        if (rule["verdict"] == "broken") rules.push_back(rule["rule"]);
+    }
+    CHECK(document["conforms"] == rules.empty());
+    CHECK(result.status == (rules.empty() ? 0 : 3));
+    return rules;
+}
+
+}  // namespace
+
+TEST_CASE("each of the project's upgrades keeps every rule") {
+    Sandbox sandbox;
+    const std::string plugins = std::string(TEST_PLUGINS_FOLDER) + "/../plugins/";
+    std::size_t found = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(plugins)) {
+        if (entry.path().extension() != ".so") continue;
+        ++found;
+        std::vector<std::string> command{"conformance", entry.path().string(), "--fixture",
+                                         std::string(SOURCE_FOLDER) + "/examples/demo"};
+        if (entry.path().string().find("loki") != std::string::npos)
+            command.insert(command.end(), {"-e", "lokiStorageSize=20Gi"});
+        const auto result = sandbox.run(command);
+        CHECK(result.status == 0);
+    }
+    CHECK(found >= 4);
+}
+
+TEST_CASE("a good plugin keeps every rule, and what is wrong with a bad one is named") {
+    Sandbox sandbox;
+    using Rules = std::vector<std::string>;
+    CHECK(broken(sandbox, "puppet", "two-steps") == Rules{});
+    CHECK(broken(sandbox, "puppet", "ask") == Rules{});
+    CHECK(broken(sandbox, "constructor_crash", "") == Rules{"loads"});
+    CHECK(broken(sandbox, "puppet", "breaks-simulation") == Rules{"simulation-changes-nothing"});
+    CHECK(broken(sandbox, "puppet", "breaks-exactness") == Rules{"simulation-is-exact"});
+    CHECK(broken(sandbox, "puppet", "breaks-idempotence") == Rules{"idempotent"});
+    CHECK(broken(sandbox, "puppet", "breaks-resumption") == Rules{"resumes"});
+    CHECK(broken(sandbox, "puppet", "breaks-declining") == Rules{"declining-fails"});
+    CHECK(broken(sandbox, "puppet", "breaks-verification") == Rules{"applies"});
+}
+
+TEST_CASE("conformance of what is no plugin, or needs a value, is an error and no verdict") {
+    Sandbox sandbox;
+    sandbox.write("program", "#!/bin/sh\n");
+    auto result = sandbox.run({"conformance", "program"});
+    CHECK(result.status == 2);
+    CHECK_THAT(result.err, Catch::Contains("is no plugin"));
+    result = sandbox.run({"conformance", "absent.so"});
+    CHECK(result.status != 0);
+    CHECK_THAT(result.err, Catch::Contains("absent.so"));
+}
