@@ -10,9 +10,8 @@
 #endif
 
 #define SIZE(type, bytes) CHECK_ABI(sizeof(type) == (bytes), "the size of " #type " is frozen");
-#define OFFSET(type, member, bytes)                                                          \
-    CHECK_ABI(offsetof(type, member) == (bytes), "the place of " #member " in " #type " is " \
-                                                                                      "frozen");
+#define OFFSET(type, member, bytes) \
+    CHECK_ABI(offsetof(type, member) == (bytes), #type "." #member " is frozen");
 #define VALUE(name, value) CHECK_ABI((name) == (value), #name " is frozen");
 #define TEXT(name, text) \
     CHECK_ABI(sizeof(name) == sizeof(text), #name " is frozen"); /* abi_test.cpp compares them */
