@@ -8,6 +8,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "releases/mirror.hpp"
 #include "releases/open_source.hpp"
 #include "releases/upgrade_store.hpp"
 #include "support/text.hpp"
@@ -84,6 +85,23 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source,
     return bad;
 }
 
+/// Copies each; how many could not be.
+std::size_t mirror(const ClusterConfig& config, ReleaseSource& source,
+                   const std::vector<std::string>& wanted, const std::string& folder) {
+    std::size_t bad = 0;
+    for (const MirroredRelease& release :
+         mirror_releases(source, config.releases.prefix, TrustPolicy::of(config), wanted, folder)) {
+        if (release.problem.empty()) {
+            std::printf("%-32s mirrored  %s copied, %zu there already\n", release.tag.c_str(),
+                        counted(release.copied, "file").c_str(), release.kept);
+        } else {
+            ++bad;
+            std::printf("%-32s NOT       %s\n", release.tag.c_str(), release.problem.c_str());
+        }
+    }
+    return bad;
+}
+
 [[noreturn]] void become_server(const std::vector<std::string>& arguments) {
     const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe");
     const std::string program = (own.parent_path() / "runner-http").string();
@@ -111,6 +129,11 @@ int releases_command(int argc, char** argv) {
     CLI::App* verify_app = app.add_subcommand(
         "verify", "fetch releases and check signatures, digests, archives and manifests");
     verify_app->add_option("version", wanted, "only these");
+    CLI::App* mirror_app = app.add_subcommand(
+        "mirror",
+        "copy releases with their signatures into a folder per tag, for sites without a network");
+    mirror_app->add_option("directory", directory, "the folder")->required();
+    mirror_app->add_option("--version", wanted, "only these; default: all")->delimiter(',');
     CLI::App* serve_app = app.add_subcommand(
         "serve", "a local release server with GitHub's API, over a folder per tag");
     serve_app->add_option("directory", directory, "the folder")->required();
@@ -123,6 +146,7 @@ int releases_command(int argc, char** argv) {
         "Examples:\n"
         "  runner releases list -c cluster.yaml\n"
         "  runner releases verify -c cluster.yaml\n"
+        "  runner releases mirror ./mirror -c cluster.yaml\n"
         "  runner releases serve ./releases --listen 127.0.0.1:8770");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     if (serve_app->parsed())
@@ -132,7 +156,11 @@ int releases_command(int argc, char** argv) {
         list(composition.source(), common.json());
         return 0;
     }
-    (void)verify_app;
+    if (mirror_app->parsed()) {
+        return mirror(composition.config, composition.source(), wanted, directory) == 0
+                   ? 0
+                   : exit_code(Failure::preparation);
+    }
     const std::size_t bad = verify(composition.config, composition.source(), wanted);
     return bad == 0 ? 0 : exit_code(Failure::preparation);
 }

@@ -313,3 +313,51 @@ TEST_CASE("an encrypted key needs its password") {
     all.trust("", "enabled", "encrypted");
     CHECK(all.sandbox.upgrade().status == 0);
 }
+
+TEST_CASE(
+    "a mirror of signed releases runs offline as its source does, and goes on where it stopped") {
+    SignedReleases all;
+    all.release("0.1.10001");
+    all.release("0.1.10002");
+    const auto first = all.sandbox.run({"releases", "mirror", "mirror"});
+    REQUIRE(first.status == 0);
+    CHECK_THAT(first.out, Contains("0.1.10001") && Contains("4 files copied, 0 there already"));
+    CHECK(all.sandbox.snapshot("mirror").size() == all.sandbox.snapshot("releases").size());
+    for (const auto& [name, bytes] : all.sandbox.snapshot("releases"))
+        CHECK(all.sandbox.snapshot("mirror").at("mirror" + name.substr(8)) == bytes);
+
+    all.sandbox.write("mirror/0.1.10002/upgrade_0.1.10002_manifest.json", "torn");
+    std::filesystem::remove(all.sandbox.path() / ("mirror/0.1.10002" + k_checksums));
+    const auto again = all.sandbox.run({"releases", "mirror", "mirror", "--version", "0.1.10002"});
+    CHECK(again.status == 0);
+    CHECK_THAT(again.out, Contains("2 files copied, 2 there already"));
+    CHECK(again.out.find("0.1.10001") == std::string::npos);
+
+    std::filesystem::rename(all.sandbox.releases(), all.sandbox.path() / "gone");
+    std::string config = all.sandbox.read("cluster.yaml");
+    config.replace(config.find("directory: releases"), 19, "directory: mirror");
+    all.sandbox.write("cluster.yaml", config);
+    CHECK(all.sandbox.upgrade().status == 0);
+    CHECK(all.sandbox.read("repository/order") == "0.1.10001\n0.1.10002\n");
+}
+
+TEST_CASE("what is not believed, or not whole, is not mirrored, and named; the rest is") {
+    SignedReleases all;
+    all.release("0.1.10001");
+    all.release("0.1.10002");
+    all.release("0.1.10003");
+    all.tamper("0.1.10001" + k_signature, "o/r", "x/y");
+    for (const auto& [name, bytes] : all.sandbox.snapshot("releases/0.1.10002")) {
+        if (name.find(".tar.gz") != std::string::npos)
+            std::filesystem::remove(all.sandbox.path() / name);
+    }
+    const auto result = all.sandbox.run({"releases", "mirror", "mirror"});
+    CHECK(result.status == 3);
+    CHECK_THAT(result.out, Contains("was changed after it was signed"));
+    CHECK_FALSE(all.sandbox.exists("mirror/0.1.10001"));
+    CHECK_FALSE(all.sandbox.exists("mirror/0.1.10002" + k_checksums));
+    CHECK(all.sandbox.exists("mirror/0.1.10003" + k_checksums));
+    const auto unknown = all.sandbox.run({"releases", "mirror", "mirror", "--version", "9.9.9"});
+    CHECK(unknown.status == 3);
+    CHECK_THAT(unknown.err, Contains("no release 9.9.9"));
+}
