@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -154,8 +156,9 @@ void generate_key(const std::string& file) {
                     "name another file");
     }
     const SecretKey key = SecretKey::generate();
-    replace_file(file, key.to_string());
-    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+    const mode_t everyone = ::umask(077);  // nobody else can read it, at no moment
+    create_file(file, key.to_string());
+    ::umask(everyone);
     const std::string text = key.public_key().to_string();
     replace_file(file + ".pub", "untrusted comment: minisign public key " +
                                     to_string(key.public_key().id) + '\n' + text + '\n');

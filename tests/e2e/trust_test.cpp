@@ -93,6 +93,17 @@ TEST_CASE("signed releases run, and who signed them is shown and kept") {
     CHECK(history["runs"][0]["upgrades"][0]["signer"] == planned.json()["due"][0]["signer"]["key"]);
 }
 
+TEST_CASE("a new secret key is its owner's alone, and an existing one is not overwritten") {
+    SignedReleases all;
+    const auto status = std::filesystem::status(all.sandbox.path() / "good.key");
+    CHECK((status.permissions() & std::filesystem::perms(0777)) == std::filesystem::perms(0600));
+    const std::string before = all.sandbox.read("good.key");
+    const auto again = all.sandbox.run({"package", "--generate-key", "good.key"});
+    CHECK(again.status == 2);
+    CHECK_THAT(again.err, Contains("is there already"));
+    CHECK(all.sandbox.read("good.key") == before);
+}
+
 TEST_CASE("verification enabled without a key or a repository is a config error") {
     SignedReleases all;
     all.release("0.1.10001");
