@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands beside the main job.
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conformance: the project's own upgrades keep every rule, and each bad plugin breaks the one that
 // it breaks.
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signatures: what is believed, and each way in which a release can lie.
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
 

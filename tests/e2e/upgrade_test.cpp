@@ -2,7 +2,7 @@
 // The main job, as a user runs it.
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
 

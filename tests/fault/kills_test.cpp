@@ -3,8 +3,8 @@
 // nothing unrecorded.
 #include <signal.h>
 
-#include <catch2/catch.hpp>
 #include <random>
+#include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
 

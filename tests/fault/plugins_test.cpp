@@ -3,7 +3,7 @@
 // is replaced by a hotfix.
 #include <signal.h>
 
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
 

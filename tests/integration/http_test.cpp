@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include "support/catch.hpp"
 
 #include "model/error.hpp"
 #include "releases/curl_client.hpp"

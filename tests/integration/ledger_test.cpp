@@ -2,7 +2,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"

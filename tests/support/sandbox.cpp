@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
 #include <stdexcept>
+#include "support/catch.hpp"
 
 #include "model/release.hpp"
 #include "support/file.hpp"

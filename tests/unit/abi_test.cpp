@@ -2,8 +2,8 @@
 // ABI 1 as a C++ compiler sees it: layouts at compile time, ids when it runs.
 #include "../abi/layout.h"
 
-#include <catch2/catch.hpp>
 #include <string_view>
+#include "support/catch.hpp"
 
 #undef SIZE
 #undef OFFSET

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
 #include <cstdlib>
+#include "support/catch.hpp"
 
 #include "config/cluster_config.hpp"
 #include "config/config_schema.hpp"

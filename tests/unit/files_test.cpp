@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/files.hpp"
 
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "services/changes.hpp"
 #include "support/file.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/plan.hpp"
 
-#include <catch2/catch.hpp>
 #include <map>
+#include "support/catch.hpp"
 
 #include "model/error.hpp"
 

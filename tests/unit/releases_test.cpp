@@ -2,7 +2,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-#include <catch2/catch.hpp>
+#include "support/catch.hpp"
 
 #include "model/error.hpp"
 #include "releases/archive.hpp"

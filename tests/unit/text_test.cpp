@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <random>
+#include "support/catch.hpp"
 
 #include "support/clock.hpp"
 #include "support/diff.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "upgrade.hpp"
 
-#include <catch2/catch.hpp>
+#include <testing/catch.hpp>
 #include <testing/harness.hpp>
 
 namespace {
