@@ -16,6 +16,7 @@ find_package(PkgConfig REQUIRED)
 find_package(yaml-cpp CONFIG REQUIRED)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
+# A program with the property RUNNER_SHARED_DEPS takes the shared form all the same: one whose other libraries bring it.
 # prefer_static(<name> <archive> <fallback target or library> [further link items of the archive])
 function(prefer_static name archive fallback)
   add_library(dep_${name} INTERFACE)
@@ -26,7 +27,8 @@ function(prefer_static name archive fallback)
     set(found_archive ${DEP_${name}_ARCHIVE})
   endif()
   if(found_archive)
-    target_link_libraries(dep_${name} INTERFACE ${found_archive} ${ARGN})
+    target_link_libraries(dep_${name} INTERFACE
+      "$<IF:$<BOOL:$<TARGET_PROPERTY:RUNNER_SHARED_DEPS>>,${fallback},${found_archive}>" ${ARGN})
   else()
     target_link_libraries(dep_${name} INTERFACE ${fallback})
   endif()
