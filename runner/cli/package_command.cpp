@@ -38,6 +38,7 @@ struct PackageRequest {
     std::string repository;
     std::string commit;
     std::string platform;
+    std::string description;  ///< a file; for a plugin that cannot be loaded on this machine
     std::vector<std::string> after;
 };
 
@@ -165,6 +166,20 @@ void generate_key(const std::string& file) {
     std::printf("%s\n", text.c_str());
 }
 
+/// What a built plugin says of itself: asked of it, or read from what its build has written.
+Manifest described(const PackageRequest& request, const Platform& platform,
+                   const StopSignals& signals, const Clock& clock) {
+    if (!request.description.empty())
+        return Manifest::parse(read_file(request.description, k_max_file), request.description);
+    if (platform.to_string() != Platform::current().to_string()) {
+        throw Error(Failure::usage,
+                    request.file + " is built for " + platform.to_string() + ", this machine is " +
+                        Platform::current().to_string() + ": it cannot be asked what it is",
+                    "add --description with the .json file that its build wrote beside it");
+    }
+    return describe_plugin(request.file, signals, clock);
+}
+
 fs::path package(const PackageRequest& request, const StopSignals& signals, const Clock& clock) {
     const std::optional<SecretKey> key = signing_key(request);
     const Platform platform = parse_platform(request.platform);
@@ -172,7 +187,7 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
     const bool plugin = extension == ".so" || extension == ".dylib";
     Manifest manifest;
     if (plugin) {
-        manifest = describe_plugin(request.file, signals, clock);
+        manifest = described(request, platform, signals, clock);
     } else if (request.version.empty()) {
         throw Error(
             Failure::usage,
@@ -237,6 +252,8 @@ int package_command(int argc, char** argv) {
     app.add_option("--repository", request.repository, "OWNER/NAME, for the manifest");
     app.add_option("--commit", request.commit, "the commit it was built from, for the manifest");
     app.add_option("--platform", request.platform, "what it was built for (default: this machine)");
+    app.add_option("--description", request.description,
+                   "the .json file that the build wrote beside a plugin for another platform");
     app.add_option("--after", request.after, "the upgrades released before it")->delimiter(',');
     app.footer(
         "Examples:\n"

@@ -2,7 +2,8 @@
 # upgrade_plugin(<version> SOURCES <file>... [DESCRIPTION <upgrade.json>] [PREFIX <prefix>] [TARGET <name>])
 #
 # Builds one upgrade as <prefix>_<version>.so: hidden visibility, one exported symbol, no undefined ones, and on Linux its
-# own C++ runtime, so that it needs nothing but libc. The description (default: upgrade.json) holds the author's part of
+# own C++ runtime, so that it needs nothing but libc. Beside it <prefix>_<version>.json says what it says of itself, for
+# packaging on another platform. The description (default: upgrade.json) holds the author's part of
 # the manifest; version, ABI, SDK and compiler are added here. PREFIX defaults to `upgrade`.
 
 # json_set(<variable holding an object> <key> <JSON value>)
@@ -48,6 +49,9 @@ function(upgrade_plugin version)
   set(generated ${CMAKE_CURRENT_BINARY_DIR}/${arg_TARGET}_description.cpp)
   set(upgrade_version ${version})
   configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/description.cpp.in ${generated} @ONLY)
+
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/plugins/${arg_PREFIX}_${version}.json CONTENT "@upgrade_description@\n" @ONLY)
 
   set(suffix .so)
   if(APPLE)

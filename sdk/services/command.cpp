@@ -35,7 +35,13 @@ struct Pipe {
 
     Pipe() {
         std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+#if defined(__linux__)
+        const int made = ::pipe2(ends.data(), O_CLOEXEC);
+#else
+        const int made = ::pipe(ends.data());
+        for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
+#endif
+        if (made != 0) {
             throw Refusal(UPGRADE_FAILED,
                           "cannot make a pipe: " + std::generic_category().message(errno));
         }

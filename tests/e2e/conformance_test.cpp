@@ -3,6 +3,8 @@
 // it breaks.
 #include "support/catch.hpp"
 
+#include <fstream>
+
 #include "support/sandbox.hpp"
 
 using test::Sandbox;
@@ -37,10 +39,14 @@ TEST_CASE("each of the project's upgrades keeps every rule") {
     for (const auto& entry : std::filesystem::directory_iterator(plugins)) {
         if (entry.path().extension() != ".so") continue;
         ++found;
-        std::vector<std::string> command{"conformance", entry.path().string(), "--fixture",
-                                         std::string(SOURCE_FOLDER) + "/examples/demo"};
-        if (entry.path().string().find("loki") != std::string::npos)
-            command.insert(command.end(), {"-e", "lokiStorageSize=20Gi"});
+        const std::string version = entry.path().stem().string().substr(sizeof("upgrade_") - 1);
+        std::ifstream arguments(std::string(SOURCE_FOLDER) + "/upgrades/" + version +
+                                "/conformance.args");
+        std::vector<std::string> command{"conformance", entry.path().string()};
+        for (std::string line; std::getline(arguments, line);)
+            command.push_back(line.find('/') == std::string::npos
+                                  ? line
+                                  : std::string(SOURCE_FOLDER) + "/" + line);
         const auto result = sandbox.run(command);
         CHECK(result.status == 0);
     }

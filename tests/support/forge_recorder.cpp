@@ -20,11 +20,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-struct Release {
-    int id = 0;
-    Json json;
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -61,6 +56,17 @@ int main(int argc, char** argv) {
         }
         answer(response, 404, {{"message", "Not Found"}});
     });
+    server.Get(base, [&](const httplib::Request&, httplib::Response& response) {
+        const std::lock_guard lock(mutex);
+        Json list = Json::array();
+        for (const auto& [id, release] : releases) list.push_back(release);
+        answer(response, 200, list);
+    });
+    server.Get(base + R"(/(\d+))",
+               [&](const httplib::Request& request, httplib::Response& response) {
+                   const std::lock_guard lock(mutex);
+                   answer(response, 200, releases.at(std::stoi(request.matches[1].str())));
+               });
     server.Delete(
         base + R"(/(\d+))", [&](const httplib::Request& request, httplib::Response& response) {
             const std::lock_guard lock(mutex);
@@ -70,6 +76,7 @@ int main(int argc, char** argv) {
         const std::lock_guard lock(mutex);
         Json release = Json::parse(request.body);
         release["id"] = ++last_id;
+        release["assets"] = Json::array();
         release["upload_url"] = "http://127.0.0.1:" + std::to_string(port) + "/uploads/" +
                                 std::to_string(last_id) + "/assets{?name,label}";
         releases[last_id] = release;
@@ -78,15 +85,20 @@ int main(int argc, char** argv) {
     server.Post(R"(/uploads/(\d+)/assets)", [&](const httplib::Request& request,
                                                 httplib::Response& response) {
         const std::lock_guard lock(mutex);
-        const Json& release = releases.at(std::stoi(request.matches[1].str()));
+        Json& release = releases.at(std::stoi(request.matches[1].str()));
         const std::string name = request.get_param_value("name");
         const std::filesystem::path file = folder / release["tag_name"].get<std::string>() / name;
         std::filesystem::create_directories(file.parent_path());
         std::ofstream(file, std::ios::binary) << request.body;
         const bool torn = std::filesystem::exists(folder / "tear");
-        answer(response, 201,
-               {{"name", name},
-                {"digest", "sha256:" + runner::sha256(torn ? "torn" : request.body).to_string()}});
+        const std::string body = torn ? request.body.substr(1) : request.body;
+        const Json asset = {{"name", name},
+                            {"state", "uploaded"},
+                            {"size", body.size()},
+                            {"digest", "sha256:" + runner::sha256(body).to_string()}};
+        if (!std::filesystem::exists(folder / "lose") || name.find("json") == std::string::npos)
+            release["assets"].push_back(asset);
+        answer(response, 201, asset);
     });
     server.Patch(base + R"(/(\d+))",
                  [&](const httplib::Request& request, httplib::Response& response) {
