@@ -32,8 +32,7 @@ std::string words_for(const PhaseResult& result, HostPhase phase) {
         case PhaseEnd::cancelled:
             return "cancelled: " + result.message;
         default:
-            return std::string(verb) +
-                   " failed: " + (result.message.empty() ? "it gives no reason" : result.message);
+            return std::string(verb) + " failed: " + result.message;
     }
 }
 
@@ -277,8 +276,7 @@ class UpgradeRun {
                         upgrade.version + ": " +
                             (result.end == PhaseEnd::blocked ? "it cannot run here: "
                                                              : "its simulation failed: ") +
-                            (result.message.empty() ? "it gives no reason" : result.message) +
-                            "; nothing was changed",
+                            result.message + "; nothing was changed",
                         !result.remedy.empty()
                             ? result.remedy
                             : "mend the cause, or leave the upgrade out with --skip");

@@ -348,6 +348,10 @@ class PhaseConductor {
                 break;
             default:
                 m_said = PhaseEnd::failed;
+                if (m_result.message.empty()) {
+                    m_result.message = "it gives no reason (status " +
+                                       std::to_string(number_at(message, "status")) + ")";
+                }
                 break;
         }
     }

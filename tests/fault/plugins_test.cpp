@@ -64,6 +64,42 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("what is no plugin of ABI 1 is refused by what is wrong, before anything changes") {
+    const std::pair<const char*, const char*> wrong[] = {
+        {"other_abi", "built for another ABI major"},
+        {"refuses", "its entry function returned null"},
+        {"throws_in_entry", "signal 6"},
+        {"small_struct", "its plugin struct has 8 bytes"},
+        {"no_apply", "it has no apply function"},
+        {"no_description", "the plugin's own description"},
+        {"other_version", "'version' is \"9.9.9\", its published manifest says \"0.1.10001\""},
+        {"no_status", "99"},
+        {"no_utf8", "begin "},
+    };
+    for (const auto& [plugin, words] : wrong) {
+        Sandbox sandbox;
+        sandbox.release_plugin(plugin, "0.1.10001");
+        const auto result = sandbox.upgrade();
+        INFO(plugin);
+        CHECK(result.status == 3);
+        CHECK_THAT(result.err, Contains("0.1.10001") && Contains(words) &&
+                                   Contains("nothing was changed"));
+        sandbox.remove_release("0.1.10001");
+        sandbox.release_plugin("unknown_service", "0.1.10002");
+        CHECK(sandbox.upgrade().status == 0);
+    }
+}
+
+TEST_CASE("text of a plugin that is no UTF-8 is shown and kept as UTF-8") {
+    Sandbox sandbox;
+    sandbox.release_plugin("no_utf8", "0.1.10001");
+    const auto result = sandbox.run({"upgrade", "--yes", "-o", "json"});
+    CHECK(result.status == 3);
+    const runner::Json document = result.json();  // strict: refuses what is no UTF-8
+    CHECK_THAT(document["error"]["message"].get<std::string>(),
+               Contains("begin ") && Contains("\xEF\xBF\xBD") && Contains(" end"));
+}
+
 TEST_CASE("a plugin that hangs is ended at its time limit") {
     Sandbox sandbox;
     runner::Json manifest{{"schema", 1}, {"version", "0.1.10001"}, {"timeout", "300ms"}};
