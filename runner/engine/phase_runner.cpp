@@ -7,8 +7,8 @@
 #include <cerrno>
 
 #include "model/error.hpp"
+#include "services/diff.hpp"
 #include "services/files.hpp"
-#include "support/diff.hpp"
 #include "support/memory_file.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
@@ -301,7 +301,7 @@ void PhaseRunner::report_changes(const PhaseResult& result) {
         std::optional<std::string_view> new_text;
         if (before) old_text = *before;
         if (change.content) new_text = *change.content;
-        const std::string diff = unified_diff(path, old_text, new_text);
+        const std::string diff = upgrade::services::unified_diff(path, old_text, new_text);
         if (!diff.empty()) m_reporter.diff(diff);
     }
     for (auto& [path, change] : changes) m_chain[path] = std::move(change);

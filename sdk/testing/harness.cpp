@@ -8,6 +8,8 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "services/diff.hpp"
+
 namespace upgrade::testing {
 namespace {
 
@@ -78,8 +80,29 @@ void Harness::parameter(const std::string& name, std::optional<std::string> valu
 void Harness::can_command(const std::string& name, const std::string& output, int exit_status) {
     const std::string stem = m_folder + "/bin/" + name;
     spill(stem + ".output", output);
-    spill(stem, "#!/bin/sh\necho \"$*\" >> '" + stem + ".calls'\ncat '" + stem + ".output'\nexit " +
-                    std::to_string(exit_status) + "\n");
+    spill(stem + ".status", std::to_string(exit_status));
+    install_command(stem);
+}
+
+void Harness::can_command_with(const std::string& name, const std::string& arguments,
+                               const std::string& output, int exit_status) {
+    const std::string stem = m_folder + "/bin/" + name;
+    const std::string answer = stem + ".answers/" + std::to_string(++m_answers);
+    spill(answer + ".arguments", arguments);
+    spill(answer + ".output", output);
+    spill(answer + ".status", std::to_string(exit_status));
+    if (!fs::exists(stem + ".status")) can_command(name, "", 127);
+}
+
+void Harness::install_command(const std::string& stem) {
+    spill(stem, "#!/bin/sh\nstem='" + stem +
+                    "'\n"
+                    "echo \"$*\" >> \"$stem.calls\"\n"
+                    "for answer in \"$stem.answers\"/*.arguments; do\n"
+                    "  [ -e \"$answer\" ] && [ \"$*\" = \"$(cat \"$answer\")\" ] &&\n"
+                    "    stem=${answer%.arguments}\n"
+                    "done\n"
+                    "cat \"$stem.output\"\nexit \"$(cat \"$stem.status\")\"\n");
     fs::permissions(stem, fs::perms::owner_all);
 }
 
@@ -126,6 +149,11 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     result.message = session.report().message;
     result.remedy = session.report().remedy;
     if (phase == services::Phase::simulate) result.changes = session.pending();
+    for (const auto& [path, change] : result.changes) {
+        std::optional<std::string> before;
+        if (exists(path)) before = read(path);
+        result.diff += services::unified_diff(path, before, change.content);
+    }
     result.shown_commands = m_shown;
 }
 

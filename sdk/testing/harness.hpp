@@ -18,14 +18,20 @@ namespace upgrade::testing {
 
 /// What a phase came to.
 struct PhaseResult {
-    std::int32_t status = UPGRADE_OK;  ///< one of the UPGRADE_* codes
-    std::string message;
-    std::string remedy;
+    std::int32_t status = UPGRADE_OK;         ///< one of the UPGRADE_* codes
+    std::string message;                      ///< why it is not ok
+    std::string remedy;                       ///< of a blocked one
     services::FileChanges changes;            ///< of a simulation
+    std::string diff;                         ///< the same as unified diffs, as operators see them
     std::vector<std::string> shown_commands;  ///< changing commands that a simulation only showed
+    /// Done.
     bool ok() const { return status == UPGRADE_OK; }
+    /// It threw Blocked.
     bool blocked() const { return status == UPGRADE_BLOCKED; }
+    /// It threw NothingToDo.
     bool nothing_to_do() const { return status == UPGRADE_NOTHING_TO_DO; }
+    /// It threw Aborted: a question was answered with no.
+    bool aborted() const { return status == UPGRADE_ABORTED; }
 };
 
 /// One cluster's repository and ledger, for one upgrade. Removed by the destructor.
@@ -38,39 +44,53 @@ class Harness final : private services::Backend {
 
     /// Copies a folder, for example the fixture of the upgrade, into the repository.
     void copy_from(const std::string& folder);
+    /// Makes a file of the repository.
     void write(const std::string& path, const std::string& content);
+    /// A file of the repository. Throws std::runtime_error when there is none.
     std::string read(const std::string& path) const;
+    /// Whether the repository has it.
     bool exists(const std::string& path) const;
     /// Every file by its path, to compare the whole repository before and after.
     std::map<std::string, std::string> snapshot() const;
 
     /// Declares a parameter, with a value or without.
     void parameter(const std::string& name, std::optional<std::string> value);
+    /// `permissions.write` of the manifest (default: everything).
     void allow_writes(std::vector<std::string> paths) { m_write_paths = std::move(paths); }
+    /// `permissions.commands` of the manifest (default: every command).
     void allow_commands(std::vector<std::string> commands) { m_commands = std::move(commands); }
+    /// The cluster's name (default: test).
     void cluster_name(const std::string& name) { m_info["clusterName"] = name; }
     /// Puts a program in front of PATH that prints `output` and exits with `exit_status`, and
     /// remembers its calls.
     void can_command(const std::string& name, const std::string& output, int exit_status = 0);
+    /// The same for one line of arguments, joined by spaces; the general answer is for all others.
+    void can_command_with(const std::string& name, const std::string& arguments,
+                          const std::string& output, int exit_status = 0);
     /// The argument lines with which a canned program was called.
     std::vector<std::string> calls(const std::string& name) const;
+    /// To every question from now on (default: yes).
     void answer(bool yes) { m_answer = yes; }
     /// The run dies right after this step is finished: the next phase starts from what was
     /// recorded.
     void die_after_step(const std::string& id) { m_die_after = id; }
 
+    /// Can it run here?
     template <typename Type>
     PhaseResult preflight() {
         return run<Type>(services::Phase::preflight);
     }
+    /// Apply, for show: its changes are in the result, nothing is changed.
     template <typename Type>
     PhaseResult simulate() {
         return run<Type>(services::Phase::simulate);
     }
+    /// Apply, for real; steps that are finished already are left out.
     template <typename Type>
     PhaseResult apply() {
         return run<Type>(services::Phase::apply);
     }
+    /// Did it work?
     template <typename Type>
     PhaseResult verify() {
         return run<Type>(services::Phase::verify);
@@ -87,7 +107,9 @@ class Harness final : private services::Backend {
     const std::vector<std::string>& finished_steps() const { return m_finished; }
     /// Log lines of all phases, in order.
     const std::vector<std::string>& log_lines() const { return m_log; }
+    /// What the upgrade has stored under this key, or nothing.
     std::optional<std::string> state_value(const std::string& key) const;
+    /// The repository's folder, the working directory of all phases.
     const std::string& repository() const { return m_repository; }
 
  private:
@@ -128,6 +150,7 @@ class Harness final : private services::Backend {
     void finish(services::Phase phase, services::Session& session, std::int32_t status,
                 PhaseResult& result);
     void restore_files();
+    static void install_command(const std::string& stem);
 
     void log(std::int32_t level, std::string_view text) override;
     void progress(std::uint64_t, std::uint64_t, std::string_view) override {}
@@ -156,6 +179,7 @@ class Harness final : private services::Backend {
     std::string m_die_after;
     std::string m_old_path;
     bool m_answer = true;
+    int m_answers = 0;
 };
 
 }  // namespace upgrade::testing

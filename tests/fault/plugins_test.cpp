@@ -82,8 +82,8 @@ TEST_CASE("what is no plugin of ABI 1 is refused by what is wrong, before anythi
         const auto result = sandbox.upgrade();
         INFO(plugin);
         CHECK(result.status == 3);
-        CHECK_THAT(result.err, Contains("0.1.10001") && Contains(words) &&
-                                   Contains("nothing was changed"));
+        CHECK_THAT(result.err,
+                   Contains("0.1.10001") && Contains(words) && Contains("nothing was changed"));
         sandbox.remove_release("0.1.10001");
         sandbox.release_plugin("unknown_service", "0.1.10002");
         CHECK(sandbox.upgrade().status == 0);

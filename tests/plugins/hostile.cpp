@@ -31,7 +31,7 @@ constexpr std::string_view k_not_utf8 = "begin \xC0\xAF \xED\xA0\x80 \xFF end";
 [[maybe_unused]] int32_t asks_for_what_is_not_there(void*) {
     const std::string_view unknown = "teleport/1";
     return g_host->get_service(g_host->context, text(unknown)) == nullptr ? UPGRADE_OK
-                                                                           : UPGRADE_FAILED;
+                                                                          : UPGRADE_FAILED;
 }
 
 [[maybe_unused]] const void* no_extension(void*, upgrade_string) {
@@ -50,7 +50,7 @@ UPGRADE_EXPORT const upgrade_plugin* upgrade_entry_v1(const upgrade_host* host) 
     g_host = host;
     static const std::string_view description = upgrade::detail::description();
     static upgrade_plugin plugin = {
-        sizeof(upgrade_plugin),           UPGRADE_ABI_MINOR, nullptr, text(description), nullptr,
+        sizeof(upgrade_plugin),     UPGRADE_ABI_MINOR, nullptr,     text(description), nullptr,
         asks_for_what_is_not_there, nullptr,           no_extension};
 #if defined(HOSTILE_REFUSES)
     return nullptr;

@@ -3,13 +3,14 @@
 #include <random>
 #include "support/catch.hpp"
 
+#include "services/diff.hpp"
 #include "support/clock.hpp"
-#include "support/diff.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 
 using namespace runner;
+using upgrade::services::unified_diff;
 
 TEST_CASE("what a plugin prints cannot move the cursor or break a document") {
     CHECK(sanitize("a\x1b[31mb") == "a\\x1b[31mb");

@@ -49,15 +49,17 @@ extern "C" {
     7 /* services: outside what the manifest declares, or not allowed in this phase */
 #define UPGRADE_INVALID 8 /* services: an argument that cannot be */
 
+/* Text of either side. */
 typedef struct upgrade_string {
     const char* data; /* may be NULL when size is 0 */
-    size_t size;
+    size_t size;      /* in bytes */
 } upgrade_string;
 
 /* Receives a result during a call. `write` copies what it wants to keep; `text` is valid until it
  * returns. It may be called several times, once for each result, where the function says so. */
 typedef struct upgrade_sink {
-    void* context;
+    void* context; /* its owner's; first argument of `write` */
+    /* NULL only where a function says so. */
     void (*write)(void* context, upgrade_string text);
 } upgrade_sink;
 
@@ -98,6 +100,7 @@ typedef const upgrade_plugin* (*upgrade_entry)(const upgrade_host* host);
 /* ---- Extensions: what the host asks of the plugin
  * ---------------------------------------------------------------- */
 
+/* Undoing an upgrade. [rollback] */
 #define UPGRADE_EXTENSION_ROLLBACK "rollback/1"
 typedef struct upgrade_rollback {
     uint32_t size;
@@ -128,6 +131,7 @@ typedef struct upgrade_error_service {
 typedef struct upgrade_log_service {
     uint32_t size;
     uint32_t abi_minor;
+    /* One or more lines; `level` is one of UPGRADE_LOG_*. */
     void (*write)(void* context, int32_t level, upgrade_string text);
 } upgrade_log_service;
 
@@ -229,9 +233,13 @@ typedef struct upgrade_files_service {
     uint32_t size;
     uint32_t abi_minor;
     int32_t (*kind)(void* context, upgrade_string path, int32_t* kind); /* one of UPGRADE_FILE_* */
+    /* The whole file. UPGRADE_NOT_FOUND when there is none. */
     int32_t (*read)(void* context, upgrade_string path, upgrade_sink content);
+    /* Replaces or makes the file, and the folders above it. */
     int32_t (*write)(void* context, upgrade_string path, upgrade_string content);
+    /* UPGRADE_NOT_FOUND when there is none. */
     int32_t (*remove)(void* context, upgrade_string path);
+    /* One file. UPGRADE_NOT_FOUND when there is none, UPGRADE_INVALID when `to` is taken. */
     int32_t (*move)(void* context, upgrade_string from, upgrade_string to);
     /* Every regular file whose path matches, in bytewise order: '*' and '?' within one folder, '**'
      * over any number. */
@@ -271,14 +279,15 @@ typedef struct upgrade_yaml_service {
          on disk, it is shown and counts as successful; for real the sink is called at least     \
          once; [apply, rollback] */
 
+/* One call of a program. */
 typedef struct upgrade_command {
     uint32_t size;
     uint32_t abi_minor;
     int32_t kind;                    /* one of UPGRADE_EXEC_* */
     uint32_t timeout_ms;             /* 0: only the upgrade's own limit */
     const upgrade_string* arguments; /* argv, the program first: its name, looked up in PATH */
-    size_t argument_count;
-    upgrade_string input; /* what it reads from its standard input */
+    size_t argument_count;           /* at least 1 */
+    upgrade_string input;            /* what it reads from its standard input */
 } upgrade_command;
 
 /* Programs, never through a shell. Only those that the manifest declares. Standard error goes to

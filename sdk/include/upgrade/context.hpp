@@ -18,6 +18,7 @@ namespace upgrade {
 /// Values kept in the ledger from one run to the next. Since 1.0.
 class State {
  public:
+    /// Made by Context; `services` must outlive it.
     explicit State(const detail::Services& services) : m_services(services) {}
 
     /// A value of this upgrade, or nothing.
@@ -61,18 +62,26 @@ class State {
 /// Since 1.0.
 class Context {
  public:
+    /// Made by the plugin's wall, and by the test harness; `host` must outlive it.
     explicit Context(const upgrade_host& host)
         : m_services(host),
           m_files(m_services),
           m_exec(m_services),
           m_kubectl(m_services),
+          m_helm(m_services),
           m_state(m_services) {}
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 
+    /// The cluster's repository.
     const Files& files() const { return m_files; }
+    /// Programs, never through a shell.
     const Exec& exec() const { return m_exec; }
+    /// The usual calls of kubectl.
     const Kubectl& kubectl() const { return m_kubectl; }
+    /// The usual calls of helm.
+    const Helm& helm() const { return m_helm; }
+    /// Values that outlive the run.
     const State& state() const { return m_state; }
     /// One YAML file of the repository.
     YamlFile yaml(std::string_view path) const { return {m_services, path}; }
@@ -126,11 +135,16 @@ class Context {
         service.get(m_services.context(), detail::to_abi(key), value.sink());
         return value.first();
     }
+    /// The cluster's name, as its config has it.
     std::string cluster_name() const { return info("clusterName"); }
 
+    /// A line that is shown with --debug, and kept in the log.
     void debug(std::string_view text) const { log(UPGRADE_LOG_DEBUG, text); }
+    /// A line for the operator and the log.
     void log(std::string_view text) const { log(UPGRADE_LOG_INFO, text); }
+    /// A line that the operator should not miss.
     void warn(std::string_view text) const { log(UPGRADE_LOG_WARNING, text); }
+    /// A line that says what is wrong; the upgrade fails by throwing, not by this.
     void error(std::string_view text) const { log(UPGRADE_LOG_ERROR, text); }
 
     /// `done` of `total` units of work; total 0: unknown.
@@ -170,6 +184,7 @@ class Context {
         m_undo.clear();
     }
 
+    /// For what the C++ face does not have: the services of abi.h themselves.
     const detail::Services& services() const { return m_services; }
 
  private:
@@ -182,6 +197,7 @@ class Context {
     Files m_files;
     Exec m_exec;
     Kubectl m_kubectl;
+    Helm m_helm;
     State m_state;
     std::vector<std::pair<std::string, std::function<void()>>> m_undo;
 };

@@ -12,8 +12,10 @@ namespace upgrade {
 /// preflight: it cannot run here until a person acts. `remedy` says what to do. Since 1.0.
 class Blocked : public std::runtime_error {
  public:
+    /// `reason`: what stands against it. `remedy`: what a person does about it.
     explicit Blocked(const std::string& reason, std::string remedy = {})
         : std::runtime_error(reason), m_remedy(std::move(remedy)) {}
+    /// What a person does about it; may be empty.
     const std::string& remedy() const { return m_remedy; }
 
  private:
@@ -42,6 +44,7 @@ class Cancelled : public std::runtime_error {
 /// A service refused or failed; the message says which and why. Since 1.0.
 class ServiceError : public std::runtime_error {
  public:
+    /// `status`: one of the UPGRADE_* codes of abi.h.
     ServiceError(std::int32_t status, const std::string& message)
         : std::runtime_error(message), m_status(status) {}
     /// One of the UPGRADE_* codes of abi.h.

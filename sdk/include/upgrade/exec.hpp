@@ -18,12 +18,14 @@ struct CommandResult {
     std::int32_t exit_status = 0;  ///< its exit status, or 128 and the signal's number
     std::string output;            ///< its standard output, as it wrote it
     bool ran = true;               ///< false: it was only shown, in a simulation
+    /// Whether it exited with 0.
     bool ok() const { return exit_status == 0; }
 };
 
 /// Programs by argv, never through a shell; only those that the manifest declares. Since 1.0.
 class Exec {
  public:
+    /// Made by Context; `services` must outlive it.
     explicit Exec(const detail::Services& services) : m_services(services) {}
 
     /// Runs a program that only reads, in every phase and in a simulation too. `timeout` 0: the
@@ -98,6 +100,7 @@ class Exec {
 /// manifest's commands. Since 1.0.
 class Kubectl {
  public:
+    /// Made by Context; `services` must outlive it.
     explicit Kubectl(const detail::Services& services) : m_exec(services) {}
 
     /// What `kubectl kustomize FOLDER` prints. Throws ServiceError when the folder does not build.
@@ -134,6 +137,48 @@ class Kubectl {
         m_exec.change({"kubectl", "rollout", "restart", object, "--namespace", name_space});
         m_exec.change({"kubectl", "rollout", "status", object, "--namespace", name_space,
                        "--timeout=" + std::to_string(timeout.count()) + "s"});
+    }
+
+ private:
+    Exec m_exec;
+};
+
+/// helm, as thin as it can be: what each function runs stands in its name. Since 1.0.
+class Helm {
+ public:
+    /// Made by Context; `services` must outlive it.
+    explicit Helm(const detail::Services& services) : m_exec(services) {}
+
+    /// Whether the release is installed.
+    bool exists(const std::string& release, const std::string& name_space) const {
+        return m_exec.query({"helm", "status", release, "--namespace", name_space}).ok();
+    }
+
+    /// The values that the release was given, as YAML.
+    std::string values(const std::string& release, const std::string& name_space) const {
+        return m_exec.read(
+            {"helm", "get", "values", release, "--namespace", name_space, "--output=yaml"});
+    }
+
+    /// Brings the release to a chart, with `arguments` such as `--version=5.0.1`, and waits until
+    /// its objects are ready, for at most `timeout`.
+    void upgrade(const std::string& release, const std::string& chart,
+                 const std::string& name_space, std::chrono::seconds timeout,
+                 const std::vector<std::string>& arguments = {}) const {
+        std::vector<std::string> command{"helm", "upgrade",     release,
+                                         chart,  "--namespace", name_space};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        command.insert(command.end(),
+                       {"--wait", "--timeout=" + std::to_string(timeout.count()) + "s"});
+        m_exec.change(command);
+    }
+
+    /// Brings the release back to its revision `revision`; 0: to the one before. For the undo of a
+    /// step.
+    void rollback(const std::string& release, const std::string& name_space, int revision,
+                  std::chrono::seconds timeout) const {
+        m_exec.change({"helm", "rollback", release, std::to_string(revision), "--namespace",
+                       name_space, "--wait", "--timeout=" + std::to_string(timeout.count()) + "s"});
     }
 
  private:

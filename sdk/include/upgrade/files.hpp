@@ -16,6 +16,7 @@ namespace upgrade {
 /// Since 1.0.
 class Files {
  public:
+    /// Made by Context; `services` must outlive it.
     explicit Files(const detail::Services& services) : m_services(services) {}
 
     /// Whether a regular file is at `path`.
@@ -86,6 +87,7 @@ class Files {
 /// UPGRADE_SERVICE_YAML. Since 1.0.
 class YamlFile {
  public:
+    /// Made by Context; `services` must outlive it.
     YamlFile(const detail::Services& services, std::string_view path)
         : m_services(services), m_path(path) {}
 

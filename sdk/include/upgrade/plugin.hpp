@@ -106,6 +106,7 @@ class Plugin {
 }  // namespace detail
 }  // namespace upgrade
 
+/// In front of what a plugin exports.
 #define UPGRADE_EXPORT extern "C" __attribute__((visibility("default")))
 
 /// Makes `Type`, a default-constructible class derived from upgrade::Upgrade, the upgrade of this

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/diff.hpp"
+#include "services/diff.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
-namespace runner {
+namespace upgrade::services {
 namespace {
 
 constexpr std::ptrdiff_t k_max_edits = 2000;
@@ -179,4 +179,4 @@ std::string unified_diff(std::string_view path, std::optional<std::string_view> 
            hunks(edit_script(lines_of(old_text), lines_of(new_text)));
 }
 
-}  // namespace runner
+}  // namespace upgrade::services

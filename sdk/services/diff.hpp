@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace runner {
+namespace upgrade::services {
 
 /// The unified diff, three lines of context, from `before` to `after`; absent means that there is
 /// no such file. Empty when both are the same. Bytes that are no text are reported in one line, as
@@ -16,4 +16,4 @@ namespace runner {
 std::string unified_diff(std::string_view path, std::optional<std::string_view> before,
                          std::optional<std::string_view> after);
 
-}  // namespace runner
+}  // namespace upgrade::services

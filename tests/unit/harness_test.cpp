@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The harness of upgrades' unit tests, and through it the SDK's C++ face.
+#include "testing/harness.hpp"
+
+#include "support/catch.hpp"
+#include "upgrade/sdk.hpp"
+
+using upgrade::testing::Harness;
+
+namespace {
+
+/// Two files, a command, a state value, a question.
+struct Busy : upgrade::Upgrade {
+    void preflight(upgrade::Context& context) override {
+        if (context.files().exists("done")) throw upgrade::NothingToDo("done already");
+        if (!context.helm().exists("loki", "logging"))
+            throw upgrade::Blocked("there is no loki", "install it first");
+    }
+    void apply(upgrade::Context& context) override {
+        context.confirm("really?");
+        context.step("first", "write", [&] {
+            context.files().write("new.txt", context.parameter("text") + "\n");
+            context.state().set("key", "value");
+        });
+        context.step(
+            "second", "bring the release up",
+            [&] {
+                context.yaml("values.yaml").set("loki.size", "20Gi");
+                context.helm().upgrade("loki", "grafana/loki", "logging", std::chrono::seconds(60),
+                                       {"--version=5.0.1"});
+            },
+            [&] { context.helm().rollback("loki", "logging", 0, std::chrono::seconds(60)); });
+    }
+    void verify(upgrade::Context& context) override {
+        if (context.helm().values("loki", "logging") != "size: 20Gi\n")
+            throw std::runtime_error("the size is wrong");
+    }
+};
+
+void prepare(Harness& harness) {
+    harness.write("values.yaml", "loki:\n  size: 10Gi  # small\n");
+    harness.parameter("text", "hello");
+    harness.can_command("helm", "");
+    harness.can_command_with("helm", "get values loki --namespace logging --output=yaml",
+                             "size: 20Gi\n");
+}
+
+}  // namespace
+
+TEST_CASE("a simulation shows its diff and its commands, and changes nothing") {
+    Harness harness;
+    prepare(harness);
+    const auto before = harness.snapshot();
+    const auto simulated = harness.simulate<Busy>();
+    REQUIRE(simulated.ok());
+    CHECK(simulated.diff ==
+          "--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1 @@\n+hello\n"
+          "--- a/values.yaml\n+++ b/values.yaml\n@@ -1,2 +1,2 @@\n loki:\n"
+          "-  size: 10Gi  # small\n+  size: 20Gi  # small\n");
+    REQUIRE(simulated.shown_commands.size() == 1);
+    CHECK(simulated.shown_commands.front() ==
+          "helm upgrade loki grafana/loki --namespace logging --version=5.0.1 --wait "
+          "--timeout=60s");
+    CHECK(harness.snapshot() == before);
+    CHECK(harness.calls("helm").empty());
+}
+
+TEST_CASE("a run applies, verifies, and is rolled back to every byte, its undo run") {
+    Harness harness;
+    prepare(harness);
+    const auto before = harness.snapshot();
+    REQUIRE(harness.preflight<Busy>().ok());
+    REQUIRE(harness.apply<Busy>().ok());
+    CHECK(harness.finished_steps() == std::vector<std::string>{"first", "second"});
+    CHECK(harness.state_value("key") == std::optional<std::string>("value"));
+    CHECK(harness.verify<Busy>().ok());
+    REQUIRE(harness.rollback<Busy>().ok());
+    CHECK(harness.snapshot() == before);
+    CHECK(harness.finished_steps().empty());
+    CHECK(harness.calls("helm").back() ==
+          "rollback loki 0 --namespace logging --wait --timeout=60s");
+}
+
+TEST_CASE("a run that died goes on after its finished steps") {
+    Harness harness;
+    prepare(harness);
+    harness.die_after_step("first");
+    CHECK(!harness.apply<Busy>().ok());
+    harness.parameter("text", "another");
+    REQUIRE(harness.apply<Busy>().ok());
+    CHECK(harness.read("new.txt") == "hello\n");
+}
+
+TEST_CASE("blocked, aborted and nothing to do are told apart") {
+    Harness harness;
+    prepare(harness);
+    harness.answer(false);
+    CHECK(harness.apply<Busy>().aborted());
+    harness.can_command_with("helm", "status loki --namespace logging", "", 1);
+    const auto blocked = harness.preflight<Busy>();
+    CHECK(blocked.blocked());
+    CHECK(blocked.remedy == "install it first");
+    harness.write("done", "");
+    CHECK(harness.preflight<Busy>().nothing_to_do());
+}
+
+TEST_CASE("an undeclared command, path or parameter is refused by name") {
+    Harness harness;
+    prepare(harness);
+    harness.allow_writes({"infrastructure"});
+    CHECK(harness.apply<Busy>().message.find("new.txt") != std::string::npos);
+    harness.allow_writes({"."});
+    harness.allow_commands({"kubectl"});
+    CHECK(harness.apply<Busy>().message.find("helm") != std::string::npos);
+}
