@@ -31,7 +31,36 @@ void add_selection_options(CLI::App& app, Selection& selection) {
     app.add_option("--skip", selection.skip, "leave these out this time")->delimiter(',');
 }
 
+namespace {
+
+CommandShape describe(const CLI::App& app) {
+    CommandShape shape;
+    shape.name = app.get_name();
+    shape.summary = app.get_description();
+    for (const CLI::Option* option : app.get_options({})) {
+        OptionShape described;
+        for (const std::string& name : option->get_snames()) described.names.push_back('-' + name);
+        for (const std::string& name : option->get_lnames()) described.names.push_back("--" + name);
+        described.summary = option->get_description();
+        described.takes_value = option->get_items_expected_max() > 0;
+        // A list of values stands in the type's name: TEXT:{text,json}.
+        const std::string type = option->get_type_name();
+        const std::size_t begin = type.find('{');
+        if (begin != std::string::npos)
+            described.values = split(type.substr(begin + 1, type.find('}') - begin - 1), ',');
+        shape.options.push_back(std::move(described));
+    }
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+        shape.subcommands.push_back(describe(*sub));
+    return shape;
+}
+
+}  // namespace
+
 int parse_arguments(CLI::App& app, int argc, char** argv) {
+    const std::string name = app.get_name();
+    if (argc == 2 && std::string_view(argv[1]) == k_describe_option) throw describe(app);
+    app.name("runner " + name);
     try {
         app.parse(argc, argv);
         return -1;
@@ -39,8 +68,8 @@ int parse_arguments(CLI::App& app, int argc, char** argv) {
         std::fputs(app.help().c_str(), stdout);
         return 0;
     } catch (const CLI::ParseError& error) {
-        print_error(Error(Failure::usage, error.what(),
-                          "'runner " + app.get_name() + " --help' shows the options"));
+        print_error(
+            Error(Failure::usage, error.what(), "'runner " + name + " --help' shows the options"));
         return exit_code(Failure::usage);
     }
 }

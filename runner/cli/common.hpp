@@ -34,6 +34,24 @@ void add_common_options(CLI::App& app, CommonOptions& options);
 void add_cluster_option(CLI::App& app, CommonOptions& options);
 void add_selection_options(CLI::App& app, Selection& selection);
 
+struct OptionShape {
+    std::vector<std::string> names;  ///< with their dashes; none: a positional argument
+    std::string summary;
+    bool takes_value = false;
+    std::vector<std::string> values;  ///< all that it takes, where that is a list
+};
+
+/// What a command says of itself: for shell completion.
+struct CommandShape {
+    std::string name;
+    std::string summary;
+    std::vector<OptionShape> options;
+    std::vector<CommandShape> subcommands;
+};
+
+/// As a command's only argument: it throws its CommandShape instead of working.
+inline constexpr const char* k_describe_option = "--describe-options";
+
 /// Parses; returns the exit code when the command is over already (help, wrong usage), else -1.
 int parse_arguments(CLI::App& app, int argc, char** argv);
 

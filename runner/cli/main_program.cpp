@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/main_program.hpp"
 
-#include <array>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -14,36 +13,36 @@
 #include "support/log.hpp"
 
 namespace runner {
+
+const std::vector<Command>& all_commands() {
+    static const std::vector<Command> commands{
+        {"init", init_command, "write a commented cluster config, and start the ledger"},
+        {"check", check_command, "is anything due? one row for each cluster"},
+        {"plan", plan_command, "what would run, what not, and why"},
+        {"upgrade", upgrade_command, "bring the cluster to its target version: the main job"},
+        {"history", history_command, "runs and what became of them, newest first"},
+        {"logs", logs_command, "what an upgrade printed"},
+        {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
+        {"state", state_command,
+         "the ledger by hand: show, export, import, forget, record, lock, unlock"},
+        {"releases", releases_command, "the source by hand: list, verify, mirror, serve"},
+        {"conformance", conformance_command, "prove that a built upgrade keeps the rules"},
+        {"package", package_command, "make the release artefacts of a built upgrade"},
+        {"completion", completion_command,
+         "a script that completes commands and options in a shell"},
+    };
+    return commands;
+}
+
 namespace {
-
-struct Command {
-    std::string_view name;
-    int (*run)(int, char**);
-    const char* summary;
-};
-
-constexpr std::array<Command, 11> k_commands{{
-    {"init", init_command, "write a commented cluster config, and start the ledger"},
-    {"check", check_command, "is anything due? one row for each cluster"},
-    {"plan", plan_command, "what would run, what not, and why"},
-    {"upgrade", upgrade_command, "bring the cluster to its target version: the main job"},
-    {"history", history_command, "runs and what became of them, newest first"},
-    {"logs", logs_command, "what an upgrade printed"},
-    {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
-    {"state", state_command,
-     "the ledger by hand: show, export, import, forget, record, lock, unlock"},
-    {"releases", releases_command, "the source by hand: list, verify, serve"},
-    {"conformance", conformance_command, "prove that a built upgrade keeps the rules"},
-    {"package", package_command, "make the release artefacts of a built upgrade"},
-}};
 
 void print_help(std::FILE* stream) {
     std::fputs("runner " RUNNER_VERSION
                " - brings clusters from version to version, exactly once, in order, safely\n\n"
                "Usage: runner COMMAND [OPTIONS]\n\nCommands:\n",
                stream);
-    for (const Command& command : k_commands) {
-        std::fprintf(stream, "  %-10s %s\n", std::string(command.name).c_str(), command.summary);
+    for (const Command& command : all_commands()) {
+        std::fprintf(stream, "  %-12s %s\n", std::string(command.name).c_str(), command.summary);
     }
     std::fputs(
         "\nOptions:\n"
@@ -53,12 +52,18 @@ void print_help(std::FILE* stream) {
         "  runner init --name demo --original-version 0.0.50   write cluster.yaml\n"
         "  runner check -c cluster.yaml                        is anything due?\n"
         "  runner upgrade -c cluster.yaml                      simulate, ask, apply\n\n"
+        "Exit codes:\n"
+        "  0            done, or nothing to do\n"
+        "  1            an upgrade failed after changes had begun; the message says what changed\n"
+        "  2            wrong usage or config; nothing was changed\n"
+        "  3            the preparation failed; nothing was changed\n"
+        "  4            declined by the user; nothing was changed\n"
+        "  5            another run holds the lease; nothing was changed\n"
+        "  6            refused: a downgrade, another cluster's ledger, a newer ledger format\n"
+        "  7            changes are due (check and plan with --fail-on-changes)\n"
+        "  130 143 129  interrupted; the message says what changed\n\n"
         "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
-        "directory.\n"
-        "Exit codes: 0 done, 1 failed after changes began, 2 usage, 3 preparation failed, 4 "
-        "declined,\n"
-        "5 lease held, 6 refused, 7 changes are due (--fail-on-changes), 130/143/129 "
-        "interrupted.\n",
+        "directory.\n",
         stream);
 }
 
@@ -72,7 +77,7 @@ int dispatch(int argc, char** argv) {
         std::puts("runner " RUNNER_VERSION);
         return 0;
     }
-    for (const Command& command : k_commands) {
+    for (const Command& command : all_commands()) {
         if (command.name == name) return command.run(argc - 1, argv + 1);
     }
     if (name.empty()) {

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# Packages of the program and of the SDK: ./dev package. Two Debian packages, and one relocatable tarball of both.
+install(DIRECTORY ${CMAKE_BINARY_DIR}/package/ DESTINATION share COMPONENT runner OPTIONAL)  # packaging/documents
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION share/doc/upgrade-runner COMPONENT runner)
+install(DIRECTORY docs/ DESTINATION share/doc/upgrade-runner/docs COMPONENT runner FILES_MATCHING PATTERN "*.md")
+install(FILES docs/schema/cluster.schema.json DESTINATION share/upgrade-runner COMPONENT runner)
+
+set(CPACK_PACKAGE_NAME upgrade-runner)
+set(CPACK_PACKAGE_VENDOR "upgrade-runner")
+set(CPACK_PACKAGE_CONTACT "the maintainers of upgrade-runner")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
+set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_GENERATOR DEB TGZ)
+set(CPACK_COMPONENTS_ALL runner sdk)
+set(CPACK_ARCHIVE_COMPONENT_INSTALL OFF)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_RUNNER_PACKAGE_NAME upgrade-runner)
+set(CPACK_DEBIAN_RUNNER_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_RUNNER_PACKAGE_SHLIBDEPS ON)
+# Opened while it runs, when something is fetched or a signature is looked at: shlibdeps does not see them.
+set(CPACK_DEBIAN_RUNNER_PACKAGE_DEPENDS "libcurl4 | libcurl4t64, libssl3 | libssl3t64, ca-certificates")
+set(CPACK_DEBIAN_RUNNER_PACKAGE_RECOMMENDS "kubernetes-client")
+set(CPACK_DEBIAN_RUNNER_DESCRIPTION "Runs versioned upgrades of clusters: simulates, asks, applies, verifies, records")
+set(CPACK_DEBIAN_SDK_PACKAGE_NAME upgrade-runner-sdk)
+set(CPACK_DEBIAN_SDK_PACKAGE_SECTION devel)
+set(CPACK_DEBIAN_SDK_PACKAGE_DEPENDS "g++ | clang, cmake (>= 3.25), libyaml-cpp-dev, catch2, git, jq, curl, upgrade-runner")
+set(CPACK_DEBIAN_SDK_DESCRIPTION "For writing upgrades: headers, CMake functions, test harness, scaffold-upgrade, test-release, release-upgrade")
+include(CPack)
