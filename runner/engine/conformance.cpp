@@ -6,6 +6,7 @@
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
 #include "engine/single_run.hpp"
+#include "host/sandbox.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
@@ -30,6 +31,11 @@ Snapshot snapshot_of(const fs::path& folder) {
             files[name] = read_file(entry.path(), k_max_file);
         }
     }
+    return files;
+}
+
+Snapshot names_in(Snapshot files) {
+    for (auto& [name, content] : files) content.clear();
     return files;
 }
 
@@ -101,8 +107,12 @@ struct Attempt {
 class Stage {
  public:
     Stage(const ConformanceRequest& request, RunnableUpgrade& upgrade, const StopSignals& signals,
-          const Clock& clock)
-        : m_upgrade(upgrade), m_signals(signals), m_clock(clock), m_folder("runner-conformance") {
+          const Clock& clock, bool sandbox = false)
+        : m_upgrade(upgrade),
+          m_signals(signals),
+          m_clock(clock),
+          m_sandbox(sandbox),
+          m_folder("runner-conformance") {
         m_config.name = request.cluster_name;
         m_config.repository_directory = m_folder.path() / "repository";
         m_config.state = m_folder.path() / "state/state.db";
@@ -126,6 +136,7 @@ class Stage {
         run.move_to(RunState::simulating);
         PhaseRunnerOptions options;
         options.lease = run.ledger().lease_descriptor();
+        options.sandbox = m_sandbox;
         options.after_step = [&](const std::string& step) {
             if (step == die_after)
                 throw Error(Failure::apply_failed, "killed after the step " + step);
@@ -178,6 +189,7 @@ class Stage {
     RunnableUpgrade& m_upgrade;
     const StopSignals& m_signals;
     const Clock& m_clock;
+    bool m_sandbox;
     TemporaryFolder m_folder;
     ClusterConfig m_config;
 };
@@ -195,6 +207,7 @@ class Proof {
         add("simulation-is-exact", "its simulation shows the files as they are afterwards");
         add("idempotent", "applied again, it changes nothing");
         add("resumes", "killed after any step and run again, it comes to the same");
+        add("permissions", "with only what it declares, it comes to the same");
         add("declining-fails", "a question that is answered with no fails it");
         if (load()) judge();
         return std::move(m_results);
@@ -272,6 +285,7 @@ class Proof {
         }
         judge_again(stage, after);
         judge_kills(stage.reporter.steps, after);
+        judge_permissions(after);
         judge_declining(yes.asked);
     }
 
@@ -313,6 +327,24 @@ class Proof {
             return;
         }
         set("resumes", Verdict::kept, counted(steps.size(), "step"));
+    }
+
+    /// What went before was free to do anything, so that it could be seen; this is held to the
+    /// manifest by the kernel, as every run is.
+    void judge_permissions(const Snapshot& after) {
+        if (sandbox_support() == SandboxSupport::none) {
+            set("permissions", Verdict::not_judged, "this kernel has no Landlock");
+            return;
+        }
+        Stage stage(m_request, m_upgrade, m_signals, m_clock, true);
+        OneAnswer yes(true);
+        const Attempt attempt = stage.run(yes);
+        if (attempt.good()) {
+            // By name: content that differs from run to run is another rule's.
+            judge_files("permissions", names_in(after), names_in(snapshot_of(stage.repository())));
+        } else {
+            set("permissions", Verdict::broken, attempt.words());
+        }
     }
 
     void judge_declining(int asked) {

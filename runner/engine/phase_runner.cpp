@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "services/diff.hpp"
 #include "services/files.hpp"
@@ -43,6 +44,13 @@ class AttemptLog {
 std::string join_arguments(const std::vector<std::string>& arguments) {
     return sanitize(join(arguments, " "));
 }
+
+/// The kernel's words for what the sandbox refuses, as programs print them.
+bool tells_of_refusal(const std::string& text) {
+    return text.find("ermission denied") != std::string::npos;
+}
+
+}  // namespace
 
 /// Serves one phase.
 class PhaseEvents final : public HostEvents {
@@ -86,6 +94,9 @@ class PhaseEvents final : public HostEvents {
         }
         m_partial.erase(0, begin);
     }
+
+    /// Whether something was refused in a way that the sandbox refuses.
+    [[nodiscard]] bool saw_refusal() const { return m_saw_refusal; }
 
     /// A last line without its newline.
     void end_of_output() {
@@ -147,6 +158,7 @@ class PhaseEvents final : public HostEvents {
 
  private:
     void line(std::int32_t level, const std::string& text) {
+        m_saw_refusal = m_saw_refusal || tells_of_refusal(text);
         m_log.write(text);
         m_reporter.line(level, text);
     }
@@ -196,7 +208,19 @@ class PhaseEvents final : public HostEvents {
     const Clock& m_clock;
     std::chrono::milliseconds m_last_heartbeat;
     std::string m_partial;
+    bool m_saw_refusal = false;
 };
+
+namespace {
+
+std::string words_for(const Permissions& permissions) {
+    const auto list = [](const std::vector<std::string>& words, const char* none) {
+        return words.empty() ? std::string(none) : join(words, ", ");
+    };
+    return "writing below " + list(permissions.write, "nothing") + ", the commands " +
+           list(permissions.commands, "none") +
+           (permissions.network ? ", network" : ", no network");
+}
 
 }  // namespace
 
@@ -219,6 +243,22 @@ PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options
 
 PhaseRunner::~PhaseRunner() = default;
 
+PhaseResult PhaseRunner::run(const RunnableUpgrade& upgrade, const PhaseRequest& request,
+                             PhaseEvents& events) {
+    PhaseResult result = m_host.run(request, events);
+    events.end_of_output();
+    const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
+    if (!good && request.sandbox && sandbox_support() != SandboxSupport::none &&
+        (events.saw_refusal() || tells_of_refusal(result.message))) {
+        const bool changes =
+            request.phase == HostPhase::apply || request.phase == HostPhase::rollback;
+        result.message += "; the kernel allows it only what its manifest declares: " +
+                          words_for(upgrade.manifest.permissions) +
+                          (changes ? "" : "; and no writing in this phase");
+    }
+    return result;
+}
+
 PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase phase) {
     PhaseRequest request;
     request.phase = phase;
@@ -233,6 +273,8 @@ PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase 
     request.temporary_folder = m_temporary.path();
     request.write_paths = upgrade.manifest.permissions.write;
     request.commands = upgrade.manifest.permissions.commands;
+    request.network = upgrade.manifest.permissions.network;
+    request.sandbox = m_options.sandbox;
     request.info = {{"version", upgrade.version},
                     {"clusterName", m_config.name},
                     {"clusterRegion", m_config.region},
@@ -262,9 +304,7 @@ PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_f
         if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
         PhaseEvents events(upgrade, phase, m_ledger, {}, m_config, m_options, m_reporter,
                            m_terminal, m_clock);
-        PhaseResult result = m_host.run(request, events);
-        events.end_of_output();
-        return result;
+        return this->run(upgrade, request, events);
     };
     // An upgrade that died half-way goes on: whether it can run was judged before its first step,
     // and what that step has changed would be judged now.
@@ -317,9 +357,17 @@ PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer,
     request.another_follows = another_follows;
     PhaseEvents events(upgrade, HostPhase::apply, writer, {&writer, run, log}, m_config, m_options,
                        m_reporter, m_terminal, m_clock);
-    PhaseResult result = m_host.run(request, events);
-    events.end_of_output();
+    PhaseResult result = this->run(upgrade, request, events);
+    tidy(request);
     return result;
+}
+
+void PhaseRunner::tidy(const PhaseRequest& request) {
+    if (request.write_paths.empty()) return;
+    for (const std::filesystem::path& folder :
+         {request.backup_folder, request.backup_folder.parent_path()}) {
+        if (::rmdir(folder.c_str()) != 0) return;  // it holds something
+    }
 }
 
 PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
@@ -330,9 +378,7 @@ PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
     LedgerView& view = writer != nullptr ? *writer : m_ledger;
     PhaseEvents events(upgrade, HostPhase::verify, view, {writer, run, log}, m_config, m_options,
                        m_reporter, m_terminal, m_clock);
-    PhaseResult result = m_host.run(request, events);
-    events.end_of_output();
-    return result;
+    return this->run(upgrade, request, events);
 }
 
 PhaseResult PhaseRunner::describe(const RunnableUpgrade& upgrade) {

@@ -40,10 +40,13 @@ struct PhaseRunnerOptions {
     bool debug = false;
     bool yes = false;  ///< confirmations are skipped
     int lease = -1;
+    bool sandbox = true;  ///< the kernel enforces the declared permissions, where it can
     /// Called when a step is recorded as finished; what it throws ends the plugin there. For
     /// proving that an upgrade that died goes on.
     std::function<void(const std::string& step)> after_step;
 };
+
+class PhaseEvents;
 
 class PhaseRunner {
  public:
@@ -72,6 +75,10 @@ class PhaseRunner {
     PhaseResult describe(const RunnableUpgrade& upgrade);
 
  private:
+    PhaseResult run(const RunnableUpgrade& upgrade, const PhaseRequest& request,
+                    PhaseEvents& events);
+    /// Ends what the phase left of its folder for originals, when that stayed empty.
+    static void tidy(const PhaseRequest& request);
     PhaseRequest request_for(const RunnableUpgrade& upgrade, HostPhase phase);
     void report_changes(const PhaseResult& result);
     std::optional<std::string> content_before(const std::string& path) const;

@@ -6,6 +6,7 @@
 #include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
+#include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 
@@ -247,7 +248,18 @@ class UpgradeRun {
             m_runnable[i].image = seal(m_planner->store().image(m_prepared.upgrades[i]));
     }
 
+    void say_what_is_enforced() {
+        const SandboxSupport support = sandbox_support();
+        if (support == SandboxSupport::files_and_network) return;
+        m_parts.reporter.warning(
+            support == SandboxSupport::none
+                ? "this kernel has no Landlock: the declared permissions are kept by the SDK's "
+                  "services alone"
+                : "this kernel's Landlock knows no network: permission to use it is not enforced");
+    }
+
     void simulate() {
+        say_what_is_enforced();
         m_parts.reporter.simulation_begins(m_runnable.size());
         ImagePreparation preparation(m_planner->store(), m_prepared.upgrades);
         std::size_t kept_bytes = 0;

@@ -166,6 +166,8 @@ class PhaseConductor {
         message["temporary"] = temporary_folder();
         message["writePaths"] = m_request.write_paths;
         message["commands"] = m_request.commands;
+        message["network"] = m_request.network;
+        message["sandbox"] = m_request.sandbox;
         message["info"] = Json::object();
         for (const auto& [key, value] : m_request.info) message["info"][key] = value;
         message["info"]["temporaryDirectory"] = temporary_folder();

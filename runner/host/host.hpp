@@ -89,6 +89,8 @@ struct PhaseRequest {
     std::filesystem::path temporary_folder;  ///< of the run; each phase has an empty one in it
     std::vector<std::string> write_paths;
     std::vector<std::string> commands;
+    bool network = false;
+    bool sandbox = true;  ///< the kernel enforces these three, where it can
     std::map<std::string, std::string> info;
     std::map<std::string, std::optional<std::string>> parameters;
     std::vector<std::string> finished_steps;

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "host/frame.hpp"
+#include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
@@ -196,11 +197,50 @@ void settle_in(const Json& start) {
     if (::mkdir(temporary.c_str(), 0700) != 0 && errno != EEXIST)
         throw system_error("cannot make " + temporary, errno);
     ::setenv("TMPDIR", temporary.c_str(), 1);
+    // The usual places of caches are out of reach in the sandbox.
+    ::setenv("XDG_CACHE_HOME", (temporary + "/cache").c_str(), 0);
+    ::setenv("KUBECACHEDIR", (temporary + "/kube").c_str(), 0);
     const std::string repository = start.at("repository").get<std::string>();
     if (::chdir(repository.c_str()) != 0) throw system_error("cannot work in " + repository, errno);
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/// Only what the manifest declares, from here on. Nothing but the temporary folder is written in
+/// phases that change nothing.
+void close_the_sandbox(const Json& start, int image) {
+    if (!start.value("sandbox", true)) return;
+    SandboxRules rules;
+    rules.write.emplace_back(start.at("temporary").get<std::string>());
+    const std::string phase = start.at("phase").get<std::string>();
+    if (phase == "apply" || phase == "rollback") {
+        const std::filesystem::path repository = start.at("repository").get<std::string>();
+        for (const Json& path : start.at("writePaths")) {
+            // A file is replaced by a new one beside it: the right is its folder's.
+            const std::filesystem::path place =
+                nearest_existing((repository / path.get<std::string>()).lexically_normal());
+            rules.write.push_back(std::filesystem::is_directory(place) ? place
+                                                                       : place.parent_path());
+        }
+        const std::filesystem::path backups = start.at("backupFolder").get<std::string>();
+        if (!start.at("writePaths").empty()) {
+            std::filesystem::create_directories(backups);
+            rules.write.push_back(backups);
+        }
+    }
+    rules.execute.emplace();
+    for (const Json& command : start.at("commands")) {
+        if (command == "*") {
+            rules.execute.reset();
+            break;
+        }
+        rules.execute->push_back(command.get<std::string>());
+    }
+    if (rules.execute && start.at("form") == "executable")
+        rules.execute->push_back("/proc/self/fd/" + std::to_string(image));
+    rules.network = start.value("network", false);
+    enter_sandbox(rules);
 }
 
 /// The plugin's own words must be the manifest's: every field that it names, both read the same
@@ -409,6 +449,7 @@ int plugin_process(UniqueFd socket) {
             return start.descriptors.at(found->get<std::size_t>()).get();
         };
         const int image = descriptor("imageDescriptor");
+        close_the_sandbox(message, image);
         if (message.at("form") == "executable")
             become_executable(channel, message, image, descriptor("inputDescriptor"));
         return PluginRun(channel, message, descriptor("overlayDescriptor")).run(image);

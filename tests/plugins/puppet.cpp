@@ -2,10 +2,15 @@
 // An upgrade that does what the file `behaviour` in the repository says, one "VERSION BEHAVIOUR" a
 // line; without a line, nothing. Only for real, unless the behaviour begins with "simulated-". For
 // tests.
+#include <arpa/inet.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <upgrade/sdk.hpp>
@@ -33,7 +38,35 @@ bool is_real(upgrade::Context& context) {
     return std::filesystem::exists(mark);
 }
 
+/// Around the services: what only the kernel can refuse. Throws where it is refused.
+void go_around(const std::string& how) {
+    const std::string what = how.substr(how.find(' ') + 1);
+    if (how.rfind("raw-write ", 0) == 0) {
+        if (!(std::ofstream(what) << "around the services" << std::flush))
+            throw std::runtime_error("write " + what + ": Permission denied");
+    } else if (how.rfind("raw-run ", 0) == 0) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::execl(what.c_str(), what.c_str(), nullptr);
+            ::_exit(errno == EACCES ? 77 : 78);
+        }
+        int status = 0;
+        ::waitpid(pid, &status, 0);
+        if (WEXITSTATUS(status) == 77)
+            throw std::runtime_error("run " + what + ": Permission denied");
+    } else if (how.rfind("raw-connect ", 0) == 0) {
+        const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(what)));
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+            throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
+    }
+}
+
 void misbehave(upgrade::Context& context, const std::string& how) {
+    go_around(how);
     if (how == "segv") {
         ::signal(SIGSEGV, SIG_DFL);  // a sanitizer would turn it into an exit status
         ::raise(SIGSEGV);
@@ -127,6 +160,10 @@ struct Puppet final : upgrade::Upgrade {
             } catch (const std::exception&) {
                 context.log("so what");
             }
+        } else if (how == "breaks-permissions") {
+            const std::string outside =
+                std::filesystem::temp_directory_path().parent_path() / "outside";
+            go_around("raw-write " + outside);
         } else if (how == "breaks-verification") {
             context.files().write("fine", "fine");
         }
