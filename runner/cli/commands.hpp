@@ -26,6 +26,7 @@ int conformance_command(int argc, char** argv);
 int package_command(int argc, char** argv);
 int plan_command(int argc, char** argv);
 int releases_command(int argc, char** argv);
+int rollback_command(int argc, char** argv);
 int run_command(int argc, char** argv);
 int state_command(int argc, char** argv);
 int upgrade_command(int argc, char** argv);

@@ -93,6 +93,14 @@ std::map<std::string, std::string> parse_assignments(const std::vector<std::stri
     return values;
 }
 
+std::chrono::milliseconds parse_wait(const std::string& text) {
+    try {
+        return text.empty() ? std::chrono::milliseconds(0) : parse_duration(text, "--wait");
+    } catch (const Error& error) {
+        throw error.as(Failure::usage);
+    }
+}
+
 void print_error(const Error& error) {
     std::fflush(stdout);
     for (const std::string_view line : split_lines(error.what())) log_error(std::string(line));

@@ -2,6 +2,7 @@
 // What several commands share: options, the parts of the engine, error output.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -61,6 +62,9 @@ std::string cluster_file(const std::string& named);
 /// "K=V" into a map. Throws Error{usage} naming `option`.
 std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts,
                                                      const std::string& option);
+
+/// "30s" of --wait; none: nothing. Throws Error{usage}.
+std::chrono::milliseconds parse_wait(const std::string& text);
 
 /// Message and next step on standard error.
 void print_error(const Error& error);

@@ -20,6 +20,7 @@ const std::vector<Command>& all_commands() {
         {"check", check_command, "is anything due? one row for each cluster"},
         {"plan", plan_command, "what would run, what not, and why"},
         {"upgrade", upgrade_command, "bring the cluster to its target version: the main job"},
+        {"rollback", rollback_command, "undo the newest upgrade, or down to a version"},
         {"history", history_command, "runs and what became of them, newest first"},
         {"logs", logs_command, "what an upgrade printed"},
         {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
@@ -61,6 +62,7 @@ void print_help(std::FILE* stream) {
         "  5            another run holds the lease; nothing was changed\n"
         "  6            refused: a downgrade, another cluster's ledger, a newer ledger format\n"
         "  7            changes are due (check and plan with --fail-on-changes)\n"
+        "  8            an upgrade failed and was rolled back: nothing of it is left\n"
         "  130 143 129  interrupted; the message says what changed\n\n"
         "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
         "directory.\n",

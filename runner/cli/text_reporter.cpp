@@ -70,9 +70,10 @@ std::string plan_text(const RunReport& report, bool with_other) {
         text += "Nothing is due: the cluster '" + report.cluster + "' is at " +
                 report.cluster_version + ", the target is " + report.target + ".\n";
     } else {
-        text += "Found " + counted(report.due.size(), "applicable upgrade") + " for the cluster '" +
-                report.cluster + "' (" + report.cluster_version + " -> " + report.final_version +
-                "):\n";
+        text += (report.rollback ? counted(report.due.size(), "upgrade") + " to roll back"
+                                 : "Found " + counted(report.due.size(), "applicable upgrade")) +
+                " for the cluster '" + report.cluster + "' (" + report.cluster_version + " -> " +
+                report.final_version + "):\n";
         for (const PlannedUpgrade& upgrade : report.due) text += due_text(upgrade);
     }
     if (with_other && !report.other.empty()) {
@@ -135,7 +136,9 @@ void TextReporter::simulation_begins(std::size_t count) {
 void TextReporter::phase_begins(const std::string& version, HostPhase phase, std::size_t position,
                                 std::size_t count) {
     m_phase = phase;
-    const std::string verb = phase == HostPhase::simulate ? "simulating " : "running ";
+    const std::string verb = phase == HostPhase::simulate   ? "simulating "
+                             : phase == HostPhase::rollback ? "rolling back "
+                                                            : "running ";
     say(paint(k_cyan, "--- " + verb + version + " (" + std::to_string(position) + " of " +
                           std::to_string(count) + ") ---"));
 }
@@ -207,6 +210,9 @@ void TextReporter::finished(const RunReport& report) {
                               report.cluster_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {
         say("Nothing to do. The cluster version is " + report.cluster_version + ".");
+    } else if (report.outcome == Outcome::rolled_back) {
+        say(paint(k_bold,
+                  "Rolled back. The cluster version is now " + report.cluster_version + "."));
     } else if (!report.cluster_version.empty()) {
         say(paint(k_bold,
                   "Upgrade complete. The cluster version is now " + report.cluster_version + "."));

@@ -32,6 +32,8 @@ int upgrade_command(int argc, char** argv) {
     app.add_option("--verification", verification,
                    "of signatures, instead of the config's trust.verification")
         ->check(CLI::IsMember({"enabled", "warn", "disabled"}));
+    app.add_flag("!--no-auto-rollback", request.roll_back,
+                 "an upgrade that fails keeps its finished steps, also where it could be undone");
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(
@@ -44,11 +46,7 @@ int upgrade_command(int argc, char** argv) {
     request.debug = common.debug;
     request.report_other = common.json();
     request.parameters = parse_assignments(env, "--env");
-    try {
-        if (!wait.empty()) request.wait = parse_duration(wait, "--wait");
-    } catch (const Error& error) {
-        throw error.as(Failure::usage);
-    }
+    request.wait = parse_wait(wait);
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
     if (!verification.empty()) composition.config.verification = parse_verification(verification);

@@ -5,6 +5,7 @@
 
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
+#include "engine/rollback.hpp"
 #include "engine/single_run.hpp"
 #include "host/sandbox.hpp"
 #include "ledger/sqlite_ledger.hpp"
@@ -176,6 +177,22 @@ class Stage {
         return attempt;
     }
 
+    /// Undoes what run() did; what went wrong, or nothing.
+    std::string roll_back() {
+        OneAnswer yes(true);
+        RecordedRun run(open_ledger(m_config.state, m_clock), std::chrono::milliseconds(0),
+                        reporter, m_signals, m_clock);
+        run.begin("conformance", "");
+        PhaseRunnerOptions options;
+        options.lease = run.ledger().lease_descriptor();
+        options.sandbox = m_sandbox;
+        PhaseRunner phases(m_config, options, run.ledger(), reporter, yes, m_signals, m_clock);
+        const UndoResult undone = undo_upgrade(phases, m_upgrade, run.ledger(), repository(),
+                                               {run.id(), m_folder.path() / "log", false});
+        run.finish(RunState::failed_pre, Outcome::rolled_back, "");
+        return undone.good ? "" : undone.message;
+    }
+
     NotingReporter reporter;
 
  private:
@@ -207,6 +224,7 @@ class Proof {
         add("simulation-is-exact", "its simulation shows the files as they are afterwards");
         add("idempotent", "applied again, it changes nothing");
         add("resumes", "killed after any step and run again, it comes to the same");
+        add("rollback-restores", "rolled back, it leaves every file as it was");
         add("permissions", "with only what it declares, it comes to the same");
         add("declining-fails", "a question that is answered with no fails it");
         if (load()) judge();
@@ -285,6 +303,7 @@ class Proof {
         }
         judge_again(stage, after);
         judge_kills(stage.reporter.steps, after);
+        judge_rollback(stage, before);
         judge_permissions(after);
         judge_declining(yes.asked);
     }
@@ -327,6 +346,21 @@ class Proof {
             return;
         }
         set("resumes", Verdict::kept, counted(steps.size(), "step"));
+    }
+
+    /// The last that happens on this stage: judge_again has used its files before.
+    void judge_rollback(Stage& stage, const Snapshot& before) {
+        const std::string reason = why_not_undoable(m_upgrade);
+        if (!reason.empty()) {
+            set("rollback-restores", Verdict::not_judged, reason);
+            return;
+        }
+        const std::string problem = stage.roll_back();
+        if (problem.empty()) {
+            judge_files("rollback-restores", before, snapshot_of(stage.repository()));
+        } else {
+            set("rollback-restores", Verdict::broken, problem);
+        }
     }
 
     /// What went before was free to do anything, so that it could be seen; this is held to the

@@ -137,8 +137,9 @@ class PhaseEvents final : public HostEvents {
         writer().record_step(m_run, m_upgrade.version, id, values);
         if (m_options.after_step) m_options.after_step(id);
     }
-    void record_step_undone(const std::string&, const HostValues&) override {
-        throw Error(Failure::preparation, "rollback is not available in this version");
+    void record_step_undone(const std::string& id, const HostValues& values) override {
+        writer().record_step_undone(m_run, m_upgrade.version, id, values);
+        m_reporter.step(id, "undone", m_phase);
     }
 
     void on_stop_signal(int count) override {
@@ -237,6 +238,7 @@ PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options
       m_ledger(ledger),
       m_reporter(reporter),
       m_terminal(terminal),
+      m_signals(signals),
       m_clock(clock),
       m_temporary("runner"),
       m_host({plugin_environment(config.environment), options.lease}, signals, clock) {}
@@ -379,6 +381,18 @@ PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
     PhaseEvents events(upgrade, HostPhase::verify, view, {writer, run, log}, m_config, m_options,
                        m_reporter, m_terminal, m_clock);
     return this->run(upgrade, request, events);
+}
+
+PhaseResult PhaseRunner::rollback(const RunnableUpgrade& upgrade, Ledger& writer,
+                                  const std::string& run, const std::filesystem::path& log) {
+    PhaseRequest request = request_for(upgrade, HostPhase::rollback);
+    request.finished_steps = writer.finished_steps(upgrade.version);
+    request.signals_before = m_signals.count();
+    PhaseEvents events(upgrade, HostPhase::rollback, writer, {&writer, run, log}, m_config,
+                       m_options, m_reporter, m_terminal, m_clock);
+    PhaseResult result = this->run(upgrade, request, events);
+    tidy(request);
+    return result;
 }
 
 PhaseResult PhaseRunner::describe(const RunnableUpgrade& upgrade) {

@@ -66,6 +66,10 @@ class PhaseRunner {
     PhaseResult verify(const RunnableUpgrade& upgrade, Ledger* writer, const std::string& run,
                        const std::filesystem::path& log, bool another_follows);
 
+    /// Its own undo; the files are another's work. Stop signals that came before are not for it.
+    PhaseResult rollback(const RunnableUpgrade& upgrade, Ledger& writer, const std::string& run,
+                         const std::filesystem::path& log);
+
     /// The files as they would be after everything that was simulated.
     [[nodiscard]] const upgrade::services::FileChanges& simulated_changes() const {
         return m_chain;
@@ -88,6 +92,7 @@ class PhaseRunner {
     LedgerView& m_ledger;
     Reporter& m_reporter;
     Terminal& m_terminal;
+    const StopSignals& m_signals;
     const Clock& m_clock;
     TemporaryFolder m_temporary;
     PluginHost m_host;

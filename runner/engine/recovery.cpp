@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <map>
+#include <set>
 
 #include "model/error.hpp"
 #include "support/file.hpp"
@@ -12,6 +15,8 @@
 namespace runner {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t k_max_file = 256U << 20U;
 
 std::optional<Digest> digest_at(const std::filesystem::path& path) {
@@ -19,7 +24,50 @@ std::optional<Digest> digest_at(const std::filesystem::path& path) {
     return content ? std::optional(sha256(*content)) : std::nullopt;
 }
 
+/// The original in its place, durably; a folder that was made for the file goes with it.
+void put_back(const FileIntent& change, const fs::path& repository) {
+    const fs::path path = repository / change.path;
+    if (!change.backup.empty()) {
+        replace_file(path, read_file(change.backup, k_max_file));
+        fs::permissions(path, fs::status(change.backup).permissions());
+        return;
+    }
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+        throw system_error("cannot remove " + path.string(), errno);
+    fs::path folder = path.parent_path();
+    sync_folder(folder);
+    while (folder != repository && ::rmdir(folder.c_str()) == 0) folder = folder.parent_path();
+}
+
 }  // namespace
+
+std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
+                                         const fs::path& repository) {
+    std::vector<std::string> changed;
+    std::map<std::string, bool> known;  // by path: as one of its changes left or found it
+    for (const FileIntent& change : ledger.changed_files(version)) {
+        const auto now = digest_at(repository / change.path);
+        known[change.path] =
+            known[change.path] || now == change.new_digest || now == change.old_digest;
+    }
+    for (const auto& [path, as_left] : known) {
+        if (!as_left) changed.push_back(path);
+    }
+    return changed;
+}
+
+std::size_t restore_changed_files(LedgerView& ledger, const std::string& version,
+                                  const fs::path& repository) {
+    std::set<std::string> restored;
+    // Newest first; all are put back, so that dying on the way and doing it again ends the same.
+    for (const FileIntent& change : ledger.changed_files(version)) {
+        if (!change.temporary.empty()) ::unlink((repository / change.temporary).c_str());
+        if (digest_at(repository / change.path) == change.old_digest) continue;
+        put_back(change, repository);
+        restored.insert(change.path);
+    }
+    return restored.size();
+}
 
 std::vector<std::string> restore_unfinished_files(Ledger& ledger,
                                                   const std::filesystem::path& repository) {
@@ -37,12 +85,7 @@ std::vector<std::string> restore_unfinished_files(Ledger& ledger,
                                 " was interrupted; it is left as it is");
                 continue;
             }
-            if (change.backup.empty()) {
-                if (::unlink(path.c_str()) != 0)
-                    throw system_error("cannot remove " + path.string(), errno);
-            } else {
-                replace_file(path, read_file(change.backup, k_max_file));
-            }
+            put_back(change, repository);
             ++restored;
         }
         if (restored > 0) {

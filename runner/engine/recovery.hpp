@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of a step that died half-way, put back before anything else happens.
+// Files put back: of a step that died half-way, before anything else happens, and of an upgrade
+// that is rolled back.
 #pragma once
 
 #include <filesystem>
@@ -16,5 +17,15 @@ namespace runner {
 /// file cannot be restored; the ledger keeps the rows then.
 std::vector<std::string> restore_unfinished_files(Ledger& ledger,
                                                   const std::filesystem::path& repository);
+
+/// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
+/// them.
+std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
+                                         const std::filesystem::path& repository);
+
+/// Puts back every file that the upgrade has changed, whatever it holds by now; how many there
+/// were. Can be done again when it died on the way. Throws Error{preparation}.
+std::size_t restore_changed_files(LedgerView& ledger, const std::string& version,
+                                  const std::filesystem::path& repository);
 
 }  // namespace runner

@@ -51,6 +51,7 @@ struct RunReport {
     std::string cluster_version;
     std::string final_version;  ///< of the plan: where a complete run ends
     bool dry_run = false;
+    bool rollback = false;  ///< `due` is undone, not done
     std::vector<PlannedUpgrade> due;
     std::vector<OtherEntry> other;
     std::vector<std::string> warnings;

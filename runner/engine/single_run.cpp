@@ -28,6 +28,7 @@ class EmptyLedger final : public LedgerView {
                                            const std::string&) override {
         return std::nullopt;
     }
+    std::vector<FileIntent> changed_files(const std::string&) override { return {}; }
     std::optional<std::int64_t> first_broken_event() override { return std::nullopt; }
 };
 

@@ -6,6 +6,7 @@
 #include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
+#include "engine/rollback.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
@@ -330,12 +331,14 @@ class UpgradeRun {
             m_changing = true;
             m_current = i;
             finished = apply_one(i);
+            const bool cancelled = finished->outcome == Outcome::cancelled;
+            if (!finished->done) roll_back(i, *finished);
             m_current.reset();
             m_report.due[i].outcome = finished->outcome;
             m_report.due[i].message = finished->message;
             if (!finished->done) {
                 ledger().advance(m_report.run, finished, std::nullopt);
-                stop_after_failure(i, *finished);
+                stop_after_failure(i, *finished, cancelled);
                 return;
             }
         }
@@ -412,6 +415,28 @@ class UpgradeRun {
         return end;
     }
 
+    /// Undoes what failed, where that leaves nothing of it; else its finished steps stay.
+    void roll_back(std::size_t i, AttemptEnd& end) {
+        constexpr int k_kill_signals = 3;
+        RunnableUpgrade& upgrade = m_runnable[i];
+        if (!m_request.roll_back || m_parts.signals.count() >= k_kill_signals ||
+            !why_not_undoable(upgrade).empty())
+            return;
+        move_to(RunState::rolling_back);
+        m_parts.reporter.phase_begins(upgrade.version, HostPhase::rollback, i + 1,
+                                      m_runnable.size());
+        have_image(i);
+        const UndoResult undone =
+            undo_upgrade(phases(), upgrade, ledger(), m_parts.config.repository_directory,
+                         {m_report.run, m_parts.config.state.parent_path() / log_of(i), false});
+        m_parts.reporter.phase_ends(upgrade.version, HostPhase::rollback, undone.message,
+                                    undone.good);
+        end.undone = undone.good;
+        end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
+        end.message += undone.good ? "; it was rolled back (" + undone.message + ")"
+                                   : "; it could not be rolled back: " + undone.message;
+    }
+
     void stop_between_upgrades(std::size_t next) {
         const std::size_t left = m_runnable.size() - next;
         const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
@@ -424,26 +449,32 @@ class UpgradeRun {
         m_report.exit_code = 128 + m_parts.signals.first_signal();
     }
 
-    void stop_after_failure(std::size_t i, const AttemptEnd& end) {
-        const bool cancelled = end.outcome == Outcome::cancelled;
+    void stop_after_failure(std::size_t i, const AttemptEnd& end, bool cancelled) {
+        const bool undone = end.outcome == Outcome::rolled_back;
         const std::size_t left = m_runnable.size() - i - 1;
         std::string message = end.version + ": " + end.message + "; " + counted(i, "upgrade") +
                               " before it done, " + counted(left, "upgrade") +
                               " after it not begun";
         std::vector<std::string> steps = ledger().finished_steps(end.version);
         if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
-        m_report.error =
-            RunError{cancelled ? "interrupted" : to_string(Failure::apply_failed), message,
-                     "mend the cause and run it again: it goes on after the last finished step; "
-                     "'runner logs " +
-                         end.version + "' shows its output",
-                     "perhaps"};
-        m_run->finish(cancelled ? RunState::cancelled : RunState::failed,
-                      cancelled ? Outcome::cancelled : Outcome::failed, message);
+        const Failure failure = undone ? Failure::rolled_back : Failure::apply_failed;
+        const std::string go_on =
+            undone ? "mend the cause and run it again; "
+            : end.outcome == Outcome::rollback_failed
+                ? "mend the cause and run it again, or put right by hand what it names; "
+                : "mend the cause and run it again: it goes on after the last finished step; ";
+        m_report.error = RunError{cancelled ? "interrupted" : to_string(failure), message,
+                                  go_on + "'runner logs " + end.version + "' shows its output",
+                                  undone ? "undone" : "perhaps"};
+        const RunState state = undone                                    ? RunState::rolled_back
+                               : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
+                               : cancelled                               ? RunState::cancelled
+                                                                         : RunState::failed;
+        const Outcome outcome = state == RunState::failed ? Outcome::failed : end.outcome;
+        m_run->finish(state, outcome, message);
         refresh_version();
-        m_report.outcome = cancelled ? Outcome::cancelled : Outcome::failed;
-        m_report.exit_code =
-            cancelled ? 128 + m_parts.signals.first_signal() : exit_code(Failure::apply_failed);
+        m_report.outcome = outcome;
+        m_report.exit_code = cancelled ? 128 + m_parts.signals.first_signal() : exit_code(failure);
     }
 
     void refresh_version() {

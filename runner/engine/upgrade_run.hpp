@@ -30,6 +30,7 @@ struct UpgradeRequest {
     std::vector<std::string>
         accept_changed;  ///< versions whose release may have another digest than at first sight
     std::chrono::milliseconds wait{0};  ///< for a held lease
+    bool roll_back = true;              ///< an upgrade that fails, where it can be undone
 };
 
 /// What the engine works with, made in main.

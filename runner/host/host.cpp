@@ -469,17 +469,18 @@ class PhaseConductor {
     /// Second signal: cancel. Third: kill. Over its time: as cancelled.
     void watch_the_clock() {
         const auto now = m_clock.steady();
-        if (m_signals.count() != m_signals_told) {
-            m_signals_told = m_signals.count();
+        const int stops = m_signals.count() - m_request.signals_before;
+        if (stops != m_signals_told) {
+            m_signals_told = stops;
             if (!m_request.stop_at_first_signal) m_events.on_stop_signal(m_signals_told);
         }
-        if (m_request.stop_at_first_signal && m_signals.count() >= 1 && !m_stopping) {
+        if (m_request.stop_at_first_signal && stops >= 1 && !m_stopping) {
             if (!m_done) fail(PhaseEnd::cancelled, "it was interrupted");
             kill_now();
         }
         // The third may be here when the second is first seen: it is a cancelled run all the same.
-        if (!m_stopping && m_signals.count() >= 2) stop(PhaseEnd::cancelled, "it was cancelled");
-        if (m_signals.count() >= 3) kill_now();
+        if (!m_stopping && stops >= 2) stop(PhaseEnd::cancelled, "it was cancelled");
+        if (stops >= 3) kill_now();
         if (!m_stopping && now >= m_deadline) {
             stop(PhaseEnd::timed_out,
                  "it took longer than its limit of " + format_duration(m_request.timeout));

@@ -98,6 +98,7 @@ struct PhaseRequest {
     std::vector<std::string> arguments;  ///< of an executable upgrade
     bool relay_input = false;            ///< hand standard input on to an executable upgrade
     std::chrono::milliseconds timeout{std::chrono::hours(1)};
+    int signals_before = 0;             ///< stop signals that were meant for an earlier phase
     bool stop_at_first_signal = false;  ///< nothing was changed yet: end it at once
     bool another_follows = false;       ///< prepare the next process while this one runs
 };

@@ -366,7 +366,7 @@ class PluginRun {
                 return plugin.verify == nullptr ? UPGRADE_OK : plugin.verify(plugin.context);
             case services::Phase::rollback: {
                 const upgrade_rollback* rollback = rollback_of(plugin);
-                return rollback == nullptr ? UPGRADE_FAILED : rollback->rollback(plugin.context);
+                return rollback == nullptr ? UPGRADE_OK : rollback->rollback(plugin.context);
             }
         }
         return UPGRADE_FAILED;

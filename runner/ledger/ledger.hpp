@@ -27,6 +27,8 @@ class LedgerView {
     virtual std::vector<std::string> finished_steps(const std::string& version) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                                    const std::string& key) = 0;
+    /// Every file change of an upgrade that is in force, newest first: what undoing it takes back.
+    virtual std::vector<FileIntent> changed_files(const std::string& version) = 0;
     /// Whether every history event follows from the one before; the first that does not, or
     /// nothing.
     virtual std::optional<std::int64_t> first_broken_event() = 0;
@@ -72,6 +74,11 @@ class Ledger : public LedgerView {
     virtual void record_files(const std::string& run, const std::string& version,
                               const std::string& step, const std::vector<FileIntent>& changes) = 0;
     virtual void record_step(
+        const std::string& run, const std::string& version, const std::string& step,
+        const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
+
+    /// rollback: the step is no longer finished.
+    virtual void record_step_undone(
         const std::string& run, const std::string& version, const std::string& step,
         const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
 

@@ -75,6 +75,9 @@ struct AttemptEnd {
     std::chrono::milliseconds verify_time{};
     bool done = false;                               ///< from now on it is not due any more
     std::optional<SemanticVersion> cluster_version;  ///< the cluster version rises to this
+    bool undone = false;  ///< rolled back: nothing of it is left, it is due again
+    std::optional<SemanticVersion>
+        lowered_version;  ///< of an undone one: the cluster is back at this
     std::map<std::pair<std::int32_t, std::string>, std::string>
         values;  ///< state values by (scope, key)
 };

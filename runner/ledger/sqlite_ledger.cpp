@@ -71,6 +71,9 @@ class SqliteLedgerView final : public LedgerView {
         return look(
             [&](SqliteQueries& queries) { return queries.state_value(scope, version, key); });
     }
+    std::vector<FileIntent> changed_files(const std::string& version) override {
+        return look([&](SqliteQueries& queries) { return queries.changed_files(version); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return look([](SqliteQueries& queries) { return queries.first_broken_event(); });
     }
@@ -249,6 +252,27 @@ std::optional<std::string> SqliteQueries::state_value(std::int32_t scope,
     query.bind(2, key);
     return query.executeStep() ? std::optional<std::string>(query.getColumn(0).getString())
                                : std::nullopt;
+}
+
+FileIntent file_intent(const StatementUse& query, int column) {
+    FileIntent intent;
+    intent.path = query.getColumn(column).getString();
+    intent.temporary = query.getColumn(column + 1).getString();
+    intent.backup = query.getColumn(column + 2).getString();
+    intent.old_digest = Digest::parse(query.getColumn(column + 3).getString());
+    intent.new_digest = Digest::parse(query.getColumn(column + 4).getString());
+    return intent;
+}
+
+std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version) {
+    std::vector<FileIntent> changes;
+    if (m_database == nullptr) return changes;
+    const StatementUse query = m_database->statement(
+        "SELECT path, temporary, backup, old_digest, new_digest FROM file_change "
+        "WHERE version = ? ORDER BY id DESC");
+    query.bind(1, version);
+    while (query.executeStep()) changes.push_back(file_intent(query, 0));
+    return changes;
 }
 
 std::optional<std::int64_t> SqliteQueries::first_broken_event() {

@@ -32,6 +32,7 @@ class SqliteQueries {
     std::vector<std::string> finished_steps(const std::string& version);
     std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                            const std::string& key);
+    std::vector<FileIntent> changed_files(const std::string& version);
     std::optional<std::int64_t> first_broken_event();
 
  private:
@@ -45,6 +46,10 @@ class SqliteQueries {
 Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
                     const std::string& kind, const std::string& run, const std::string& version,
                     const std::string& detail);
+
+/// The columns path, temporary, backup, old_digest and new_digest of a file change, from `column`
+/// on.
+FileIntent file_intent(const StatementUse& query, int column);
 
 /// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.
 std::string stored_scope(std::int32_t scope, const std::string& version);

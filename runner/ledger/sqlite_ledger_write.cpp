@@ -95,6 +95,9 @@ class SqliteLedger final : public Ledger {
                                            const std::string& key) override {
         return read([&] { return m_queries.state_value(scope, version, key); });
     }
+    std::vector<FileIntent> changed_files(const std::string& version) override {
+        return read([&] { return m_queries.changed_files(version); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return read([this] { return m_queries.first_broken_event(); });
     }
@@ -247,13 +250,7 @@ class SqliteLedger final : public Ledger {
             while (query.executeStep()) {
                 const std::string version = query.getColumn(0).getString();
                 if (all.empty() || all.back().version != version) all.push_back({version, {}});
-                FileIntent intent;
-                intent.path = query.getColumn(1).getString();
-                intent.temporary = query.getColumn(2).getString();
-                intent.backup = query.getColumn(3).getString();
-                intent.old_digest = Digest::parse(query.getColumn(4).getString());
-                intent.new_digest = Digest::parse(query.getColumn(5).getString());
-                all.back().changes.push_back(std::move(intent));
+                all.back().changes.push_back(file_intent(query, 1));
             }
             return all;
         });
@@ -343,6 +340,20 @@ class SqliteLedger final : public Ledger {
             finish_files(version);
             store_values(version, values);
             event("step_finished", run, version, {{"step", step}});
+        });
+    }
+
+    void record_step_undone(const std::string& run, const std::string& version,
+                            const std::string& step, const StateMap& values) override {
+        write([&] {
+            const StatementUse remove =
+                m_database->statement("DELETE FROM step WHERE version = ? AND id = ?");
+            remove.bind(1, version);
+            remove.bind(2, step);
+            remove.exec();
+            finish_files(version);
+            store_values(version, values);
+            event("step_undone", run, version, {{"step", step}});
         });
     }
 
@@ -476,6 +487,25 @@ class SqliteLedger final : public Ledger {
         insert.exec();
     }
 
+    /// Everything that says that the upgrade was begun, but for the history.
+    void undo_records(const AttemptEnd& end) {
+        for (const char* sql :
+             {"DELETE FROM upgrade WHERE version = ?", "DELETE FROM step WHERE version = ?",
+              "DELETE FROM file_change WHERE version = ?"}) {
+            const StatementUse remove = m_database->statement(sql);
+            remove.bind(1, end.version);
+            remove.exec();
+        }
+        const StatementUse values =
+            m_database->statement("DELETE FROM state_value WHERE scope = ?");
+        values.bind(1, stored_scope(0, end.version));
+        values.exec();
+        if (!end.lowered_version) return;
+        const StatementUse lower = m_database->statement("UPDATE cluster SET cluster_version = ?");
+        lower.bind(1, end.lowered_version->to_string());
+        lower.exec();
+    }
+
     void raise_version(const SemanticVersion& version) {
         const StatementUse query = m_database->statement("SELECT cluster_version FROM cluster");
         const bool known = query.executeStep() && !query.getColumn(0).isNull();
@@ -576,6 +606,7 @@ class SqliteLedger final : public Ledger {
             finish_files(end.version);
             store_values(end.version, end.values);
         }
+        if (end.undone) undo_records(end);
         if (end.cluster_version) raise_version(*end.cluster_version);
         event("attempt_finished", run, end.version,
               {{"outcome", to_string(end.outcome)}, {"message", end.message}});

@@ -20,6 +20,8 @@ int exit_code(Failure failure) {
             return 6;
         case Failure::apply_failed:
             return 1;
+        case Failure::rolled_back:
+            return 8;
     }
     return 1;
 }
@@ -38,6 +40,8 @@ const char* to_string(Failure failure) {
             return "refused";
         case Failure::apply_failed:
             return "apply_failed";
+        case Failure::rolled_back:
+            return "rolled_back";
     }
     return "unknown";
 }

@@ -16,6 +16,7 @@ enum class Failure {
     lease_held,   ///< another run holds the lease; exit 5
     refused,      ///< downgrade, another cluster's ledger, newer ledger format; exit 6
     apply_failed,  ///< an upgrade failed after changes had begun; exit 1
+    rolled_back,   ///< an upgrade failed and was rolled back; exit 8
 };
 
 /// The exit code that `failure` stands for.

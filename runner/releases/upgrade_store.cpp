@@ -18,9 +18,9 @@ constexpr std::size_t k_max_manifest = 1U << 20U;
 constexpr std::size_t k_max_archive = 256U << 20U;
 
 /// The services of the SDK's ABI 1 that this runner has.
-constexpr std::array<const char*, 12> k_services{
-    "error/1",  "log/1",    "info/1",  "parameters/1", "state/1", "progress/1",
-    "prompt/1", "cancel/1", "steps/1", "files/1",      "yaml/1",  "exec/1"};
+constexpr std::array<const char*, 13> k_services{
+    "error/1",  "log/1",   "info/1", "parameters/1", "state/1", "progress/1", "prompt/1",
+    "cancel/1", "steps/1", "walk/1", "files/1",      "yaml/1",  "exec/1"};
 
 }  // namespace
 

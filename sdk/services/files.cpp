@@ -340,7 +340,8 @@ void RepositoryFiles::commit(
             entry.backup = backup_folder + '/' + std::to_string(++m_backups);
             const Descriptor backup(
                 ::open(entry.backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-            if (!backup) fail("keep the original of " + path, errno);
+            if (!backup || ::fchmod(backup.get(), old_mode & 07777U) != 0)
+                fail("keep the original of " + path, errno);
             write_synced(backup.get(), read_from_disk(m_root, path), "the original of " + path);
         }
         if (change.content) {

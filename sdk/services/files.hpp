@@ -45,6 +45,8 @@ class RepositoryFiles {
 
     /// What was written since the beginning or the last commit or discard.
     [[nodiscard]] const FileChanges& pending() const { return m_pending; }
+    /// Leaves out what was to be changed.
+    void forget_pending() { m_pending.clear(); }
     void discard() { m_pending.clear(); }
 
     /// Makes the pending changes on disk. New bytes are written and synced beside their targets and

@@ -134,6 +134,14 @@ const upgrade_steps_service k_steps = {
         });
     }};
 
+const upgrade_walk_service k_walk = {UPGRADE_HEADER(upgrade_walk_service),
+                                     [](void* context, std::int32_t on) {
+                                         return guarded(context, [&](Session& self) {
+                                             self.walk(on != 0);
+                                             return UPGRADE_OK;
+                                         });
+                                     }};
+
 const upgrade_files_service k_files = {
     UPGRADE_HEADER(upgrade_files_service),
     [](void* context, upgrade_string path, std::int32_t* kind) {
@@ -217,8 +225,9 @@ const void* find_service(void*, upgrade_string id) {
         {UPGRADE_SERVICE_INFO, &k_info},     {UPGRADE_SERVICE_PARAMETERS, &k_parameters},
         {UPGRADE_SERVICE_STATE, &k_state},   {UPGRADE_SERVICE_PROGRESS, &k_progress},
         {UPGRADE_SERVICE_PROMPT, &k_prompt}, {UPGRADE_SERVICE_CANCEL, &k_cancel},
-        {UPGRADE_SERVICE_STEPS, &k_steps},   {UPGRADE_SERVICE_FILES, &k_files},
-        {UPGRADE_SERVICE_YAML, &k_yaml},     {UPGRADE_SERVICE_EXEC, &k_exec},
+        {UPGRADE_SERVICE_STEPS, &k_steps},   {UPGRADE_SERVICE_WALK, &k_walk},
+        {UPGRADE_SERVICE_FILES, &k_files},   {UPGRADE_SERVICE_YAML, &k_yaml},
+        {UPGRADE_SERVICE_EXEC, &k_exec},
     };
     const auto found = services.find(view(id));
     return found == services.end() ? nullptr : found->second;
@@ -273,6 +282,7 @@ StateValues Session::complete() {
     if (!m_step.empty()) {
         throw Refusal(UPGRADE_FAILED, "step '" + m_step + "' was begun and never finished");
     }
+    if (m_walking) throw Refusal(UPGRADE_FAILED, "the walk over the steps was not ended");
     if (is_real()) commit_files("");
     return std::move(m_values);
 }
@@ -340,7 +350,7 @@ void Session::progress(std::uint64_t done, std::uint64_t total, std::string_view
 }
 
 std::int32_t Session::confirm(std::string_view question) {
-    if (m_options.phase == Phase::simulate) return UPGRADE_OK;
+    if (m_options.phase == Phase::simulate || m_walking) return UPGRADE_OK;
     if (!may_change())
         throw Refusal(UPGRADE_DENIED, "questions cannot be asked in preflight and verify");
     return m_backend.confirm(question) ? UPGRADE_OK : UPGRADE_ABORTED;
@@ -377,6 +387,15 @@ void Session::step_finish(std::string_view id) {
         m_values.clear();
     }
     m_step.clear();
+}
+
+void Session::walk(bool on) {
+    if (m_options.phase != Phase::rollback)
+        throw Refusal(UPGRADE_DENIED, "steps are walked over in rollback");
+    m_walking = on;
+    if (on) return;
+    m_files.forget_pending();
+    m_values.clear();
 }
 
 void Session::step_undone(std::string_view id) {
@@ -430,6 +449,7 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
             m_backend.command_shown(spec.arguments);
             return 0;
         }
+        if (m_walking) return 0;
         m_backend.log(UPGRADE_LOG_INFO, "run: " + shown(spec.arguments));
     }
     spec.input = view(command.input);

@@ -96,6 +96,7 @@ class Session {
     std::int32_t step_begin(std::string_view id, std::string_view description);
     void step_finish(std::string_view id);
     void step_undone(std::string_view id);
+    void walk(bool on);
     [[nodiscard]] const RepositoryFiles& files() const { return m_files; }
     /// For a path that is about to be changed. Throws Refusal when this phase or the manifest does
     /// not allow it.
@@ -123,6 +124,7 @@ class Session {
     PhaseReport m_report;
     std::string m_last_refusal;
     std::size_t m_commits = 0;
+    bool m_walking = false;  ///< rollback: over apply, to find the undo of its steps
     upgrade_host m_host{};
 };
 

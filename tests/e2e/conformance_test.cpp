@@ -63,6 +63,10 @@ TEST_CASE("a good plugin keeps every rule, and what is wrong with a bad one is n
     CHECK(broken(sandbox, "puppet", "breaks-exactness") == Rules{"simulation-is-exact"});
     CHECK(broken(sandbox, "puppet", "breaks-idempotence") == Rules{"idempotent"});
     CHECK(broken(sandbox, "puppet", "breaks-resumption") == Rules{"resumes"});
+    sandbox.write("fixture/shared", "shared\n");
+    CHECK(broken(sandbox, "files_only", "") == Rules{"idempotent"});  // it appends
+    sandbox.write("fixture/fail-undo", "");
+    CHECK(broken(sandbox, "reversible", "") == Rules{"idempotent", "rollback-restores"});
     CHECK(broken(sandbox, "puppet", "breaks-permissions") == Rules{"permissions"});
     CHECK(broken(sandbox, "puppet", "breaks-declining") == Rules{"declining-fails"});
     CHECK(broken(sandbox, "puppet", "breaks-verification") == Rules{"applies"});

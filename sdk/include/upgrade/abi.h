@@ -218,6 +218,18 @@ typedef struct upgrade_steps_service {
     int32_t (*undone)(void* context, upgrade_string id);
 } upgrade_steps_service;
 
+/* For a rollback that finds the undo of its finished steps by walking over its apply function:
+ * while the walk is on, what stands outside of steps changes nothing. Files that are written are
+ * forgotten at the end of the walk, changing commands are left out, questions count as answered
+ * with yes, state values are not kept. [rollback] */
+#define UPGRADE_SERVICE_WALK "walk/1"
+typedef struct upgrade_walk_service {
+    uint32_t size;
+    uint32_t abi_minor;
+    /* `on`: 1 begins the walk, 0 ends it. UPGRADE_DENIED in any phase but rollback. */
+    int32_t (*set)(void* context, int32_t on);
+} upgrade_walk_service;
+
 #define UPGRADE_FILE_NONE 0
 #define UPGRADE_FILE_REGULAR 1
 #define UPGRADE_FILE_FOLDER 2

@@ -172,8 +172,18 @@ class Context {
         if (cancelled()) throw Cancelled("the run is being cancelled");
     }
 
-    /// rollback: runs the undo of every step that apply() named and that was finished, newest
-    /// first. The default Upgrade::rollback does this.
+    /// rollback: walks over `apply` to find the undo of its finished steps; nothing is changed on
+    /// the way. The default Upgrade::rollback does this.
+    template <typename Apply>
+    void walk(Apply&& apply) {
+        const auto& service = detail::Services::need(m_services.walk, UPGRADE_SERVICE_WALK);
+        detail::check(service.set(m_services.context(), 1), "walk over the steps");
+        apply();
+        detail::check(service.set(m_services.context(), 0), "end the walk over the steps");
+    }
+
+    /// rollback: runs the undo of every step that the walk has found finished, newest first.
+    /// The default Upgrade::rollback does this.
     void undo_steps() {
         const auto& steps = detail::Services::need(m_services.steps, UPGRADE_SERVICE_STEPS);
         for (auto step = m_undo.rbegin(); step != m_undo.rend(); ++step) {

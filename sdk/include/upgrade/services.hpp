@@ -51,6 +51,7 @@ class Services {
         find(prompt, UPGRADE_SERVICE_PROMPT);
         find(cancel, UPGRADE_SERVICE_CANCEL);
         find(steps, UPGRADE_SERVICE_STEPS);
+        find(walk, UPGRADE_SERVICE_WALK);
         find(files, UPGRADE_SERVICE_FILES);
         find(yaml, UPGRADE_SERVICE_YAML);
         find(exec, UPGRADE_SERVICE_EXEC);
@@ -77,6 +78,7 @@ class Services {
     const upgrade_prompt_service* prompt = nullptr;
     const upgrade_cancel_service* cancel = nullptr;
     const upgrade_steps_service* steps = nullptr;
+    const upgrade_walk_service* walk = nullptr;
     const upgrade_files_service* files = nullptr;
     const upgrade_yaml_service* yaml = nullptr;
     const upgrade_exec_service* exec = nullptr;

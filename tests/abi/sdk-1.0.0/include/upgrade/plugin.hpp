@@ -29,7 +29,7 @@ class Upgrade {
     /// Undo what the host cannot: by default the undo of every finished step, newest first. Files
     /// are restored by the host afterwards.
     virtual void rollback(Context& context) {
-        apply(context);
+        context.walk([&] { apply(context); });
         context.undo_steps();
     }
 };
