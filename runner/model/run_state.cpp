@@ -101,8 +101,8 @@ bool may_move(RunState from, RunState to) {
             return is_one_of(to,
                              {S::awaiting_confirmation, S::failed_pre, S::cancelled, S::aborted});
         case S::awaiting_confirmation:
-            return is_one_of(to, {S::applying, S::rolling_back, S::aborted, S::cancelled,
-                                  S::failed_pre});
+            return is_one_of(
+                to, {S::applying, S::rolling_back, S::aborted, S::cancelled, S::failed_pre});
         case S::applying:
             return is_one_of(to, {S::verifying, S::soaking, S::succeeded, S::failed,
                                   S::rolling_back, S::cancelled});
