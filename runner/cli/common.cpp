@@ -93,6 +93,29 @@ std::map<std::string, std::string> parse_assignments(const std::vector<std::stri
     return values;
 }
 
+void add_parameter_options(CLI::App& app, ParameterOptions& options) {
+    app.add_option("-e,--env", options.values, "a parameter's value, NAME=VALUE; may be repeated");
+    app.add_option("--secret", options.secrets,
+                   "where a secret parameter's value is: NAME=env:VARIABLE, NAME=file:PATH or "
+                   "NAME=fd:NUMBER; may be repeated");
+}
+
+GivenParameters ParameterOptions::read() const {
+    GivenParameters given;
+    given.values = parse_assignments(values, "--env");
+    for (const std::string& text : secrets) {
+        // What stands there may be the secret itself: an error does not repeat it.
+        const std::size_t equals = text.find('=');
+        if (equals == 0 || equals == std::string::npos)
+            throw Error(Failure::usage,
+                        "--secret: expected NAME=env:VARIABLE, NAME=file:PATH or "
+                        "NAME=fd:NUMBER");
+        const std::string name = text.substr(0, equals);
+        given.secrets[name] = read_secret(name, text.substr(equals + 1));
+    }
+    return given;
+}
+
 std::chrono::milliseconds parse_wait(const std::string& text) {
     try {
         return text.empty() ? std::chrono::milliseconds(0) : parse_duration(text, "--wait");

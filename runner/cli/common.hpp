@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/cluster_config.hpp"
+#include "engine/parameters.hpp"
 #include "engine/upgrade_run.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
@@ -52,6 +53,15 @@ struct CommandShape {
 
 /// As a command's only argument: it throws its CommandShape instead of working.
 inline constexpr const char* k_describe_option = "--describe-options";
+
+/// --env and --secret.
+struct ParameterOptions {
+    std::vector<std::string> values;
+    std::vector<std::string> secrets;
+    /// The values, secrets read from where they are. Throws Error{usage}.
+    [[nodiscard]] GivenParameters read() const;
+};
+void add_parameter_options(CLI::App& app, ParameterOptions& options);
 
 /// Parses; returns the exit code when the command is over already (help, wrong usage), else -1.
 int parse_arguments(CLI::App& app, int argc, char** argv);

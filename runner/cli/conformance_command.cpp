@@ -11,7 +11,7 @@ namespace runner {
 
 int conformance_command(int argc, char** argv) {
     ConformanceRequest request;
-    std::vector<std::string> env;
+    ParameterOptions parameters;
     std::string output = "text";
     CLI::App app(
         "Prove on a built plugin that it keeps the rules of an upgrade, in copies of a fixture. "
@@ -24,7 +24,7 @@ int conformance_command(int argc, char** argv) {
         ->check(CLI::ExistingDirectory);
     app.add_option("--cluster-name", request.cluster_name,
                    "the name of the cluster that it runs on (default: demo)");
-    app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
+    add_parameter_options(app, parameters);
     app.add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
     app.footer(
         "Examples:\n"
@@ -32,7 +32,7 @@ int conformance_command(int argc, char** argv) {
         "  runner conformance upgrade.so --fixture fixture -e size=10Gi -o json\n"
         "Exit code 0 when no rule is broken, 3 when one is.");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
-    request.parameters = parse_assignments(env, "--env");
+    request.parameters = parameters.read();
     const ProcessStopSignals signals;
     const SystemClock clock;
     const std::vector<RuleResult> results = prove_conformance(request, signals, clock);

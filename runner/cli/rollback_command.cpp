@@ -12,7 +12,7 @@ namespace runner {
 int rollback_command(int argc, char** argv) {
     CommonOptions common;
     RollbackRequest request;
-    std::vector<std::string> env;
+    ParameterOptions parameters;
     std::string wait;
     bool non_interactive = false;
     CLI::App app(
@@ -25,7 +25,7 @@ int rollback_command(int argc, char** argv) {
     app.add_flag("-n,--dry-run", request.dry_run, "only show what would be put back");
     app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
     app.add_flag("--force", request.force, "overwrite files that were changed by hand since");
-    app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
+    add_parameter_options(app, parameters);
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(
@@ -35,7 +35,7 @@ int rollback_command(int argc, char** argv) {
         "  runner rollback -c cluster.yaml --to 0.0.62 --yes");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
-    request.parameters = parse_assignments(env, "--env");
+    request.parameters = parameters.read();
     request.wait = parse_wait(wait);
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());

@@ -12,7 +12,7 @@ namespace runner {
 int run_command(int argc, char** argv) {
     CommonOptions common;
     SingleRunRequest request;
-    std::vector<std::string> env;
+    ParameterOptions parameters;
     CLI::App app("One upgrade by itself. A dry run unless --dry-run=false.", "run");
     add_common_options(app, common);
     app.add_option("upgrade", request.upgrade,
@@ -22,14 +22,14 @@ int run_command(int argc, char** argv) {
                    "true (default): show what would be done, change nothing");
     app.add_flag("--confirm", request.confirm, "do not ask");
     app.add_flag("--record", request.record, "record it as done when it succeeds for real");
-    app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
+    add_parameter_options(app, parameters);
     app.footer(
         "Examples:\n"
         "  runner run build/upgrades/upgrade_0.0.61.so -c cluster.yaml\n"
         "  runner run 0.0.61 -c cluster.yaml --dry-run=false --confirm --record");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
-    request.parameters = parse_assignments(env, "--env");
+    request.parameters = parameters.read();
     TextReporter reporter(common.json());
     Composition composition(common, !common.json());
     const RunReport report = run_single(composition.parts(reporter), request);

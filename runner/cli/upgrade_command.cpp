@@ -12,7 +12,7 @@ namespace runner {
 int upgrade_command(int argc, char** argv) {
     CommonOptions common;
     UpgradeRequest request;
-    std::vector<std::string> env;
+    ParameterOptions parameters;
     std::string wait;
     std::string verification;
     bool non_interactive = false;
@@ -25,7 +25,7 @@ int upgrade_command(int argc, char** argv) {
     app.add_flag("-n,--dry-run", request.dry_run,
                  "everything up to the question; changes and records nothing");
     app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
-    app.add_option("-e,--env", env, "a parameter's value, NAME=VALUE; may be repeated");
+    add_parameter_options(app, parameters);
     app.add_option("--accept-changed", request.accept_changed,
                    "take an upgrade whose release was changed since it was first attempted")
         ->delimiter(',');
@@ -45,7 +45,7 @@ int upgrade_command(int argc, char** argv) {
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
     request.report_other = common.json();
-    request.parameters = parse_assignments(env, "--env");
+    request.parameters = parameters.read();
     request.wait = parse_wait(wait);
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());

@@ -124,6 +124,8 @@ class Stage {
     }
 
     [[nodiscard]] const fs::path& repository() const { return m_config.repository_directory; }
+    /// The repository, the ledger and the log.
+    [[nodiscard]] const fs::path& folder() const { return m_folder.path(); }
 
     /// Simulates, applies, verifies; with `die_after`, the plugin is killed when that step is
     /// finished.
@@ -143,6 +145,7 @@ class Stage {
                 throw Error(Failure::apply_failed, "killed after the step " + step);
         };
         PhaseRunner phases(m_config, options, run.ledger(), reporter, terminal, m_signals, m_clock);
+        keep_secrets(phases);
         attempt.simulation = phases.simulate(m_upgrade, true);
         attempt.after_simulation = snapshot_of(repository());
         attempt.promised = attempt.after_simulation;
@@ -187,6 +190,7 @@ class Stage {
         options.lease = run.ledger().lease_descriptor();
         options.sandbox = m_sandbox;
         PhaseRunner phases(m_config, options, run.ledger(), reporter, yes, m_signals, m_clock);
+        keep_secrets(phases);
         const UndoResult undone = undo_upgrade(phases, m_upgrade, run.ledger(), repository(),
                                                {run.id(), m_folder.path() / "log", false});
         run.finish(RunState::failed_pre, Outcome::rolled_back, "");
@@ -196,6 +200,11 @@ class Stage {
     NotingReporter reporter;
 
  private:
+    void keep_secrets(PhaseRunner& phases) const {
+        for (const std::string& secret : secrets_in(m_upgrade.manifest, m_upgrade.parameters))
+            phases.keep_secret(secret);
+    }
+
     void apply(PhaseRunner& phases, const RecordedRun& run, Attempt& attempt) {
         const fs::path log = m_folder.path() / "log";
         attempt.last = phases.apply(m_upgrade, run.ledger(), run.id(), log, true);
@@ -225,6 +234,7 @@ class Proof {
         add("idempotent", "applied again, it changes nothing");
         add("resumes", "killed after any step and run again, it comes to the same");
         add("rollback-restores", "rolled back, it leaves every file as it was");
+        add("secrets-stay-secret", "a secret parameter's value is in no file afterwards");
         add("permissions", "with only what it declares, it comes to the same");
         add("declining-fails", "a question that is answered with no fails it");
         if (load()) judge();
@@ -266,8 +276,13 @@ class Proof {
         m_upgrade.version = m_upgrade.manifest.version.to_string();
         m_upgrade.check_description = false;
         m_upgrade.image = seal(image);
+        GivenParameters given = m_request.parameters;
+        for (const Parameter& parameter : m_upgrade.manifest.parameters) {
+            if (parameter.secret && parameter.pattern.empty())
+                given.secrets.emplace(parameter.name, "canary-" + make_run_id(m_clock));
+        }
         m_upgrade.parameters =
-            resolve_parameters({&m_upgrade.manifest}, m_request.parameters, {}, nullptr).front();
+            resolve_parameters({&m_upgrade.manifest}, given, {}, nullptr).front();
         set("loads", Verdict::kept, m_upgrade.version);
         return true;
     }
@@ -303,6 +318,7 @@ class Proof {
         }
         judge_again(stage, after);
         judge_kills(stage.reporter.steps, after);
+        judge_secrets(stage);
         judge_rollback(stage, before);
         judge_permissions(after);
         judge_declining(yes.asked);
@@ -346,6 +362,23 @@ class Proof {
             return;
         }
         set("resumes", Verdict::kept, counted(steps.size(), "step"));
+    }
+
+    /// Masking keeps it out of what is shown; what the upgrade itself writes is judged here.
+    void judge_secrets(const Stage& stage) {
+        Redactor redactor;
+        for (const std::string& secret : secrets_in(m_upgrade.manifest, m_upgrade.parameters))
+            redactor.add(secret);
+        if (redactor.empty()) {
+            set("secrets-stay-secret", Verdict::kept, "it has none");
+            return;
+        }
+        std::vector<std::string> found;
+        for (const auto& [name, content] : snapshot_of(stage.folder())) {
+            if (redactor.finds_in(content)) found.push_back(name);
+        }
+        set("secrets-stay-secret", found.empty() ? Verdict::kept : Verdict::broken,
+            sanitize(join(found, ", ")));
     }
 
     /// The last that happens on this stage: judge_again has used its files before.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/parameters.hpp"
 #include "support/clock.hpp"
 #include "support/stop_signals.hpp"
 
@@ -27,7 +28,7 @@ struct ConformanceRequest {
     std::filesystem::path plugin;
     std::filesystem::path fixture;  ///< what the repository holds before; empty: nothing
     std::string cluster_name = "demo";
-    std::map<std::string, std::string> parameters;
+    GivenParameters parameters;
 };
 
 /// Every rule with its verdict, always in the same order. The changing commands of the upgrade are

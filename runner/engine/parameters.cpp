@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/parameters.hpp"
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <regex>
 #include <set>
 
 #include "model/error.hpp"
+#include "support/file.hpp"
+#include "support/unique_fd.hpp"
 
 namespace runner {
 namespace {
+
+constexpr std::size_t k_max_secret = 64U << 10U;
 
 std::string check_pattern(const Parameter& parameter, const std::string& value) {
     if (parameter.pattern.empty()) return {};
@@ -16,58 +23,170 @@ std::string check_pattern(const Parameter& parameter, const std::string& value) 
     } catch (const std::regex_error&) {
         return "its pattern '" + parameter.pattern + "' is no regular expression";
     }
-    return "'" + value + "' does not match " + parameter.pattern;
+    return (parameter.secret ? "its value" : "'" + value + "'") + " does not match " +
+           parameter.pattern;
+}
+
+/// Finds the values, and gathers what is wrong.
+class Resolver {
+ public:
+    Resolver(const GivenParameters& given, const std::map<std::string, std::string>& configured,
+             Terminal* terminal)
+        : m_given(given), m_configured(configured), m_terminal(terminal) {}
+
+    ParameterValues resolve(const Manifest& manifest) {
+        ParameterValues values;
+        for (const Parameter& parameter : manifest.parameters) {
+            m_declared.insert(parameter.name);
+            const std::string place =
+                manifest.version.to_string() + " needs '" + parameter.name + "'" +
+                (parameter.description.empty() ? "" : " (" + parameter.description + ")");
+            std::optional<std::string> value =
+                parameter.secret ? secret_value(parameter, place) : plain_value(parameter);
+            if (!value && parameter.required) value = typed(parameter, place);
+            if (!value && parameter.required) m_problems.push_back(place + ", which has no value");
+            if (value) {
+                const std::string problem = check_pattern(parameter, *value);
+                if (!problem.empty()) m_problems.push_back(place + ": " + problem);
+            }
+            values[parameter.name] = value;
+        }
+        return values;
+    }
+
+    void finish() {
+        for (const auto& [option, values] :
+             {std::pair("--env ", &m_given.values), std::pair("--secret ", &m_given.secrets)}) {
+            for (const auto& [name, value] : *values) {
+                if (m_declared.count(name) == 0)
+                    m_problems.push_back(option + name +
+                                         ": no due upgrade declares this parameter");
+            }
+        }
+        if (m_problems.empty()) return;
+        std::string message;
+        for (const std::string& problem : m_problems)
+            message += (message.empty() ? "" : "\n") + problem;
+        throw Error(Failure::preparation, message,
+                    "give values with --env NAME=VALUE or under 'parameters' in the config, "
+                    "secrets with --secret NAME=env:VARIABLE, file:PATH or fd:NUMBER");
+    }
+
+ private:
+    std::optional<std::string> plain_value(const Parameter& parameter) {
+        if (m_given.secrets.count(parameter.name) != 0)
+            m_problems.push_back("--secret " + parameter.name +
+                                 ": it is no secret; give it with --env");
+        if (const auto given = m_given.values.find(parameter.name); given != m_given.values.end())
+            return given->second;
+        if (const auto found = m_configured.find(parameter.name); found != m_configured.end())
+            return found->second;
+        return parameter.default_value;
+    }
+
+    std::optional<std::string> secret_value(const Parameter& parameter, const std::string& place) {
+        if (m_given.values.count(parameter.name) != 0 || m_configured.count(parameter.name) != 0)
+            m_problems.push_back(place +
+                                 ", a secret: it belongs neither into the config nor into --env");
+        const auto given = m_given.secrets.find(parameter.name);
+        return given == m_given.secrets.end() ? std::nullopt : std::optional(given->second);
+    }
+
+    std::optional<std::string> typed(const Parameter& parameter, const std::string& place) {
+        const auto known = m_typed.find(parameter.name);
+        if (known != m_typed.end()) return known->second;
+        if (m_terminal == nullptr || !m_terminal->interactive()) return std::nullopt;
+        const auto answer =
+            parameter.secret ? m_terminal->ask_secret(place + ": ") : m_terminal->ask(place + ": ");
+        if (!answer || answer->empty()) return std::nullopt;
+        return m_typed[parameter.name] = *answer;
+    }
+
+    const GivenParameters& m_given;
+    const std::map<std::string, std::string>& m_configured;
+    Terminal* m_terminal;
+    std::set<std::string> m_declared;
+    std::map<std::string, std::string> m_typed;
+    std::vector<std::string> m_problems;
+};
+
+std::string read_descriptor(const std::string& number, const std::string& place) {
+    int fd = -1;
+    try {
+        std::size_t read = 0;
+        fd = std::stoi(number, &read);
+        if (read != number.size()) fd = -1;
+    } catch (const std::exception&) {
+        fd = -1;
+    }
+    constexpr int k_first_free = 3;
+    if (fd < k_first_free)
+        throw Error(Failure::usage,
+                    place + ": expected the number of an open descriptor from 3 on");
+    const UniqueFd owned(fd);  // read once: nobody else is to have it
+    std::string content;
+    std::string piece(4096, '\0');
+    for (ssize_t count = 0; (count = ::read(fd, piece.data(), piece.size())) != 0;) {
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw Error(Failure::usage, place + ": the descriptor cannot be read");
+        content.append(piece, 0, static_cast<std::size_t>(count));
+        if (content.size() > k_max_secret)
+            throw Error(Failure::usage, place + ": more than 64 KiB are no secret");
+    }
+    return content;
 }
 
 }  // namespace
 
-std::vector<ParameterValues> resolve_parameters(
-    const std::vector<const Manifest*>& manifests, const std::map<std::string, std::string>& given,
-    const std::map<std::string, std::string>& configured, Terminal* terminal) {
-    std::vector<ParameterValues> resolved;
-    std::vector<std::string> problems;
-    std::set<std::string> declared;
-    std::map<std::string, std::string> typed;
-    for (const Manifest* manifest : manifests) {
-        ParameterValues values;
-        for (const Parameter& parameter : manifest->parameters) {
-            declared.insert(parameter.name);
-            std::optional<std::string> value = parameter.default_value;
-            if (const auto found = configured.find(parameter.name); found != configured.end())
-                value = found->second;
-            if (const auto found = given.find(parameter.name); found != given.end())
-                value = found->second;
-            if (const auto found = typed.find(parameter.name); found != typed.end())
-                value = found->second;
-            const std::string place =
-                manifest->version.to_string() + " needs '" + parameter.name + "'" +
-                (parameter.description.empty() ? "" : " (" + parameter.description + ")");
-            if (parameter.secret && parameter.required) {
-                problems.push_back(place + ", a secret: secrets are not available in this version");
-            } else if (!value && parameter.required && terminal != nullptr &&
-                       terminal->interactive()) {
-                const auto answer = terminal->ask(place + ": ");
-                if (answer && !answer->empty()) value = typed[parameter.name] = *answer;
-            }
-            if (!value && parameter.required && !parameter.secret)
-                problems.push_back(place + ", which has no value");
-            if (value) {
-                const std::string problem = check_pattern(parameter, *value);
-                if (!problem.empty()) problems.push_back(place + ": " + problem);
-            }
-            values[parameter.name] = value;
+std::string read_secret(const std::string& name, const std::string& reference) {
+    const std::string place = "--secret " + name + '=' + reference;
+    const std::size_t colon = reference.find(':');
+    const std::string kind = reference.substr(0, colon);
+    const std::string where = colon == std::string::npos ? "" : reference.substr(colon + 1);
+    std::string value;
+    if (kind == "env" && !where.empty()) {
+        const char* variable = std::getenv(where.c_str());
+        if (variable == nullptr)
+            throw Error(Failure::usage, place + ": the variable " + where + " is not set");
+        value = variable;
+    } else if (kind == "file" && !where.empty()) {
+        try {
+            value = read_file(where, k_max_secret);
+        } catch (const Error& error) {
+            throw error.as(Failure::usage).within(place);
         }
-        resolved.push_back(std::move(values));
+    } else if (kind == "fd" && !where.empty()) {
+        value = read_descriptor(where, place);
+    } else {
+        // Perhaps the value itself was written here: it is not repeated.
+        throw Error(Failure::usage, "--secret " + name +
+                                        ": expected env:VARIABLE, file:PATH or fd:NUMBER, not the "
+                                        "value itself");
     }
-    for (const auto& [name, value] : given) {
-        if (declared.count(name) == 0)
-            problems.push_back("--env " + name + ": no due upgrade declares this parameter");
+    if (!value.empty() && value.back() == '\n') value.pop_back();
+    if (value.empty()) throw Error(Failure::usage, place + ": it is empty");
+    return value;
+}
+
+std::vector<ParameterValues> resolve_parameters(
+    const std::vector<const Manifest*>& manifests, const GivenParameters& given,
+    const std::map<std::string, std::string>& configured, Terminal* terminal) {
+    Resolver resolver(given, configured, terminal);
+    std::vector<ParameterValues> resolved;
+    resolved.reserve(manifests.size());
+    for (const Manifest* manifest : manifests) resolved.push_back(resolver.resolve(*manifest));
+    resolver.finish();
+    return resolved;
+}
+
+std::vector<std::string> secrets_in(const Manifest& manifest, const ParameterValues& values) {
+    std::vector<std::string> secrets;
+    for (const Parameter& parameter : manifest.parameters) {
+        const auto value = values.find(parameter.name);
+        if (parameter.secret && value != values.end() && value->second)
+            secrets.push_back(*value->second);
     }
-    if (problems.empty()) return resolved;
-    std::string message;
-    for (const std::string& problem : problems) message += (message.empty() ? "" : "\n") + problem;
-    throw Error(Failure::preparation, message,
-                "give values with --env NAME=VALUE or under 'parameters' in the config");
+    return secrets;
 }
 
 }  // namespace runner

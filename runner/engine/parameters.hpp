@@ -14,12 +14,26 @@ namespace runner {
 
 using ParameterValues = std::map<std::string, std::optional<std::string>>;
 
-/// A value for every declared parameter of each upgrade: from `given` (--env), else `configured`,
-/// else typed by the user where one can be asked, else the default. Throws Error{preparation} that
+/// Values by name, from where the user gives them.
+struct GivenParameters {
+    std::map<std::string, std::string> values;   ///< --env
+    std::map<std::string, std::string> secrets;  ///< --secret, resolved
+};
+
+/// Where a secret is: `env:VARIABLE`, `file:PATH` or `fd:NUMBER`. Returns what is there, without
+/// one newline at its end. Throws Error{usage} that names the reference and never the value.
+std::string read_secret(const std::string& name, const std::string& reference);
+
+/// A value for every declared parameter of each upgrade: what is given, else `configured`, else
+/// typed by the user where one can be asked (a secret without echo), else the default. A secret
+/// comes from --secret or from the user, never from the config. Throws Error{preparation} that
 /// names all that are missing or do not match their pattern, and every given name that no upgrade
 /// declares.
 std::vector<ParameterValues> resolve_parameters(
-    const std::vector<const Manifest*>& manifests, const std::map<std::string, std::string>& given,
+    const std::vector<const Manifest*>& manifests, const GivenParameters& given,
     const std::map<std::string, std::string>& configured, Terminal* terminal);
+
+/// The values among `values` that the manifest calls secret.
+std::vector<std::string> secrets_in(const Manifest& manifest, const ParameterValues& values);
 
 }  // namespace runner

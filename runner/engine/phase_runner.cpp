@@ -2,6 +2,7 @@
 #include "engine/phase_runner.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,8 +65,8 @@ class PhaseEvents final : public HostEvents {
 
     PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view,
                 const Recording& recording, const ClusterConfig& config,
-                const PhaseRunnerOptions& options, Reporter& reporter, Terminal& terminal,
-                const Clock& clock)
+                const PhaseRunnerOptions& options, const Redactor& redactor, Reporter& reporter,
+                Terminal& terminal, const Clock& clock)
         : m_upgrade(upgrade),
           m_phase(phase),
           m_view(view),
@@ -74,6 +75,8 @@ class PhaseEvents final : public HostEvents {
           m_log(recording.log),
           m_config(config),
           m_options(options),
+          m_redactor(redactor),
+          m_lines(redactor),
           m_reporter(reporter),
           m_terminal(terminal),
           m_clock(clock),
@@ -102,23 +105,29 @@ class PhaseEvents final : public HostEvents {
     void end_of_output() {
         if (!m_partial.empty()) line(UPGRADE_LOG_INFO, sanitize(m_partial));
         m_partial.clear();
+        flush_lines();
     }
 
     void on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) override {
-        m_reporter.progress(done, total, message);
+        m_reporter.progress(done, total, m_redactor.mask(message));
     }
     void on_command_shown(const std::vector<std::string>& arguments) override {
-        m_reporter.command_shown(join_arguments(arguments));
+        flush_lines();
+        m_reporter.command_shown(m_redactor.mask(join_arguments(arguments)));
     }
     void on_step_begun(const std::string& id, const std::string& description) override {
-        m_log.write("step " + id + ": " + description);
-        m_reporter.step(id, description, m_phase);
+        flush_lines();
+        const std::string shown = m_redactor.mask(description);
+        m_log.write("step " + m_redactor.mask(id) + ": " + shown);
+        m_reporter.step(m_redactor.mask(id), shown, m_phase);
     }
 
     bool confirm(const std::string& question) override {
         if (m_options.yes) return true;
         if (!m_terminal.interactive()) return false;
-        const auto answer = m_terminal.ask(m_upgrade.version + " asks: " + question + " [y/N] ");
+        flush_lines();
+        const auto answer =
+            m_terminal.ask(m_upgrade.version + " asks: " + m_redactor.mask(question) + " [y/N] ");
         return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
     }
 
@@ -134,12 +143,26 @@ class PhaseEvents final : public HostEvents {
     }
 
     void record_step(const std::string& id, const HostValues& values) override {
+        refuse_secrets(id, values);
         writer().record_step(m_run, m_upgrade.version, id, values);
         if (m_options.after_step) m_options.after_step(id);
     }
     void record_step_undone(const std::string& id, const HostValues& values) override {
+        refuse_secrets(id, values);
         writer().record_step_undone(m_run, m_upgrade.version, id, values);
         m_reporter.step(id, "undone", m_phase);
+    }
+
+    /// What the ledger keeps it keeps for ever, and readable.
+    void refuse_secrets(const std::string& step, const HostValues& values) const {
+        if (m_redactor.empty()) return;
+        bool found = m_redactor.finds_in(step);
+        for (const auto& [key, value] : values)
+            found = found || m_redactor.finds_in(key.second) || m_redactor.finds_in(value);
+        if (found)
+            throw Error(Failure::preparation, m_upgrade.version +
+                                                  " wants a secret stored in the ledger, as a "
+                                                  "step's id or a state value: refused");
     }
 
     void on_stop_signal(int count) override {
@@ -160,8 +183,14 @@ class PhaseEvents final : public HostEvents {
  private:
     void line(std::int32_t level, const std::string& text) {
         m_saw_refusal = m_saw_refusal || tells_of_refusal(text);
-        m_log.write(text);
-        m_reporter.line(level, text);
+        show(m_lines.push(level, text));
+    }
+    void flush_lines() { show(m_lines.flush()); }
+    void show(const std::vector<LineRedactor::Line>& lines) {
+        for (const auto& [level, text] : lines) {
+            m_log.write(text);
+            m_reporter.line(level, text);
+        }
     }
     /// The messages come from another process: no path in them may lead anywhere else than it
     /// should.
@@ -204,6 +233,8 @@ class PhaseEvents final : public HostEvents {
     AttemptLog m_log;
     const ClusterConfig& m_config;
     const PhaseRunnerOptions& m_options;
+    const Redactor& m_redactor;
+    LineRedactor m_lines;
     Reporter& m_reporter;
     Terminal& m_terminal;
     const Clock& m_clock;
@@ -245,10 +276,20 @@ PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options
 
 PhaseRunner::~PhaseRunner() = default;
 
+void PhaseRunner::keep_secret(const std::string& value) {
+    m_redactor.add(value);
+    // No core file of this process either.
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+}
+
 PhaseResult PhaseRunner::run(const RunnableUpgrade& upgrade, const PhaseRequest& request,
                              PhaseEvents& events) {
     PhaseResult result = m_host.run(request, events);
     events.end_of_output();
+    events.refuse_secrets("", result.values);
+    result.message = m_redactor.mask(result.message);
+    result.remedy = m_redactor.mask(result.remedy);
     const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
     if (!good && request.sandbox && sandbox_support() != SandboxSupport::none &&
         (events.saw_refusal() || tells_of_refusal(result.message))) {
@@ -304,8 +345,8 @@ PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_f
         request.overlay = m_overlay.get();
         request.another_follows = another_follows || phase == HostPhase::preflight;
         if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
-        PhaseEvents events(upgrade, phase, m_ledger, {}, m_config, m_options, m_reporter,
-                           m_terminal, m_clock);
+        PhaseEvents events(upgrade, phase, m_ledger, {}, m_config, m_options, m_redactor,
+                           m_reporter, m_terminal, m_clock);
         return this->run(upgrade, request, events);
     };
     // An upgrade that died half-way goes on: whether it can run was judged before its first step,
@@ -344,7 +385,7 @@ void PhaseRunner::report_changes(const PhaseResult& result) {
         if (before) old_text = *before;
         if (change.content) new_text = *change.content;
         const std::string diff = upgrade::services::unified_diff(path, old_text, new_text);
-        if (!diff.empty()) m_reporter.diff(diff);
+        if (!diff.empty()) m_reporter.diff(m_redactor.mask(diff));
     }
     for (auto& [path, change] : changes) m_chain[path] = std::move(change);
     if (!m_overlay) m_overlay = make_memory_file("overlay");
@@ -358,7 +399,7 @@ PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer,
     PhaseRequest request = request_for(upgrade, HostPhase::apply);
     request.another_follows = another_follows;
     PhaseEvents events(upgrade, HostPhase::apply, writer, {&writer, run, log}, m_config, m_options,
-                       m_reporter, m_terminal, m_clock);
+                       m_redactor, m_reporter, m_terminal, m_clock);
     PhaseResult result = this->run(upgrade, request, events);
     tidy(request);
     return result;
@@ -379,7 +420,7 @@ PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
     request.another_follows = another_follows;
     LedgerView& view = writer != nullptr ? *writer : m_ledger;
     PhaseEvents events(upgrade, HostPhase::verify, view, {writer, run, log}, m_config, m_options,
-                       m_reporter, m_terminal, m_clock);
+                       m_redactor, m_reporter, m_terminal, m_clock);
     return this->run(upgrade, request, events);
 }
 
@@ -389,7 +430,7 @@ PhaseResult PhaseRunner::rollback(const RunnableUpgrade& upgrade, Ledger& writer
     request.finished_steps = writer.finished_steps(upgrade.version);
     request.signals_before = m_signals.count();
     PhaseEvents events(upgrade, HostPhase::rollback, writer, {&writer, run, log}, m_config,
-                       m_options, m_reporter, m_terminal, m_clock);
+                       m_options, m_redactor, m_reporter, m_terminal, m_clock);
     PhaseResult result = this->run(upgrade, request, events);
     tidy(request);
     return result;
@@ -399,8 +440,8 @@ PhaseResult PhaseRunner::describe(const RunnableUpgrade& upgrade) {
     PhaseRequest request = request_for(upgrade, HostPhase::preflight);
     request.describe = true;
     request.manifest = nullptr;
-    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, {}, m_config, m_options, m_reporter,
-                       m_terminal, m_clock);
+    PhaseEvents events(upgrade, HostPhase::preflight, m_ledger, {}, m_config, m_options, m_redactor,
+                       m_reporter, m_terminal, m_clock);
     return m_host.run(request, events);
 }
 

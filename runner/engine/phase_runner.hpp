@@ -18,6 +18,7 @@
 #include "releases/upgrade_store.hpp"
 #include "services/changes.hpp"
 #include "support/file.hpp"
+#include "support/redaction.hpp"
 #include "support/terminal.hpp"
 
 namespace runner {
@@ -55,6 +56,10 @@ class PhaseRunner {
                 Reporter& reporter, Terminal& terminal, const StopSignals& signals,
                 const Clock& clock);
     ~PhaseRunner();
+
+    /// From now on this is masked in all that an upgrade says. Throws Error{usage} when it is too
+    /// short for that.
+    void keep_secret(const std::string& value);
 
     /// preflight and simulation; the diff against what came before is reported. `last`: no other
     /// simulation follows.
@@ -96,6 +101,7 @@ class PhaseRunner {
     const Clock& m_clock;
     TemporaryFolder m_temporary;
     PluginHost m_host;
+    Redactor m_redactor;
     upgrade::services::FileChanges m_chain;
     UniqueFd m_overlay;
 };

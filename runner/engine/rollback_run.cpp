@@ -294,6 +294,10 @@ class RollbackRun {
         options.lease = m_run->ledger().lease_descriptor();
         m_phases.emplace(m_parts.config, options, m_run->ledger(), m_parts.reporter,
                          m_parts.terminal, m_parts.signals, m_parts.clock);
+        for (const RunnableUpgrade& upgrade : m_upgrades) {
+            for (const std::string& secret : secrets_in(upgrade.manifest, upgrade.parameters))
+                m_phases->keep_secret(secret);
+        }
         m_run->move_to(RunState::rolling_back);
         m_parts.reporter.applying_begins(m_upgrades.size());
         for (std::size_t i = 0; i < m_upgrades.size(); ++i) {

@@ -17,7 +17,7 @@ struct RollbackRequest {
     bool yes = false;
     bool force = false;  ///< overwrite files that were changed by hand since
     bool debug = false;
-    std::map<std::string, std::string> parameters;
+    GivenParameters parameters;
     std::chrono::milliseconds wait{0};
 };
 

@@ -186,6 +186,8 @@ class SingleRun {
         LedgerView& ledger = m_run ? static_cast<LedgerView&>(m_run->ledger()) : *m_view;
         m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal,
                          m_parts.signals, m_parts.clock);
+        for (const std::string& secret : secrets_in(m_upgrade.manifest, m_upgrade.parameters))
+            m_phases->keep_secret(secret);
     }
 
     void simulate() {

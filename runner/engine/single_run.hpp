@@ -17,7 +17,7 @@ struct SingleRunRequest {
     bool confirm = false;
     bool debug = false;
     bool record = false;  ///< as done, when it succeeds for real
-    std::map<std::string, std::string> parameters;
+    GivenParameters parameters;
 };
 
 /// Runs it; the exit code is in the result.

@@ -227,6 +227,8 @@ class UpgradeRun {
             upgrade.version = upgrade.manifest.version.to_string();
             upgrade.manifest_json = upgrade.manifest.to_json();
             upgrade.parameters = std::move(values[i]);
+            for (const std::string& secret : secrets_in(upgrade.manifest, upgrade.parameters))
+                phases().keep_secret(secret);
             m_runnable.push_back(std::move(upgrade));
         }
     }

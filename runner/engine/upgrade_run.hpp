@@ -11,6 +11,7 @@
 
 #include "config/cluster_config.hpp"
 #include "engine/lease_holder.hpp"
+#include "engine/parameters.hpp"
 #include "engine/planning.hpp"
 #include "engine/report.hpp"
 #include "ledger/ledger.hpp"
@@ -26,7 +27,7 @@ struct UpgradeRequest {
     bool yes = false;
     bool debug = false;
     bool report_other = false;  ///< the result also lists what is not due, and why
-    std::map<std::string, std::string> parameters;
+    GivenParameters parameters;
     std::vector<std::string>
         accept_changed;  ///< versions whose release may have another digest than at first sight
     std::chrono::milliseconds wait{0};  ///< for a held lease

@@ -2,6 +2,7 @@
 #include "support/terminal.hpp"
 
 #include <poll.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -42,6 +43,20 @@ std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
     }
     std::fputs("\n", stdout);
     return std::nullopt;
+}
+
+std::optional<std::string> ProcessTerminal::ask_secret(const std::string& prompt) {
+    termios shown{};
+    const bool terminal = ::tcgetattr(STDIN_FILENO, &shown) == 0;
+    if (terminal) {
+        termios hidden = shown;
+        hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    }
+    auto answer = ask(prompt);  // returns at a signal too: the terminal is always restored
+    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    if (answer) std::fputs("\n", stdout);
+    return answer;
 }
 
 }  // namespace runner

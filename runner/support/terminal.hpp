@@ -17,6 +17,8 @@ class Terminal {
     /// One line typed by the user after `prompt`, without its newline; nothing at end of input or
     /// when a stop signal came first.
     virtual std::optional<std::string> ask(const std::string& prompt) = 0;
+    /// The same without showing what is typed.
+    virtual std::optional<std::string> ask_secret(const std::string& prompt) { return ask(prompt); }
 };
 
 /// What standard output or error can show.
@@ -38,6 +40,7 @@ class ProcessTerminal final : public Terminal {
         : m_allowed(allowed), m_signals(signals) {}
     [[nodiscard]] bool interactive() const override;
     std::optional<std::string> ask(const std::string& prompt) override;
+    std::optional<std::string> ask_secret(const std::string& prompt) override;
 
  private:
     bool m_allowed;

@@ -214,7 +214,7 @@ ProgramResult Sandbox::upgrade(std::vector<std::string> more) {
 }
 
 ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments,
-                                       const std::string& input) {
+                                       const std::string& input, const std::string& prompt) {
     std::vector<std::string> all{program()};
     all.insert(all.end(), arguments.begin(), arguments.end());
     int master = -1;
@@ -224,10 +224,13 @@ ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments
         ::setenv("TERM", "xterm", 1);
         become(all, m_path, environment);
     }
-    if (::write(master, input.data(), input.size()) < 0)
-        throw std::runtime_error("write to the terminal");
-    while (drain(master, result.out)) {
-    }
+    bool typed = false;
+    do {
+        if (typed || result.out.find(prompt) == std::string::npos) continue;
+        if (::write(master, input.data(), input.size()) < 0)
+            throw std::runtime_error("write to the terminal");
+        typed = true;
+    } while (drain(master, result.out));
     int status = 0;
     ::waitpid(pid, &status, 0);
     ::close(master);

@@ -87,9 +87,11 @@ class Sandbox {
     [[nodiscard]] ProgramResult run(const std::vector<std::string>& arguments);
     [[nodiscard]] ProgramResult upgrade(std::vector<std::string> more = {});
     std::unique_ptr<Program> start(const std::vector<std::string>& arguments);
-    /// As run, on a pseudo-terminal; `input` is typed at the start. Both outputs arrive in `out`.
+    /// As run, on a pseudo-terminal; `input` is typed when `prompt` has appeared (empty: at the
+    /// start). Both outputs arrive in `out`.
     [[nodiscard]] ProgramResult run_on_terminal(const std::vector<std::string>& arguments,
-                                                const std::string& input);
+                                                const std::string& input,
+                                                const std::string& prompt = {});
     std::map<std::string, std::string> environment;
 
     static std::string program();

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// An upgrade with a secret that it tells wherever it can. The file `behaviour` says more: `write`
+// it into a file, keep it as `state`, or `fail` with it.
+#include <unistd.h>
+
+#include <upgrade/sdk.hpp>
+
+namespace {
+
+std::string base64(const std::string& bytes) {
+    static const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    unsigned bits = 0;
+    int count = 0;
+    for (const char byte : bytes) {
+        bits = (bits << 8U) | static_cast<unsigned char>(byte);
+        for (count += 8; count >= 6; count -= 6)
+            text += digits[(bits >> static_cast<unsigned>(count - 6)) & 63U];
+    }
+    return text;
+}
+
+bool told_to(const upgrade::Context& context, const std::string& behaviour) {
+    return context.files().exists("behaviour") &&
+           context.files().read("behaviour").find(behaviour) != std::string::npos;
+}
+
+}  // namespace
+
+struct Secretive final : upgrade::Upgrade {
+    void preflight(upgrade::Context& context) override { tell(context); }
+
+    void apply(upgrade::Context& context) override {
+        const std::string token = context.parameter("token");
+        tell(context);
+        context.confirm("is it " + token + "?");
+        context.step("tell", "telling " + token, [&] {
+            if (told_to(context, "write")) context.files().write("told", token + "\n");
+            if (told_to(context, "state")) context.state().set("token", token);
+            context.exec().change({"echo", token});
+        });
+        if (told_to(context, "fail")) throw std::runtime_error("it is " + token);
+    }
+
+    void verify(upgrade::Context& context) override { tell(context); }
+
+    static void tell(upgrade::Context& context) {
+        const std::string token = context.parameter("token");
+        const std::string half = token.substr(0, token.size() / 2);
+        const std::string rest = token.substr(token.size() / 2);
+        context.log("plain " + token);
+        context.log("encoded " + base64("user:" + token));
+        context.log(half + "\n" + rest);
+        context.warn("a warning with " + token);
+        context.progress(1, 2, token);
+        const std::string printed = "printed " + half;
+        ::write(1, printed.data(), printed.size());
+        const std::string later = "\n" + rest + "\nprinted " + token + "\n";
+        ::write(1, later.data(), later.size());
+        ::write(2, later.data(), later.size());
+    }
+};
+
+UPGRADE_PLUGIN(Secretive)
