@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "model/error.hpp"
 #include "model/json.hpp"
@@ -145,9 +146,18 @@ class ForgeSource final : public ReleaseSource {
             if (!replies[i].problem.empty())
                 fail_fetch(*asked[i], names(*asked[i]).checksums, replies[i]);
             Detail& found = detail(*asked[i]);
-            found.checksums = replies[i].body;
+            const ForgeAsset* asset = found.asset(names(*asked[i]).checksums);
+            const Digest digest = sha256(replies[i].body);
+            if (asset->digest && *asset->digest != digest) {
+                asked[i]->problem = asset->name + " does not match what the API says of it: " +
+                                    asset->digest->to_string() + ", found " + digest.to_string();
+            } else {
+                found.checksums = replies[i].body;
+                apply_checksums(*asked[i], found);
+            }
             m_checksums_changed = true;
-            apply_checksums(*asked[i], found);
+            // Perhaps it was only this answer that was wrong: it is asked for again next time.
+            if (!asked[i]->problem.empty()) m_doubted.insert(asked[i]->tag);
         }
         if (m_checksums_changed) save();
     }
@@ -157,7 +167,8 @@ class ForgeSource final : public ReleaseSource {
         std::vector<const AssetRequest*> wanted;
         std::uint64_t total = 0;
         for (const AssetRequest& request : requests) {
-            if (!request.digest) continue;  // the checksums file: complete() has read it
+            const bool checksums = request.name == names(*request.release).checksums;
+            if (checksums) continue;  // complete() has read it
             const ForgeAsset* asset = detail(*request.release).asset(request.name);
             if (asset == nullptr) {
                 throw Error(Failure::preparation,
@@ -167,6 +178,11 @@ class ForgeSource final : public ReleaseSource {
                 throw Error(Failure::preparation,
                             "release '" + request.release->tag + "': the upload of " +
                                 request.name + " is not finished (" + sanitize(asset->state) + ")");
+            }
+            if (!request.digest) {  // a signature: small, and no digest is known of it
+                if (m_small.count({request.release->tag, request.name}) == 0)
+                    fetch_small(request, *asset);
+                continue;
             }
             if (asset->digest && *asset->digest != *request.digest) {
                 throw Error(Failure::preparation,
@@ -196,7 +212,12 @@ class ForgeSource final : public ReleaseSource {
     }
 
     std::string read(const AssetRequest& request) override {
-        if (!request.digest) return detail(*request.release).checksums;
+        if (request.name == names(*request.release).checksums)
+            return detail(*request.release).checksums;
+        if (!request.digest) {
+            fetch({request}, {});
+            return m_small.at({request.release->tag, request.name});
+        }
         for (int attempt = 0; attempt < 2; ++attempt) {
             if (auto bytes = m_cache.read(*request.digest, request.size_limit)) return *bytes;
             fetch({request}, {});
@@ -205,9 +226,20 @@ class ForgeSource final : public ReleaseSource {
                                               request.name + " cannot be kept in the cache");
     }
 
+    void forget(const Release& release) override {
+        m_doubted.insert(release.tag);
+        save();
+    }
+
     std::string notes(const Release& release) override { return detail(release).notes; }
 
  private:
+    void fetch_small(const AssetRequest& request, const ForgeAsset& asset) {
+        HttpReply reply = client().get({asset_request(asset, request.size_limit)}, {}).front();
+        if (!reply.problem.empty()) fail_fetch(*request.release, request.name, reply);
+        m_small[{request.release->tag, request.name}] = std::move(reply.body);
+    }
+
     [[nodiscard]] AssetNames names(const Release& release) const {
         return AssetNames::of(m_address.prefix, release.version.value().to_string(), m_platform);
     }
@@ -394,6 +426,14 @@ class ForgeSource final : public ReleaseSource {
         std::vector<IndexEntry> entries;
         for (Release& release : m_listed) {
             Detail& found = detail(release);
+            if (m_doubted.count(release.tag) != 0) {
+                Detail without = found;
+                without.checksums.clear();
+                details.push_back(without.encode());
+                entries.push_back({release.tag, "", details.back(), std::nullopt,
+                                   release.prerelease, release.has_build});
+                continue;
+            }
             if (release.version && !release.digest && release.problem.empty() &&
                 !found.checksums.empty()) {
                 apply_checksums(release, found);
@@ -415,6 +455,8 @@ class ForgeSource final : public ReleaseSource {
     std::unique_ptr<ReleaseIndex> m_index;
     std::vector<Release> m_listed;
     std::map<std::string, Detail> m_details;
+    std::map<std::pair<std::string, std::string>, std::string> m_small;  ///< by tag and name
+    std::set<std::string> m_doubted;  ///< tags whose checksums are not kept
     bool m_checksums_changed = false;
 };
 

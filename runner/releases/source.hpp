@@ -48,6 +48,8 @@ class ReleaseSource {
     virtual std::string read(const AssetRequest& request) = 0;
 
     /// The release notes; may be empty.
+    /// What was read of the release is not believed: nothing of it is kept for the next run.
+    virtual void forget([[maybe_unused]] const Release& release) {}
     virtual std::string notes(const Release& release) = 0;
 };
 

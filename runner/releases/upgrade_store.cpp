@@ -125,6 +125,7 @@ void UpgradeStore::judge_signatures(const std::vector<AssetRequest>& checksum_re
                 m_trust.judge(*requests[i].release, m_source.read(checksum_requests[i]),
                               m_source.read(requests[i]));
         } catch (const Error& error) {
+            m_source.forget(*requests[i].release);
             if (strict) throw;
             upgrades[i].signature_problem = error.what();
         }
