@@ -28,7 +28,9 @@ int plan_command(int argc, char** argv);
 int releases_command(int argc, char** argv);
 int rollback_command(int argc, char** argv);
 int run_command(int argc, char** argv);
+int skip_command(int argc, char** argv);
 int state_command(int argc, char** argv);
+int unskip_command(int argc, char** argv);
 int upgrade_command(int argc, char** argv);
 
 }  // namespace runner

@@ -116,6 +116,36 @@ GivenParameters ParameterOptions::read() const {
     return given;
 }
 
+std::string parse_upgrade_argument(const std::string& text) {
+    try {
+        return UpgradeVersion::parse(text).to_string();
+    } catch (const Error& error) {
+        throw error.as(Failure::usage);
+    }
+}
+
+void write_ledger(const ClusterConfig& config, const Clock& clock,
+                  const std::function<void(Ledger&, const std::string& actor)>& work) {
+    const auto ledger = open_ledger(config.state, clock);
+    check_identity(config, ledger->facts());
+    const LeaseInfo owner = make_lease_owner("state-" + make_run_id(clock));
+    ledger->acquire_lease(owner);
+    try {
+        work(*ledger, owner.actor);
+    } catch (...) {
+        ledger->release_lease();
+        throw;
+    }
+    ledger->release_lease();
+}
+
+void start_if_new(Ledger& ledger, const ClusterConfig& config) {
+    const LedgerFacts facts = ledger.facts();
+    if (!facts.identity) ledger.set_identity({config.name, config.region, config.account_id});
+    if (!facts.cluster.original_version && config.original_version)
+        ledger.set_original_version(*config.original_version);
+}
+
 std::chrono::milliseconds parse_wait(const std::string& text) {
     try {
         return text.empty() ? std::chrono::milliseconds(0) : parse_duration(text, "--wait");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -72,6 +73,17 @@ std::string cluster_file(const std::string& named);
 /// "K=V" into a map. Throws Error{usage} naming `option`.
 std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& texts,
                                                      const std::string& option);
+
+/// A version given as an argument, in its usual form. Throws Error{usage}.
+std::string parse_upgrade_argument(const std::string& text);
+
+/// Changes the ledger by hand: with the lease held, so that no run is under way. `work` gets the
+/// ledger and who changes it.
+void write_ledger(const ClusterConfig& config, const Clock& clock,
+                  const std::function<void(Ledger&, const std::string& actor)>& work);
+
+/// Identity and original version, where the ledger is new.
+void start_if_new(Ledger& ledger, const ClusterConfig& config);
 
 /// "30s" of --wait; none: nothing. Throws Error{usage}.
 std::chrono::milliseconds parse_wait(const std::string& text);

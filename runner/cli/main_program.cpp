@@ -24,6 +24,8 @@ const std::vector<Command>& all_commands() {
         {"history", history_command, "runs and what became of them, newest first"},
         {"logs", logs_command, "what an upgrade printed"},
         {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
+        {"skip", skip_command, "leave an upgrade out knowingly; recorded"},
+        {"unskip", unskip_command, "take a skip back"},
         {"state", state_command,
          "the ledger by hand: show, export, import, forget, record, lock, unlock"},
         {"releases", releases_command, "the source by hand: list, verify, mirror, serve"},

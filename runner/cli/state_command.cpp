@@ -54,29 +54,6 @@ void show(const StateTools& tools, bool json) {
     }
 }
 
-/// Writes with the lease held, so that no run is under way.
-template <typename Work>
-void write_ledger(const StateTools& tools, Work&& work) {
-    const auto ledger = open_ledger(tools.config.state, tools.clock);
-    check_identity(tools.config, ledger->facts());
-    const LeaseInfo owner = make_lease_owner("state-" + make_run_id(tools.clock));
-    ledger->acquire_lease(owner);
-    try {
-        work(*ledger, owner.actor);
-    } catch (...) {
-        ledger->release_lease();
-        throw;
-    }
-    ledger->release_lease();
-}
-
-void start_if_new(Ledger& ledger, const ClusterConfig& config) {
-    const LedgerFacts facts = ledger.facts();
-    if (!facts.identity) ledger.set_identity({config.name, config.region, config.account_id});
-    if (!facts.cluster.original_version && config.original_version)
-        ledger.set_original_version(*config.original_version);
-}
-
 }  // namespace
 
 int state_command(int argc, char** argv) {
@@ -112,7 +89,7 @@ int state_command(int argc, char** argv) {
         "  runner state lock --reason 'freeze until the fair is over'");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     StateTools tools{ClusterConfig::load(cluster_file(common.cluster)), {}};
-    if (!version.empty()) version = UpgradeVersion::parse(version).to_string();
+    if (!version.empty()) version = parse_upgrade_argument(version);
 
     if (show_app->parsed()) {
         show(tools, common.json());
@@ -135,11 +112,11 @@ int state_command(int argc, char** argv) {
             throw Error(Failure::refused, file + " is of the cluster '" + dump.identity.name +
                                               "', the config is of '" + own.name + "'");
         }
-        write_ledger(tools,
+        write_ledger(tools.config, tools.clock,
                      [&](Ledger& ledger, const std::string& actor) { ledger.import(dump, actor); });
         std::printf("Imported %s.\n", counted(dump.done.size(), "upgrade").c_str());
     } else if (forget_app->parsed()) {
-        write_ledger(tools, [&](Ledger& ledger, const std::string& actor) {
+        write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
             if (!ledger.forget(version, actor, reason)) {
                 throw Error(Failure::preparation,
                             version + " is not done, so it cannot be forgotten");
@@ -147,7 +124,7 @@ int state_command(int argc, char** argv) {
         });
         std::printf("%s is due again.\n", version.c_str());
     } else if (record_app->parsed()) {
-        write_ledger(tools, [&](Ledger& ledger, const std::string& actor) {
+        write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
             start_if_new(ledger, tools.config);
             DoneRecord done;
             done.version = version;

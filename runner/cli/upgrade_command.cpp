@@ -32,6 +32,10 @@ int upgrade_command(int argc, char** argv) {
     app.add_option("--verification", verification,
                    "of signatures, instead of the config's trust.verification")
         ->check(CLI::IsMember({"enabled", "warn", "disabled"}));
+    app.add_flag("--confirm-downtime", request.confirm_downtime,
+                 "upgrades that cause downtime are meant, too");
+    app.add_flag("--confirm-major", request.confirm_major,
+                 "a step to another major version is meant, too");
     app.add_flag("!--no-auto-rollback", request.roll_back,
                  "an upgrade that fails keeps its finished steps, also where it could be undone");
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
@@ -41,6 +45,7 @@ int upgrade_command(int argc, char** argv) {
         "  runner upgrade -c cluster.yaml                  simulate, show, ask, apply\n"
         "  runner upgrade -c cluster.yaml --dry-run        only look\n"
         "  runner upgrade -c cluster.yaml --yes -o json    for scripts\n"
+        "  runner upgrade --yes --confirm-downtime         in the maintenance window\n"
         "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;

@@ -39,6 +39,28 @@ std::string detail_of(const Release& release, Reason reason, const Plan& plan) {
     }
 }
 
+/// What an upgrade requires is done, at or below the original version, or runs before it. Throws
+/// Error{preparation} that names everything that is not.
+void check_requirements(const PreparedPlan& prepared, const ClusterFacts& cluster) {
+    std::set<std::string> met;
+    for (const DoneUpgrade& done : cluster.done) met.insert(done.version);
+    std::string problems;
+    for (const KnownUpgrade& upgrade : prepared.upgrades) {
+        const std::string version = upgrade.manifest.version.to_string();
+        for (const std::string& needed : upgrade.manifest.needed_upgrades) {
+            const bool original =
+                UpgradeVersion::parse(needed).semver <= prepared.plan.original_version;
+            if (original || met.count(needed) != 0) continue;
+            problems += (problems.empty() ? "" : "\n") + version + " requires " + needed +
+                        ", which is neither done nor part of this run before it";
+        }
+        met.insert(version);
+    }
+    if (problems.empty()) return;
+    throw Error(Failure::preparation, problems + "; nothing was changed",
+                "run what is required, too, or leave out what requires it with --skip");
+}
+
 }  // namespace
 
 void check_identity(const ClusterConfig& config, const LedgerFacts& facts) {
@@ -100,6 +122,9 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
     PreparedPlan prepared;
     prepared.releases = &m_releases;
     prepared.plan = make_plan(m_releases, cluster, options);
+    for (const SkippedUpgrade& skipped : cluster.skipped)
+        prepared.skip_reasons[skipped.version] =
+            skipped.reason + " (" + skipped.actor + "; 'runner unskip' takes it back)";
     return prepared;
 }
 
@@ -108,7 +133,9 @@ void Planner::load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster
     for (const DueUpgrade& upgrade : prepared.plan.due)
         due.push_back(&(*prepared.releases)[upgrade.release]);
     prepared.upgrades = m_store.manifests(due);
-    std::set<std::string> known(cluster.skipped.begin(), cluster.skipped.end());
+    check_requirements(prepared, cluster);
+    std::set<std::string> known;
+    for (const SkippedUpgrade& skipped : cluster.skipped) known.insert(skipped.version);
     for (const DoneUpgrade& done : cluster.done) known.insert(done.version);
     for (const Release& release : *prepared.releases) {
         if (release.version) known.insert(release.version->to_string());
@@ -158,8 +185,13 @@ RunReport Planner::report(const PreparedPlan& prepared, bool with_other) {
     if (!with_other) return report;
     for (const OtherUpgrade& other : prepared.plan.other) {
         const Release& release = (*prepared.releases)[other.release];
-        report.other.push_back({release.version->to_string(), other.reason,
-                                detail_of(release, other.reason, prepared.plan)});
+        const std::string version = release.version->to_string();
+        const auto skipped = prepared.skip_reasons.find(version);
+        report.other.push_back(
+            {version, other.reason,
+             other.reason == Reason::skipped && skipped != prepared.skip_reasons.end()
+                 ? skipped->second
+                 : detail_of(release, other.reason, prepared.plan)});
     }
     return report;
 }

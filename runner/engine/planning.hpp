@@ -36,7 +36,8 @@ struct PreparedPlan {
     const std::vector<Release>* releases =
         nullptr;  ///< the planner's; plan's indexes point into it
     Plan plan;
-    std::vector<KnownUpgrade> upgrades;  ///< of plan.due, in its order
+    std::vector<KnownUpgrade> upgrades;               ///< of plan.due, in its order
+    std::map<std::string, std::string> skip_reasons;  ///< by version
 };
 
 class Planner {

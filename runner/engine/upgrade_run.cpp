@@ -180,6 +180,7 @@ class UpgradeRun {
         m_planner->load_manifests(m_prepared, facts.cluster);
         check_pins();
         publish_plan();
+        check_confirmations();
         resolve();
         m_planner->store().fetch(m_prepared.upgrades,
                                  [this](std::uint64_t done, std::uint64_t total) {
@@ -213,6 +214,41 @@ class UpgradeRun {
                         "--accept-changed " +
                             version);
         }
+    }
+
+    /// The due upgrades that cause downtime, named; empty when none does.
+    [[nodiscard]] std::string downtime() const {
+        std::vector<std::string> versions;
+        for (const KnownUpgrade& upgrade : m_prepared.upgrades) {
+            if (upgrade.manifest.downtime) versions.push_back(upgrade.manifest.version.to_string());
+        }
+        return join(versions, ", ");
+    }
+    [[nodiscard]] bool major_step() const {
+        return m_prepared.plan.final_version.major != m_prepared.plan.cluster_version.major;
+    }
+
+    /// --yes alone does not cover what people want to be asked about by itself.
+    void check_confirmations() const {
+        if (!m_request.yes || m_request.dry_run) return;
+        std::string missing;
+        std::string option;
+        if (!downtime().empty() && !m_request.confirm_downtime) {
+            missing = "downtime is caused by " + downtime();
+            option = "--confirm-downtime";
+        }
+        if (major_step() && !m_request.confirm_major) {
+            missing += (missing.empty() ? "" : "; ") + std::string("this is a step from ") +
+                       m_prepared.plan.cluster_version.to_string() + " to another major version, " +
+                       m_prepared.plan.final_version.to_string();
+            option += (option.empty() ? "" : " and ") + std::string("--confirm-major");
+        }
+        if (missing.empty()) return;
+        throw Error(Failure::preparation,
+                    missing +
+                        "; --yes does not cover that; nothing was "
+                        "changed",
+                    "add " + option + " when that is meant");
     }
 
     void resolve() {
@@ -307,9 +343,18 @@ class UpgradeRun {
 
     void ask() {
         if (m_request.yes) return;
-        const auto answer =
-            m_parts.terminal.ask("This will upgrade the cluster '" + m_parts.config.name + "' to " +
-                                 m_report.final_version + ". Do you want to continue? [y/N] ");
+        ask_one("This will upgrade the cluster '" + m_parts.config.name + "' to " +
+                m_report.final_version + ".");
+        if (!downtime().empty() && !m_request.confirm_downtime)
+            ask_one("Downtime is caused by " + downtime() + ".");
+        if (major_step() && !m_request.confirm_major) {
+            ask_one("This is a step from " + m_prepared.plan.cluster_version.to_string() +
+                    " to another major version, " + m_report.final_version + ".");
+        }
+    }
+
+    void ask_one(const std::string& fact) {
+        const auto answer = m_parts.terminal.ask(fact + " Do you want to continue? [y/N] ");
         check_interrupted();
         if (answer && (*answer == "y" || *answer == "Y" || *answer == "yes")) return;
         throw Error(Failure::declined, "declined; nothing was changed");

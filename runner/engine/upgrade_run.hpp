@@ -31,6 +31,8 @@ struct UpgradeRequest {
     std::vector<std::string>
         accept_changed;  ///< versions whose release may have another digest than at first sight
     std::chrono::milliseconds wait{0};  ///< for a held lease
+    bool confirm_downtime = false;      ///< `yes` covers upgrades that cause downtime, too
+    bool confirm_major = false;         ///< and a step to another major version
     bool roll_back = true;              ///< an upgrade that fails, where it can be undone
 };
 

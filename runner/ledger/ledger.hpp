@@ -85,6 +85,10 @@ class Ledger : public LedgerView {
     /// By hand: done without having run, with the actor and a reason in the history.
     virtual void record_done(const DoneRecord& done, const std::string& actor,
                              const std::string& reason) = 0;
+    /// By hand: left out knowingly, until remove_skip. Throws Error{refused} when it is done.
+    virtual void record_skip(const SkippedUpgrade& skip) = 0;
+    /// Whether it was skipped.
+    virtual bool remove_skip(const std::string& version, const std::string& actor) = 0;
     /// By hand: due again. Whether it was done.
     virtual bool forget(const std::string& version, const std::string& actor,
                         const std::string& reason) = 0;

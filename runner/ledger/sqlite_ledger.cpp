@@ -124,8 +124,12 @@ LedgerFacts SqliteQueries::facts() {
                                       upgrades.getColumn(1).getString(),
                                       digest_from_blob(upgrades.getColumn(2))});
     }
-    const StatementUse skips = m_database->statement("SELECT version FROM skip");
-    while (skips.executeStep()) facts.cluster.skipped.push_back(skips.getColumn(0).getString());
+    const StatementUse skips = m_database->statement("SELECT version, reason, actor FROM skip");
+    while (skips.executeStep()) {
+        facts.cluster.skipped.push_back({skips.getColumn(0).getString(),
+                                         skips.getColumn(1).getString(),
+                                         skips.getColumn(2).getString()});
+    }
     const StatementUse unfinished =
         m_database->statement("SELECT 1 FROM run WHERE finished_at IS NULL LIMIT 1");
     facts.has_unfinished_run = unfinished.executeStep();

@@ -366,6 +366,36 @@ class SqliteLedger final : public Ledger {
         });
     }
 
+    void record_skip(const SkippedUpgrade& skip) override {
+        write([&] {
+            const StatementUse done =
+                m_database->statement("SELECT 1 FROM upgrade WHERE version = ?");
+            done.bind(1, skip.version);
+            if (done.executeStep())
+                throw Error(Failure::refused, skip.version + " is done: there is nothing to skip");
+            const StatementUse insert = m_database->statement(
+                "INSERT OR REPLACE INTO skip (version, reason, actor, recorded_at) VALUES (?, ?, "
+                "?, ?)");
+            insert.bind(1, skip.version);
+            insert.bind(2, skip.reason);
+            insert.bind(3, skip.actor);
+            insert.bind(4, m_clock.wall().count());
+            insert.exec();
+            event("skipped", "", skip.version, {{"actor", skip.actor}, {"reason", skip.reason}});
+        });
+    }
+
+    bool remove_skip(const std::string& version, const std::string& actor) override {
+        bool was_skipped = false;
+        write([&] {
+            const StatementUse remove = m_database->statement("DELETE FROM skip WHERE version = ?");
+            remove.bind(1, version);
+            was_skipped = remove.exec() > 0;
+            if (was_skipped) event("unskipped", "", version, {{"actor", actor}});
+        });
+        return was_skipped;
+    }
+
     bool forget(const std::string& version, const std::string& actor,
                 const std::string& reason) override {
         bool was_done = false;

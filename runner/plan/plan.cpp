@@ -144,7 +144,8 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts,
     std::unordered_map<std::string, const DoneUpgrade*> done;
     done.reserve(facts.done.size());
     for (const DoneUpgrade& upgrade : facts.done) done.emplace(upgrade.version, &upgrade);
-    const std::unordered_set<std::string> skipped(facts.skipped.begin(), facts.skipped.end());
+    std::unordered_set<std::string> skipped;
+    for (const SkippedUpgrade& upgrade : facts.skipped) skipped.insert(upgrade.version);
 
     std::size_t seen_done = 0;
     std::vector<std::string> fatal;

@@ -22,11 +22,18 @@ struct DoneUpgrade {
 };
 
 /// What planning needs to know of the cluster.
+/// Left out knowingly; it counts as settled.
+struct SkippedUpgrade {
+    std::string version;
+    std::string reason;
+    std::string actor;
+};
+
 struct ClusterFacts {
     std::optional<SemanticVersion> original_version;
     std::optional<SemanticVersion> cluster_version;
     std::vector<DoneUpgrade> done;
-    std::vector<std::string> skipped;  ///< settled by a recorded skip with a reason
+    std::vector<SkippedUpgrade> skipped;
 };
 
 struct PlanOptions {
