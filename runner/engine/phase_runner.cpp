@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "engine/recovery.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "services/diff.hpp"
@@ -98,6 +99,7 @@ class PhaseEvents final : public HostEvents {
         m_partial.erase(0, begin);
     }
 
+    void overwrite_by_force(bool force) { m_force = force; }
     /// Whether something was refused in a way that the sandbox refuses.
     [[nodiscard]] bool saw_refusal() const { return m_saw_refusal; }
 
@@ -150,6 +152,8 @@ class PhaseEvents final : public HostEvents {
     void record_step_undone(const std::string& id, const HostValues& values) override {
         refuse_secrets(id, values);
         writer().record_step_undone(m_run, m_upgrade.version, id, values);
+        // Dying here is dying in an unfinished step: the next run puts its files back.
+        restore_unfinished_files(writer(), m_config.repository_directory, m_force);
         m_reporter.step(id, "undone", m_phase);
     }
 
@@ -241,6 +245,7 @@ class PhaseEvents final : public HostEvents {
     std::chrono::milliseconds m_last_heartbeat;
     std::string m_partial;
     bool m_saw_refusal = false;
+    bool m_force = false;
 };
 
 namespace {
@@ -425,12 +430,14 @@ PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
 }
 
 PhaseResult PhaseRunner::rollback(const RunnableUpgrade& upgrade, Ledger& writer,
-                                  const std::string& run, const std::filesystem::path& log) {
+                                  const std::string& run, const std::filesystem::path& log,
+                                  bool force) {
     PhaseRequest request = request_for(upgrade, HostPhase::rollback);
     request.finished_steps = writer.finished_steps(upgrade.version);
     request.signals_before = m_signals.count();
     PhaseEvents events(upgrade, HostPhase::rollback, writer, {&writer, run, log}, m_config,
                        m_options, m_redactor, m_reporter, m_terminal, m_clock);
+    events.overwrite_by_force(force);
     PhaseResult result = this->run(upgrade, request, events);
     tidy(request);
     return result;

@@ -71,9 +71,10 @@ class PhaseRunner {
     PhaseResult verify(const RunnableUpgrade& upgrade, Ledger* writer, const std::string& run,
                        const std::filesystem::path& log, bool another_follows);
 
-    /// Its own undo; the files are another's work. Stop signals that came before are not for it.
+    /// Its own undo, step by step; the files of a step are put back when it is undone (`force`:
+    /// also those that were changed by hand since). Stop signals that came before are not for it.
     PhaseResult rollback(const RunnableUpgrade& upgrade, Ledger& writer, const std::string& run,
-                         const std::filesystem::path& log);
+                         const std::filesystem::path& log, bool force);
 
     /// The files as they would be after everything that was simulated.
     [[nodiscard]] const upgrade::services::FileChanges& simulated_changes() const {

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <map>
-#include <set>
 
 #include "model/error.hpp"
 #include "support/file.hpp"
@@ -56,21 +55,19 @@ std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& 
     return changed;
 }
 
-std::size_t restore_changed_files(LedgerView& ledger, const std::string& version,
-                                  const fs::path& repository) {
-    std::set<std::string> restored;
+void restore_changed_files(LedgerView& ledger, const std::string& version,
+                           const fs::path& repository) {
     // Newest first; all are put back, so that dying on the way and doing it again ends the same.
     for (const FileIntent& change : ledger.changed_files(version)) {
         if (!change.temporary.empty()) ::unlink((repository / change.temporary).c_str());
         if (digest_at(repository / change.path) == change.old_digest) continue;
         put_back(change, repository);
-        restored.insert(change.path);
     }
-    return restored.size();
 }
 
 std::vector<std::string> restore_unfinished_files(Ledger& ledger,
-                                                  const std::filesystem::path& repository) {
+                                                  const std::filesystem::path& repository,
+                                                  bool force) {
     std::vector<std::string> notes;
     const std::vector<UnfinishedFiles> unfinished = ledger.unfinished_files();
     for (const UnfinishedFiles& files : unfinished) {
@@ -80,7 +77,7 @@ std::vector<std::string> restore_unfinished_files(Ledger& ledger,
             const std::filesystem::path path = repository / change.path;
             const auto now = digest_at(path);
             if (now == change.old_digest) continue;
-            if (now != change.new_digest) {
+            if (now != change.new_digest && !force) {
                 notes.push_back(change.path + " was changed by hand after " + files.version +
                                 " was interrupted; it is left as it is");
                 continue;

@@ -14,18 +14,20 @@ namespace runner {
 /// Restores every file that an unfinished step had replaced or removed, and removes what it had
 /// made or laid beside. A file that is neither the original nor what the step wrote was changed by
 /// somebody else since: it is left alone, and named in the result. Throws Error{preparation} when a
-/// file cannot be restored; the ledger keeps the rows then.
+/// file cannot be restored; the ledger keeps the rows then. `force`: what somebody else has changed
+/// is restored, too.
 std::vector<std::string> restore_unfinished_files(Ledger& ledger,
-                                                  const std::filesystem::path& repository);
+                                                  const std::filesystem::path& repository,
+                                                  bool force = false);
 
 /// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
 /// them.
 std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
                                          const std::filesystem::path& repository);
 
-/// Puts back every file that the upgrade has changed, whatever it holds by now; how many there
-/// were. Can be done again when it died on the way. Throws Error{preparation}.
-std::size_t restore_changed_files(LedgerView& ledger, const std::string& version,
-                                  const std::filesystem::path& repository);
+/// Puts back every file that the upgrade has changed, whatever it holds by now. Can be done again
+/// when it died on the way. Throws Error{preparation}.
+void restore_changed_files(LedgerView& ledger, const std::string& version,
+                           const std::filesystem::path& repository);
 
 }  // namespace runner

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/rollback.hpp"
 
+#include <set>
+
 #include "engine/recovery.hpp"
 #include "support/text.hpp"
 
@@ -31,16 +33,20 @@ UndoResult undo_upgrade(PhaseRunner& phases, const RunnableUpgrade& upgrade, Led
         return result;
     }
     result.begun = true;
+    std::set<std::string> paths;
+    for (const FileIntent& change : ledger.changed_files(upgrade.version))
+        paths.insert(change.path);
     if (upgrade.manifest.reversible) {
-        const PhaseResult phase = phases.rollback(upgrade, ledger, request.run, request.log);
+        const PhaseResult phase =
+            phases.rollback(upgrade, ledger, request.run, request.log, request.force);
         if (!phase.ok()) {
             result.message = "its own rollback failed: " + phase.message;
             return result;
         }
     }
-    const std::size_t files = restore_changed_files(ledger, upgrade.version, repository);
+    restore_changed_files(ledger, upgrade.version, repository);
     result.good = true;
-    result.message = counted(files, "file") + " put back";
+    result.message = counted(paths.size(), "file") + " put back";
     return result;
 }
 

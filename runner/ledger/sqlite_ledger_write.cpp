@@ -351,7 +351,12 @@ class SqliteLedger final : public Ledger {
             remove.bind(1, version);
             remove.bind(2, step);
             remove.exec();
-            finish_files(version);
+            // What its undo has written goes the same way.
+            const StatementUse files = m_database->statement(
+                "UPDATE file_change SET finished = 0 WHERE version = ? AND step = ?");
+            files.bind(1, version);
+            files.bind(2, step);
+            files.exec();
             store_values(version, values);
             event("step_undone", run, version, {{"step", step}});
         });

@@ -107,6 +107,22 @@ TEST_CASE("a rollback that fails says what is left, and a rerun goes on") {
     CHECK(sandbox.read("repository/shared") == "shared\n0.1.10002\ntwice\n");
 }
 
+TEST_CASE("a rollback that fails half-way leaves whole steps: those undone run again, once") {
+    Sandbox sandbox;
+    prepare(sandbox);
+    sandbox.release_plugin("reversible", "0.1.10002");
+    sandbox.write("repository/fail-for-real", "");
+    sandbox.write("repository/fail-first-undo", "");
+    const auto failed = sandbox.upgrade();
+    CHECK(failed.status == 1);
+    CHECK(sandbox.read("repository/shared") == "shared\n0.1.10002\n");  // the second is undone
+    CHECK(sandbox.read("repository/gone") == "gone\n");
+    CHECK(!sandbox.exists("repository/made-0.1.10002"));
+    std::filesystem::remove(sandbox.path() / "repository/fail-for-real");
+    CHECK(sandbox.upgrade().status == 0);
+    CHECK(sandbox.read("repository/shared") == "shared\n0.1.10002\ntwice\n");
+}
+
 TEST_CASE(
     "runner rollback undoes the newest upgrade, then the one before, and they are due again") {
     Sandbox sandbox;

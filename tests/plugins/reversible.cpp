@@ -11,11 +11,18 @@ struct Reversible final : upgrade::Upgrade {
         const std::string version = context.info("version");
         const bool fails = files.exists("fail");
         context.confirm("go on?");
-        context.step("one", "change", [&] {
-            files.edit("shared", [&](const std::string& text) { return text + version + "\n"; });
-            files.write("folder/" + version + "/new", "new\n");
-            context.state().set("seen", "yes");
-        });
+        context.step(
+            "one", "change",
+            [&] {
+                files.edit("shared",
+                           [&](const std::string& text) { return text + version + "\n"; });
+                files.write("folder/" + version + "/new", "new\n");
+                context.state().set("seen", "yes");
+            },
+            [&] {
+                if (files.exists("fail-first-undo"))
+                    throw std::runtime_error("told to fail its undo");
+            });
         context.step(
             "two", "change more",
             [&] {
