@@ -205,7 +205,7 @@ void TextReporter::finished(const RunReport& report) {
         }
         return;
     }
-    if (report.dry_run && !report.due.empty()) {
+    if (report.dry_run && !report.due.empty() && !report.cluster_version.empty()) {
         say(paint(k_bold, "This was a dry run: nothing was changed. The cluster version is still " +
                               report.cluster_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {

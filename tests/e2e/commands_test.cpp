@@ -52,7 +52,9 @@ TEST_CASE("one upgrade by itself is a dry run unless told otherwise, and is reco
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");
     sandbox.behaviour("0.1.10001 note\n");
-    CHECK(sandbox.run({"run", "0.1.10001"}).status == 0);
+    const auto dry = sandbox.run({"run", "0.1.10001"});
+    CHECK(dry.status == 0);
+    CHECK_THAT(dry.out, Contains("This was a dry run: nothing was changed.\n"));
     CHECK_FALSE(sandbox.exists("repository/order"));
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false"}).status == 2);
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm"}).status == 0);
