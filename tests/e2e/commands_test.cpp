@@ -9,8 +9,9 @@ using test::Sandbox;
 
 TEST_CASE("every command has help with examples, and wrong usage is exit code 2") {
     Sandbox sandbox;
-    for (const char* command : {"init", "check", "plan", "upgrade", "history", "logs", "run",
-                                "state", "releases", "package"}) {
+    for (const char* command :
+         {"init", "check", "plan", "upgrade", "history", "logs", "run", "state", "releases",
+          "package", "conformance", "completion", "rollback", "skip", "unskip"}) {
         CAPTURE(command);
         const auto help = sandbox.run({command, "--help"});
         CHECK(help.status == 0);
