@@ -145,7 +145,7 @@ class Stage {
                 throw Error(Failure::apply_failed, "killed after the step " + step);
         };
         PhaseRunner phases(m_config, options, run.ledger(), reporter, terminal, m_signals, m_clock);
-        keep_secrets(phases);
+        phases.keep_secrets_of(m_upgrade);
         attempt.simulation = phases.simulate(m_upgrade, true);
         attempt.after_simulation = snapshot_of(repository());
         attempt.promised = attempt.after_simulation;
@@ -190,7 +190,7 @@ class Stage {
         options.lease = run.ledger().lease_descriptor();
         options.sandbox = m_sandbox;
         PhaseRunner phases(m_config, options, run.ledger(), reporter, yes, m_signals, m_clock);
-        keep_secrets(phases);
+        phases.keep_secrets_of(m_upgrade);
         const UndoResult undone = undo_upgrade(phases, m_upgrade, run.ledger(), repository(),
                                                {run.id(), m_folder.path() / "log", false});
         run.finish(RunState::failed_pre, Outcome::rolled_back, "");
@@ -200,11 +200,6 @@ class Stage {
     NotingReporter reporter;
 
  private:
-    void keep_secrets(PhaseRunner& phases) const {
-        for (const std::string& secret : secrets_in(m_upgrade.manifest, m_upgrade.parameters))
-            phases.keep_secret(secret);
-    }
-
     void apply(PhaseRunner& phases, const RecordedRun& run, Attempt& attempt) {
         const fs::path log = m_folder.path() / "log";
         attempt.last = phases.apply(m_upgrade, run.ledger(), run.id(), log, true);

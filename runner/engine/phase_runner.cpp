@@ -62,6 +62,7 @@ class PhaseEvents final : public HostEvents {
         Ledger* writer = nullptr;
         std::string run;
         std::filesystem::path log;
+        bool force = false;  ///< rollback: files that were changed by hand are put back, too
     };
 
     PhaseEvents(const RunnableUpgrade& upgrade, HostPhase phase, LedgerView& view,
@@ -74,6 +75,7 @@ class PhaseEvents final : public HostEvents {
           m_writer(recording.writer),
           m_run(recording.run),
           m_log(recording.log),
+          m_force(recording.force),
           m_config(config),
           m_options(options),
           m_redactor(redactor),
@@ -99,7 +101,6 @@ class PhaseEvents final : public HostEvents {
         m_partial.erase(0, begin);
     }
 
-    void overwrite_by_force(bool force) { m_force = force; }
     /// Whether something was refused in a way that the sandbox refuses.
     [[nodiscard]] bool saw_refusal() const { return m_saw_refusal; }
 
@@ -130,7 +131,7 @@ class PhaseEvents final : public HostEvents {
         flush_lines();
         const auto answer =
             m_terminal.ask(m_upgrade.version + " asks: " + m_redactor.mask(question) + " [y/N] ");
-        return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
+        return means_yes(answer);
     }
 
     std::optional<std::string> state_value(std::int32_t scope, const std::string& key) override {
@@ -235,6 +236,7 @@ class PhaseEvents final : public HostEvents {
     Ledger* m_writer;
     std::string m_run;
     AttemptLog m_log;
+    bool m_force;
     const ClusterConfig& m_config;
     const PhaseRunnerOptions& m_options;
     const Redactor& m_redactor;
@@ -245,7 +247,6 @@ class PhaseEvents final : public HostEvents {
     std::chrono::milliseconds m_last_heartbeat;
     std::string m_partial;
     bool m_saw_refusal = false;
-    bool m_force = false;
 };
 
 namespace {
@@ -281,8 +282,10 @@ PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options
 
 PhaseRunner::~PhaseRunner() = default;
 
-void PhaseRunner::keep_secret(const std::string& value) {
-    m_redactor.add(value);
+void PhaseRunner::keep_secrets_of(const RunnableUpgrade& upgrade) {
+    const std::vector<std::string> secrets = secrets_in(upgrade.manifest, upgrade.parameters);
+    if (secrets.empty()) return;
+    for (const std::string& secret : secrets) m_redactor.add(secret);
     // No core file of this process either.
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
@@ -435,9 +438,8 @@ PhaseResult PhaseRunner::rollback(const RunnableUpgrade& upgrade, Ledger& writer
     PhaseRequest request = request_for(upgrade, HostPhase::rollback);
     request.finished_steps = writer.finished_steps(upgrade.version);
     request.signals_before = m_signals.count();
-    PhaseEvents events(upgrade, HostPhase::rollback, writer, {&writer, run, log}, m_config,
+    PhaseEvents events(upgrade, HostPhase::rollback, writer, {&writer, run, log, force}, m_config,
                        m_options, m_redactor, m_reporter, m_terminal, m_clock);
-    events.overwrite_by_force(force);
     PhaseResult result = this->run(upgrade, request, events);
     tidy(request);
     return result;

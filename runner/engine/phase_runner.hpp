@@ -57,9 +57,9 @@ class PhaseRunner {
                 const Clock& clock);
     ~PhaseRunner();
 
-    /// From now on this is masked in all that an upgrade says. Throws Error{usage} when it is too
-    /// short for that.
-    void keep_secret(const std::string& value);
+    /// From now on the upgrade's secrets are masked in all that any upgrade says. Throws
+    /// Error{usage} when one is too short for that.
+    void keep_secrets_of(const RunnableUpgrade& upgrade);
 
     /// preflight and simulation; the diff against what came before is reported. `last`: no other
     /// simulation follows.

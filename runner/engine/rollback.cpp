@@ -32,7 +32,6 @@ UndoResult undo_upgrade(PhaseRunner& phases, const RunnableUpgrade& upgrade, Led
                          " changed by hand since, and nothing was undone";
         return result;
     }
-    result.begun = true;
     std::set<std::string> paths;
     for (const FileIntent& change : ledger.changed_files(upgrade.version))
         paths.insert(change.path);

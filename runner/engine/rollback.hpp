@@ -23,7 +23,6 @@ struct UndoRequest {
 
 struct UndoResult {
     bool good = false;
-    bool begun = false;   ///< something may have been undone already
     std::string message;  ///< what was undone, or why it was not
 };
 

@@ -283,7 +283,7 @@ class RollbackRun {
         const auto answer = m_parts.terminal.ask(
             "This will roll the cluster '" + m_parts.config.name + "' back to " +
             m_report.final_version + ". Do you want to continue? [y/N] ");
-        if (answer && (*answer == "y" || *answer == "Y" || *answer == "yes")) return;
+        if (means_yes(answer)) return;
         throw Error(Failure::declined, "declined; nothing was changed");
     }
 
@@ -294,10 +294,7 @@ class RollbackRun {
         options.lease = m_run->ledger().lease_descriptor();
         m_phases.emplace(m_parts.config, options, m_run->ledger(), m_parts.reporter,
                          m_parts.terminal, m_parts.signals, m_parts.clock);
-        for (const RunnableUpgrade& upgrade : m_upgrades) {
-            for (const std::string& secret : secrets_in(upgrade.manifest, upgrade.parameters))
-                m_phases->keep_secret(secret);
-        }
+        for (const RunnableUpgrade& upgrade : m_upgrades) m_phases->keep_secrets_of(upgrade);
         m_run->move_to(RunState::rolling_back);
         m_parts.reporter.applying_begins(m_upgrades.size());
         for (std::size_t i = 0; i < m_upgrades.size(); ++i) {

@@ -110,7 +110,7 @@ class SingleRun {
             }
             const auto answer = m_parts.terminal.ask("Run " + version + " on the cluster '" +
                                                      m_parts.config.name + "'? [y/N] ");
-            if (!answer || (*answer != "y" && *answer != "Y" && *answer != "yes")) {
+            if (!means_yes(answer)) {
                 throw Error(Failure::declined, "declined; nothing was changed");
             }
         }
@@ -186,8 +186,7 @@ class SingleRun {
         LedgerView& ledger = m_run ? static_cast<LedgerView&>(m_run->ledger()) : *m_view;
         m_phases.emplace(m_parts.config, options, ledger, m_parts.reporter, m_parts.terminal,
                          m_parts.signals, m_parts.clock);
-        for (const std::string& secret : secrets_in(m_upgrade.manifest, m_upgrade.parameters))
-            m_phases->keep_secret(secret);
+        m_phases->keep_secrets_of(m_upgrade);
     }
 
     void simulate() {

@@ -263,8 +263,7 @@ class UpgradeRun {
             upgrade.version = upgrade.manifest.version.to_string();
             upgrade.manifest_json = upgrade.manifest.to_json();
             upgrade.parameters = std::move(values[i]);
-            for (const std::string& secret : secrets_in(upgrade.manifest, upgrade.parameters))
-                phases().keep_secret(secret);
+            phases().keep_secrets_of(upgrade);
             m_runnable.push_back(std::move(upgrade));
         }
     }
@@ -356,7 +355,7 @@ class UpgradeRun {
     void ask_one(const std::string& fact) {
         const auto answer = m_parts.terminal.ask(fact + " Do you want to continue? [y/N] ");
         check_interrupted();
-        if (answer && (*answer == "y" || *answer == "Y" || *answer == "yes")) return;
+        if (means_yes(answer)) return;
         throw Error(Failure::declined, "declined; nothing was changed");
     }
 

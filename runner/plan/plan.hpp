@@ -21,7 +21,6 @@ struct DoneUpgrade {
     std::optional<Digest> digest;
 };
 
-/// What planning needs to know of the cluster.
 /// Left out knowingly; it counts as settled.
 struct SkippedUpgrade {
     std::string version;
@@ -29,6 +28,7 @@ struct SkippedUpgrade {
     std::string actor;
 };
 
+/// What planning needs to know of the cluster.
 struct ClusterFacts {
     std::optional<SemanticVersion> original_version;
     std::optional<SemanticVersion> cluster_version;

@@ -179,35 +179,33 @@ class ForgeSource final : public ReleaseSource {
                             "release '" + request.release->tag + "': the upload of " +
                                 request.name + " is not finished (" + sanitize(asset->state) + ")");
             }
-            if (!request.digest) {  // a signature: small, and no digest is known of it
-                if (m_small.count({request.release->tag, request.name}) == 0)
-                    fetch_small(request, *asset);
-                continue;
-            }
-            if (asset->digest && *asset->digest != *request.digest) {
+            if (request.digest && asset->digest && *asset->digest != *request.digest) {
                 throw Error(Failure::preparation,
                             "release '" + request.release->tag + "': the checksums file says " +
                                 request.digest->to_string() + " for " + request.name +
                                 ", the API says " + asset->digest->to_string());
             }
-            std::error_code ignored;
-            if (std::filesystem::exists(m_cache.object(*request.digest), ignored)) continue;
+            if (is_here(request)) continue;
             HttpRequest download = asset_request(*asset, request.size_limit);
-            download.file = m_cache.object(*request.digest).string();
-            download.digest = request.digest;
+            if (request.digest) {
+                download.file = m_cache.object(*request.digest).string();
+                download.digest = request.digest;
+            }
             total += static_cast<std::uint64_t>(std::max<std::int64_t>(0, asset->size));
             downloads.push_back(std::move(download));
             wanted.push_back(&request);
         }
         if (downloads.empty()) return;
         std::uint64_t done = 0;
-        const std::vector<HttpReply> replies = client().get(downloads, [&](std::uint64_t bytes) {
+        std::vector<HttpReply> replies = client().get(downloads, [&](std::uint64_t bytes) {
             done += bytes;
             if (progress) progress(done, total);
         });
         for (std::size_t i = 0; i < replies.size(); ++i) {
-            if (!replies[i].problem.empty())
-                fail_fetch(*wanted[i]->release, wanted[i]->name, replies[i]);
+            const AssetRequest& request = *wanted[i];
+            if (!replies[i].problem.empty()) fail_fetch(*request.release, request.name, replies[i]);
+            if (!request.digest)
+                m_small[{request.release->tag, request.name}] = std::move(replies[i].body);
         }
     }
 
@@ -234,10 +232,11 @@ class ForgeSource final : public ReleaseSource {
     std::string notes(const Release& release) override { return detail(release).notes; }
 
  private:
-    void fetch_small(const AssetRequest& request, const ForgeAsset& asset) {
-        HttpReply reply = client().get({asset_request(asset, request.size_limit)}, {}).front();
-        if (!reply.problem.empty()) fail_fetch(*request.release, request.name, reply);
-        m_small[{request.release->tag, request.name}] = std::move(reply.body);
+    /// In the cache by its digest, or, as a signature has none, in memory.
+    [[nodiscard]] bool is_here(const AssetRequest& request) const {
+        std::error_code ignored;
+        return request.digest ? std::filesystem::exists(m_cache.object(*request.digest), ignored)
+                              : m_small.count({request.release->tag, request.name}) != 0;
     }
 
     [[nodiscard]] AssetNames names(const Release& release) const {

@@ -128,12 +128,7 @@ std::string Redactor::mask(std::string_view text) const {
 }
 
 bool Redactor::finds_in(std::string_view text) const {
-    const Joined plain(text);
-    const Joined diff(text, true);
-    return std::any_of(m_forms.begin(), m_forms.end(), [&](const std::string& form) {
-        return plain.text.find(form) != std::string::npos ||
-               diff.text.find(form) != std::string::npos;
-    });
+    return mask(text) != text;  // the mask is shorter than any secret
 }
 
 bool Redactor::may_go_on(std::string_view text) const {

@@ -22,6 +22,10 @@ OutputStyle OutputStyle::of(int descriptor) {
     return style;
 }
 
+bool means_yes(const std::optional<std::string>& answer) {
+    return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
+}
+
 bool ProcessTerminal::interactive() const {
     return m_allowed && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
 }

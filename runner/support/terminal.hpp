@@ -21,6 +21,9 @@ class Terminal {
     virtual std::optional<std::string> ask_secret(const std::string& prompt) { return ask(prompt); }
 };
 
+/// Whether this answer to a question means yes: y, Y or yes; anything else, or none, is no.
+bool means_yes(const std::optional<std::string>& answer);
+
 /// What standard output or error can show.
 struct OutputStyle {
     bool terminal = false;
