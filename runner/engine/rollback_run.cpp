@@ -208,6 +208,8 @@ class RollbackRun {
         shown.manifest = known.manifest;
         shown.signer = known.signer;
         m_report.due.push_back(shown);
+        for (const std::string& secret : secrets_in(upgrade.manifest, upgrade.parameters))
+            m_redactor.add(secret);
         m_upgrades.push_back(std::move(upgrade));
     }
 
@@ -256,7 +258,7 @@ class RollbackRun {
                     known != after.end() ? known->second
                                          : read_file_if_there(repository / path, k_max_file);
                 const std::string diff = upgrade::services::unified_diff(path, now, content);
-                if (!diff.empty()) m_parts.reporter.diff(diff);
+                if (!diff.empty()) m_parts.reporter.diff(m_redactor.mask(diff));
                 after[path] = content;
             }
             m_parts.reporter.phase_ends(
@@ -364,6 +366,7 @@ class RollbackRun {
     std::vector<DoneRecord> m_selected;  ///< of these, what is to be undone
     std::vector<Release> m_releases;
     std::vector<RunnableUpgrade> m_upgrades;
+    Redactor m_redactor;
     std::unique_ptr<LedgerView> m_view;
     std::optional<RecordedRun> m_run;
     std::optional<PhaseRunner> m_phases;

@@ -82,6 +82,22 @@ TEST_CASE("a secret in a diff, in a failure and in a record is masked or refused
     }
 }
 
+TEST_CASE("a secret in a file that is rolled back is masked in the diff that shows it") {
+    Sandbox sandbox;
+    sandbox.release_plugin("secretive", "0.1.10001");
+    sandbox.write("repository/behaviour", "write");
+    sandbox.environment["MY_TOKEN"] = k_secret;
+    const std::string secret = "token=env:MY_TOKEN";
+    REQUIRE(sandbox.run({"upgrade", "--yes", "--secret", secret}).status == 0);
+    const auto dry = sandbox.run({"rollback", "--dry-run", "--secret", secret});
+    CHECK(dry.status == 0);
+    CHECK_THAT(dry.out, Contains("-***"));
+    check_kept(sandbox, dry.out + dry.err, "repository/told");
+    const auto result = sandbox.run({"rollback", "--yes", "--secret", secret});
+    CHECK(result.status == 0);
+    check_kept(sandbox, result.out + result.err);
+}
+
 TEST_CASE("a secret is asked for on a terminal without being shown") {
     Sandbox sandbox;
     sandbox.release_plugin("secretive", "0.1.10001");
