@@ -146,9 +146,9 @@ void start_if_new(Ledger& ledger, const ClusterConfig& config) {
         ledger.set_original_version(*config.original_version);
 }
 
-std::chrono::milliseconds parse_wait(const std::string& text) {
+std::chrono::milliseconds parse_time(const std::string& text, const std::string& option) {
     try {
-        return text.empty() ? std::chrono::milliseconds(0) : parse_duration(text, "--wait");
+        return text.empty() ? std::chrono::milliseconds(0) : parse_duration(text, option);
     } catch (const Error& error) {
         throw error.as(Failure::usage);
     }

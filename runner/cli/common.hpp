@@ -85,8 +85,8 @@ void write_ledger(const ClusterConfig& config, const Clock& clock,
 /// Identity and original version, where the ledger is new.
 void start_if_new(Ledger& ledger, const ClusterConfig& config);
 
-/// "30s" of --wait; none: nothing. Throws Error{usage}.
-std::chrono::milliseconds parse_wait(const std::string& text);
+/// "30s" of an option; none: nothing. Throws Error{usage}.
+std::chrono::milliseconds parse_time(const std::string& text, const std::string& option);
 
 /// Message and next step on standard error.
 void print_error(const Error& error);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "support/log.hpp"
@@ -39,6 +40,23 @@ std::string facts_of(const PlannedUpgrade& upgrade) {
     return facts.empty() ? "" : "  [" + join(facts, ", ") + "]";
 }
 
+/// The name, marked where no upgrade of this cluster had it before.
+std::string marked(const PlannedUpgrade& upgrade, const std::string& kind,
+                   const std::string& name) {
+    const bool is_new =
+        std::any_of(upgrade.news.begin(), upgrade.news.end(), [&](const Declaration& declaration) {
+            return declaration.kind == kind && declaration.name == name;
+        });
+    return sanitize(name) + (is_new ? " (new)" : "");
+}
+
+std::string all_marked(const PlannedUpgrade& upgrade, const std::string& kind,
+                       const std::vector<std::string>& names) {
+    std::vector<std::string> texts;
+    for (const std::string& name : names) texts.push_back(marked(upgrade, kind, name));
+    return join(texts, ", ");
+}
+
 std::string due_text(const PlannedUpgrade& upgrade) {
     const Manifest& manifest = upgrade.manifest;
     std::string text = "  " + upgrade.version + facts_of(upgrade) + '\n';
@@ -49,14 +67,17 @@ std::string due_text(const PlannedUpgrade& upgrade) {
                 '\n';
     }
     if (!manifest.permissions.write.empty())
-        text += "      writes: " + sanitize(join(manifest.permissions.write, ", ")) + '\n';
+        text += "      writes: " + all_marked(upgrade, "write", manifest.permissions.write) + '\n';
     if (!manifest.permissions.commands.empty()) {
-        text += "      runs: " + sanitize(join(manifest.permissions.commands, ", ")) + '\n';
+        text +=
+            "      runs: " + all_marked(upgrade, "command", manifest.permissions.commands) + '\n';
     }
-    if (manifest.permissions.network) text += "      uses the network\n";
+    if (manifest.permissions.network)
+        text += "      uses the network" + marked(upgrade, "network", "") + '\n';
     for (const Parameter& parameter : manifest.parameters) {
-        text += "      parameter " + parameter.name + (parameter.required ? " (required)" : "") +
-                ": " + sanitize(parameter.description) + '\n';
+        text += "      parameter " + marked(upgrade, "parameter", parameter.name) +
+                (parameter.required ? " (required)" : "") + ": " + sanitize(parameter.description) +
+                '\n';
     }
     if (!upgrade.notes.empty()) text += indented(sanitize(upgrade.notes), "      | ");
     return text;
@@ -200,6 +221,9 @@ void TextReporter::finished(const RunReport& report) {
             log_error(std::string(text));
         if (!report.error->next.empty())
             std::fprintf(stderr, "       %s\n", report.error->next.c_str());
+        if (!report.error->commands.empty()) std::fputs("       By hand:\n", stderr);
+        for (const std::string& command : report.error->commands)
+            std::fprintf(stderr, "         %s\n", command.c_str());
         if (report.error->changed == "perhaps" && !report.cluster_version.empty()) {
             say("The cluster version is " + report.cluster_version + ".");
         }

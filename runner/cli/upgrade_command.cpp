@@ -14,6 +14,7 @@ int upgrade_command(int argc, char** argv) {
     UpgradeRequest request;
     ParameterOptions parameters;
     std::string wait;
+    std::string soak;
     std::string verification;
     bool non_interactive = false;
     CLI::App app(
@@ -38,6 +39,13 @@ int upgrade_command(int argc, char** argv) {
                  "a step to another major version is meant, too");
     app.add_flag("!--no-auto-rollback", request.roll_back,
                  "an upgrade that fails keeps its finished steps, also where it could be undone");
+    app.add_flag("--keep-going", request.keep_going,
+                 "go on without what is blocked, and without what requires it");
+    app.add_flag("--force", request.selection.force,
+                 "with a target below the cluster version: late hotfixes up to it are run; the "
+                 "cluster version stays");
+    app.add_option("--soak", soak,
+                   "repeat the checks for so long before the run counts as a success, such as 5m");
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(
@@ -51,7 +59,8 @@ int upgrade_command(int argc, char** argv) {
     request.debug = common.debug;
     request.report_other = common.json();
     request.parameters = parameters.read();
-    request.wait = parse_wait(wait);
+    request.wait = parse_time(wait, "--wait");
+    request.soak = parse_time(soak, "--soak");
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
     if (!verification.empty()) composition.config.verification = parse_verification(verification);

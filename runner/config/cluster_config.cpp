@@ -10,6 +10,7 @@
 #include "config/config_schema.hpp"
 #include "config/yaml_reader.hpp"
 #include "model/error.hpp"
+#include "model/manifest.hpp"
 #include "support/file.hpp"
 
 namespace runner {
@@ -41,6 +42,14 @@ std::map<std::string, std::string> map_at(const YAML::Node& node, const char* ke
     if (!found) return values;
     for (const auto& pair : found) values[pair.first.Scalar()] = pair.second.Scalar();
     return values;
+}
+
+std::optional<std::vector<std::string>> texts_at(const YAML::Node& node, const char* key) {
+    const YAML::Node found = node[key];
+    if (!found) return std::nullopt;
+    std::vector<std::string> texts;
+    for (const auto& item : found) texts.push_back(item.Scalar());
+    return texts;
 }
 
 ConfigProblem problem_at(const YAML::Node& node, const std::string& message) {
@@ -99,6 +108,62 @@ std::vector<ConfigProblem> check_releases(const YAML::Node& releases) {
             releases["api"], "'api' must use https: plain http is for loopback addresses only"));
     }
     return problems;
+}
+
+/// A duration that the pattern takes can still be longer than any.
+void check_duration(const YAML::Node& node, const char* key, std::vector<ConfigProblem>& problems) {
+    if (!node || !node[key]) return;
+    try {
+        parse_duration(node[key].Scalar(), std::string("'") + key + "'");
+    } catch (const Error& error) {
+        problems.push_back(problem_at(node[key], error.what()));
+    }
+}
+
+std::vector<ConfigProblem> check_durations(const YAML::Node& document) {
+    std::vector<ConfigProblem> problems;
+    if (document["hooks"]) {
+        for (const char* key : {"before", "snapshot", "after", "onFailure"})
+            check_duration(document["hooks"][key], "timeout", problems);
+    }
+    check_duration(document["retry"], "delay", problems);
+    return problems;
+}
+
+PolicyConfig read_policy(const YAML::Node& node) {
+    PolicyConfig policy;
+    if (!node) return policy;
+    policy.write = texts_at(node, "write");
+    policy.commands = texts_at(node, "commands");
+    policy.network = text_at(node, "network") != "refused";
+    policy.undeclared = text_at(node, "undeclared") != "refused";
+    const std::string enforcement = text_at(node, "enforcement");
+    policy.enforcement = enforcement == "required"   ? Enforcement::required
+                         : enforcement == "disabled" ? Enforcement::disabled
+                                                     : Enforcement::available;
+    return policy;
+}
+
+HookConfig read_hook(const YAML::Node& node) {
+    HookConfig hook;
+    if (!node) return hook;
+    hook.command = texts_at(node, "command").value();
+    if (node["timeout"]) hook.timeout = parse_duration(node["timeout"].Scalar(), "timeout");
+    return hook;
+}
+
+HooksConfig read_hooks(const YAML::Node& node) {
+    if (!node) return {};
+    return {read_hook(node["before"]), read_hook(node["snapshot"]), read_hook(node["after"]),
+            read_hook(node["onFailure"])};
+}
+
+RetryConfig read_retry(const YAML::Node& node) {
+    RetryConfig retry;
+    if (!node) return retry;
+    if (node["attempts"]) retry.attempts = std::stoi(node["attempts"].Scalar());
+    if (node["delay"]) retry.delay = parse_duration(node["delay"].Scalar(), "delay");
+    return retry;
 }
 
 ReleasesConfig read_releases(const YAML::Node& node, const fs::path& folder) {
@@ -180,7 +245,11 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
         refuse(file, {{error.mark.line + 1, error.mark.column + 1, error.msg}});
     }
     std::vector<ConfigProblem> problems = check_config(document, config_schema());
-    if (problems.empty()) problems = check_releases(document["releases"]);
+    if (problems.empty()) {
+        problems = check_releases(document["releases"]);
+        const std::vector<ConfigProblem> more = check_durations(document);
+        problems.insert(problems.end(), more.begin(), more.end());
+    }
     if (!problems.empty()) refuse(file, problems);
 
     const fs::path folder = fs::absolute(file).parent_path();
@@ -208,6 +277,9 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
                 config.revoked_keys.push_back(key.Scalar());
         }
     }
+    config.policy = read_policy(document["policy"]);
+    config.hooks = read_hooks(document["hooks"]);
+    config.retry = read_retry(document["retry"]);
     config.environment = map_at(document, "environment");
     config.parameters = map_at(document, "parameters");
     return config;

@@ -3,6 +3,7 @@
 // anything else happens.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -33,6 +34,36 @@ struct ReleasesConfig {
     std::string token_variable;  ///< the name of the environment variable that holds the token
 };
 
+enum class Enforcement { available, required, disabled };
+
+/// What upgrades may declare that they do; absent lists allow everything.
+struct PolicyConfig {
+    std::optional<std::vector<std::string>> write;
+    std::optional<std::vector<std::string>> commands;
+    bool network = true;
+    bool undeclared = true;
+    Enforcement enforcement = Enforcement::available;
+};
+
+/// A program beside a run.
+struct HookConfig {
+    std::vector<std::string> command;  ///< empty: there is none
+    std::chrono::milliseconds timeout{std::chrono::minutes(5)};
+};
+
+struct HooksConfig {
+    HookConfig before;
+    HookConfig snapshot;
+    HookConfig after;
+    HookConfig on_failure;
+};
+
+/// Of transient failures.
+struct RetryConfig {
+    int attempts = 3;                                          ///< 1 to 9
+    std::chrono::milliseconds delay{std::chrono::seconds(1)};  ///< doubled after each
+};
+
 struct ClusterConfig {
     std::filesystem::path file;  ///< as it was named
     std::string name;
@@ -46,6 +77,9 @@ struct ClusterConfig {
     Verification verification = Verification::enabled;
     std::vector<std::string> public_keys;
     std::vector<std::string> revoked_keys;  ///< public keys, or their ids
+    PolicyConfig policy;
+    HooksConfig hooks;
+    RetryConfig retry;
     std::map<std::string, std::string> environment;
     std::map<std::string, std::string> parameters;
 

@@ -24,12 +24,18 @@ SchemaEntry word(std::string key, std::string description, std::vector<std::stri
             {}};
 }
 
+SchemaEntry number(std::string key, std::string description, std::string pattern) {
+    return {std::move(key),    ValueKind::number, std::move(description), false, {}, {},
+            std::move(pattern)};
+}
+
 SchemaEntry plain(std::string key, ValueKind kind, std::string description) {
     return {std::move(key), kind, std::move(description), false, {}, {}, {}};
 }
 
-SchemaEntry texts(std::string key, std::string description, std::string pattern) {
-    return {std::move(key),    ValueKind::texts, std::move(description), false, {}, {},
+SchemaEntry texts(std::string key, std::string description, std::string pattern = {},
+                  bool required = false) {
+    return {std::move(key),    ValueKind::texts, std::move(description), required, {}, {},
             std::move(pattern)};
 }
 
@@ -42,6 +48,15 @@ SchemaEntry object(std::string key, std::string description, bool required,
             {},
             std::move(children),
             {}};
+}
+
+constexpr const char* k_duration_pattern = "^[0-9]+(ms|s|m|h)$";
+
+SchemaEntry hook(std::string key, std::string description) {
+    return object(std::move(key), std::move(description), false,
+                  {texts("command", "The program and its arguments; no shell", {}, true),
+                   text("timeout", "How long it may take, such as 30s; default: 5m", false,
+                        k_duration_pattern)});
 }
 
 SchemaEntry make_schema() {
@@ -84,6 +99,33 @@ SchemaEntry make_schema() {
                        "^RW[A-Za-z0-9+/]{54}$"),
                  texts("revokedKeys", "Keys that are believed no more, or their ids",
                        "^(RW[A-Za-z0-9+/]{54}|[0-9A-F]{16})$")}),
+            object("policy", "What upgrades of this cluster may declare that they do; default: all",
+                   false,
+                   {texts("write", "Only paths at or below these, relative to the repository"),
+                    texts("commands", "Only these programs"),
+                    word("network", "Whether they may use the network; default: allowed",
+                         {"allowed", "refused"}),
+                    word("undeclared", "Executable upgrades that declare nothing; default: allowed",
+                         {"allowed", "refused"}),
+                    word("enforcement",
+                         "Of what is declared, by the kernel: available (default: where it can), "
+                         "required (else nothing runs), disabled",
+                         {"available", "required", "disabled"})}),
+            object("hooks",
+                   "Programs beside a run; each gets a JSON document on its standard input", false,
+                   {hook("before",
+                         "After the question, before the first change; when it fails, "
+                         "nothing is changed"),
+                    hook("snapshot",
+                         "After 'before': saves the cluster; when it fails, nothing is "
+                         "changed"),
+                    hook("after", "After a run that succeeded; when it fails, that is a warning"),
+                    hook("onFailure", "After a run that failed")}),
+            object(
+                "retry", "Of what an upgrade says is a transient failure", false,
+                {number("attempts", "How often one phase is tried, 1 to 9; default: 3", "^[1-9]$"),
+                 text("delay", "Before the second try; doubled each time; default: 1s", false,
+                      k_duration_pattern)}),
             plain("environment", ValueKind::name_map, "Environment variables of the upgrades"),
             plain("parameters", ValueKind::text_map,
                   "Values for the parameters that upgrades declare"),
@@ -111,6 +153,11 @@ Json schema_of(const SchemaEntry& entry) {
             json["minLength"] = 1;
             if (!entry.pattern.empty()) json["pattern"] = entry.pattern;
             break;
+        case ValueKind::number:
+            json["type"] = "integer";
+            json["minimum"] = 1;
+            json["maximum"] = 9;
+            break;
         case ValueKind::word:
             json["enum"] = entry.words;
             break;
@@ -128,6 +175,7 @@ Json schema_of(const SchemaEntry& entry) {
             json["type"] = "array";
             json["items"] = {{"type", "string"}, {"minLength", 1}};
             if (!entry.pattern.empty()) json["items"]["pattern"] = entry.pattern;
+            if (entry.required) json["minItems"] = 1;
             break;
         case ValueKind::name_map:
             json["type"] = "object";

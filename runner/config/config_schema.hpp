@@ -10,6 +10,7 @@ namespace runner {
 enum class ValueKind {
     object,    ///< with the keys of `children`
     text,      ///< a string, not empty
+    number,    ///< a whole number from 1 to 9
     word,      ///< one of `words`
     version,   ///< MAJOR.MINOR.PATCH[-PRERELEASE]
     target,    ///< latest, stable or a version

@@ -142,6 +142,8 @@ class Checker {
             add(node.Mark(), "'" + entry.key + "' must be a list, not " + kind_name(node));
             return;
         }
+        if (entry.required && node.size() == 0)
+            add(node.Mark(), "'" + entry.key + "' must not be empty");
         for (const auto& item : node) {
             if (!item.IsScalar() || item.Scalar().empty()) {
                 add(item.Mark(),

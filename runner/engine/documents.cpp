@@ -46,6 +46,10 @@ Json due_entry(const PlannedUpgrade& upgrade) {
                     {"network", manifest.permissions.network}}},
                   {"changes", manifest.changes},
                   {"notes", upgrade.notes}};
+    Json news = Json::array();
+    for (const Declaration& declaration : upgrade.news)
+        news.push_back({{"kind", declaration.kind}, {"name", declaration.name}});
+    entry["new"] = std::move(news);
     entry["signer"] = upgrade.signer
                           ? Json({{"key", upgrade.signer->key}, {"time", upgrade.signer->time}})
                           : Json();
@@ -93,7 +97,8 @@ Json error_entry(const RunError& error) {
     return {{"code", error.code},
             {"message", error.message},
             {"next", error.next},
-            {"changed", error.changed}};
+            {"changed", error.changed},
+            {"escapeHatch", error.commands}};
 }
 
 Json plan_fields(const RunReport& report) {

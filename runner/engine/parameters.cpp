@@ -30,9 +30,8 @@ std::string check_pattern(const Parameter& parameter, const std::string& value) 
 /// Finds the values, and gathers what is wrong.
 class Resolver {
  public:
-    Resolver(const GivenParameters& given, const std::map<std::string, std::string>& configured,
-             Terminal* terminal)
-        : m_given(given), m_configured(configured), m_terminal(terminal) {}
+    Resolver(const GivenParameters& given, const KnownParameters& known, Terminal* terminal)
+        : m_given(given), m_known(known), m_terminal(terminal) {}
 
     ParameterValues resolve(const Manifest& manifest) {
         ParameterValues values;
@@ -79,13 +78,16 @@ class Resolver {
                                  ": it is no secret; give it with --env");
         if (const auto given = m_given.values.find(parameter.name); given != m_given.values.end())
             return given->second;
-        if (const auto found = m_configured.find(parameter.name); found != m_configured.end())
-            return found->second;
+        for (const auto* values : {&m_known.configured, &m_known.kept}) {
+            if (const auto found = values->find(parameter.name); found != values->end())
+                return found->second;
+        }
         return parameter.default_value;
     }
 
     std::optional<std::string> secret_value(const Parameter& parameter, const std::string& place) {
-        if (m_given.values.count(parameter.name) != 0 || m_configured.count(parameter.name) != 0)
+        if (m_given.values.count(parameter.name) != 0 ||
+            m_known.configured.count(parameter.name) != 0)
             m_problems.push_back(place +
                                  ", a secret: it belongs neither into the config nor into --env");
         const auto given = m_given.secrets.find(parameter.name);
@@ -103,7 +105,7 @@ class Resolver {
     }
 
     const GivenParameters& m_given;
-    const std::map<std::string, std::string>& m_configured;
+    const KnownParameters& m_known;
     Terminal* m_terminal;
     std::set<std::string> m_declared;
     std::map<std::string, std::string> m_typed;
@@ -168,15 +170,26 @@ std::string read_secret(const std::string& name, const std::string& reference) {
     return value;
 }
 
-std::vector<ParameterValues> resolve_parameters(
-    const std::vector<const Manifest*>& manifests, const GivenParameters& given,
-    const std::map<std::string, std::string>& configured, Terminal* terminal) {
-    Resolver resolver(given, configured, terminal);
+std::vector<ParameterValues> resolve_parameters(const std::vector<const Manifest*>& manifests,
+                                                const GivenParameters& given,
+                                                const KnownParameters& known, Terminal* terminal) {
+    Resolver resolver(given, known, terminal);
     std::vector<ParameterValues> resolved;
     resolved.reserve(manifests.size());
     for (const Manifest* manifest : manifests) resolved.push_back(resolver.resolve(*manifest));
     resolver.finish();
     return resolved;
+}
+
+std::map<std::string, std::string> values_to_keep(const Manifest& manifest,
+                                                  const ParameterValues& values) {
+    std::map<std::string, std::string> kept;
+    for (const Parameter& parameter : manifest.parameters) {
+        const auto value = values.find(parameter.name);
+        if (!parameter.secret && value != values.end() && value->second)
+            kept[parameter.name] = *value->second;
+    }
+    return kept;
 }
 
 std::vector<std::string> secrets_in(const Manifest& manifest, const ParameterValues& values) {

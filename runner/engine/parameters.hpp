@@ -20,18 +20,28 @@ struct GivenParameters {
     std::map<std::string, std::string> secrets;  ///< --secret, resolved
 };
 
+/// Values by name that nobody has to give again.
+struct KnownParameters {
+    std::map<std::string, std::string> configured;  ///< the config's
+    std::map<std::string, std::string> kept;        ///< what earlier upgrades of the cluster got
+};
+
 /// Where a secret is: `env:VARIABLE`, `file:PATH` or `fd:NUMBER`. Returns what is there, without
 /// one newline at its end. Throws Error{usage} that names the reference and never the value.
 std::string read_secret(const std::string& name, const std::string& reference);
 
-/// A value for every declared parameter of each upgrade: what is given, else `configured`, else
-/// typed by the user where one can be asked (a secret without echo), else the default. A secret
-/// comes from --secret or from the user, never from the config. Throws Error{preparation} that
-/// names all that are missing or do not match their pattern, and every given name that no upgrade
-/// declares.
-std::vector<ParameterValues> resolve_parameters(
-    const std::vector<const Manifest*>& manifests, const GivenParameters& given,
-    const std::map<std::string, std::string>& configured, Terminal* terminal);
+/// A value for every declared parameter of each upgrade: what is given, else configured, else kept,
+/// else the default, else typed by the user where one can be asked (a secret without echo). A
+/// secret comes from --secret or from the user, never from the config. Throws Error{preparation}
+/// that names all that are missing or do not match their pattern, and every given name that no
+/// upgrade declares.
+std::vector<ParameterValues> resolve_parameters(const std::vector<const Manifest*>& manifests,
+                                                const GivenParameters& given,
+                                                const KnownParameters& known, Terminal* terminal);
+
+/// The values that are no secrets: what the ledger keeps.
+std::map<std::string, std::string> values_to_keep(const Manifest& manifest,
+                                                  const ParameterValues& values);
 
 /// The values among `values` that the manifest calls secret.
 std::vector<std::string> secrets_in(const Manifest& manifest, const ParameterValues& values);

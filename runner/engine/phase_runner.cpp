@@ -2,9 +2,11 @@
 #include "engine/phase_runner.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "engine/recovery.hpp"
@@ -310,6 +312,42 @@ PhaseResult PhaseRunner::run(const RunnableUpgrade& upgrade, const PhaseRequest&
     return result;
 }
 
+PhaseResult PhaseRunner::retried(const RunnableUpgrade& upgrade, Ledger* writer,
+                                 const std::function<PhaseResult()>& once) {
+    std::chrono::milliseconds delay = m_config.retry.delay;
+    for (int attempt = 1;; ++attempt) {
+        PhaseResult result = once();
+        if (result.end != PhaseEnd::transient || m_signals.count() > 0) return result;
+        if (attempt >= m_config.retry.attempts) {
+            result.message += " (tried " + counted(static_cast<std::size_t>(attempt), "time") + ")";
+            return result;
+        }
+        m_reporter.notice(upgrade.version + ": " + result.message + "; that may pass: attempt " +
+                          std::to_string(attempt + 1) + " of " +
+                          std::to_string(m_config.retry.attempts) + " in " +
+                          format_duration(delay));
+        pause(delay, writer);
+        if (m_signals.count() > 0) return result;
+        delay *= 2;
+        if (writer == nullptr) continue;
+        for (const std::string& note :
+             restore_unfinished_files(*writer, m_config.repository_directory))
+            m_reporter.notice(note);
+    }
+}
+
+void PhaseRunner::pause(std::chrono::milliseconds length, Ledger* writer) {
+    const auto end = m_clock.steady() + length;
+    for (auto left = length; left.count() > 0 && m_signals.count() == 0;
+         left = end - m_clock.steady()) {
+        pollfd waiting{m_signals.descriptor(), POLLIN, 0};
+        ::poll(&waiting, 1,
+               static_cast<int>(
+                   std::min<std::chrono::milliseconds>(left, k_heartbeat_interval).count()));
+        if (writer != nullptr) writer->heartbeat();
+    }
+}
+
 PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase phase) {
     PhaseRequest request;
     request.phase = phase;
@@ -325,7 +363,7 @@ PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase 
     request.write_paths = upgrade.manifest.permissions.write;
     request.commands = upgrade.manifest.permissions.commands;
     request.network = upgrade.manifest.permissions.network;
-    request.sandbox = m_options.sandbox;
+    request.sandbox = m_options.sandbox && m_config.policy.enforcement != Enforcement::disabled;
     request.info = {{"version", upgrade.version},
                     {"clusterName", m_config.name},
                     {"clusterRegion", m_config.region},
@@ -362,9 +400,10 @@ PhaseResult PhaseRunner::simulate(const RunnableUpgrade& upgrade, bool another_f
     const bool goes_on =
         upgrade.form == UpgradeForm::plugin && !m_ledger.finished_steps(upgrade.version).empty();
     const bool judged = upgrade.form == UpgradeForm::executable || goes_on;
-    PhaseResult result = run(judged ? HostPhase::simulate : HostPhase::preflight);
+    PhaseResult result = retried(
+        upgrade, nullptr, [&] { return run(judged ? HostPhase::simulate : HostPhase::preflight); });
     if (result.ok() && result.phase == HostPhase::preflight && result.has("preflight"))
-        result = run(HostPhase::simulate);
+        result = retried(upgrade, nullptr, [&] { return run(HostPhase::simulate); });
     if (result.ok() && result.changes) report_changes(result);
     return result;
 }
@@ -404,13 +443,15 @@ void PhaseRunner::report_changes(const PhaseResult& result) {
 PhaseResult PhaseRunner::apply(const RunnableUpgrade& upgrade, Ledger& writer,
                                const std::string& run, const std::filesystem::path& log,
                                bool another_follows) {
-    PhaseRequest request = request_for(upgrade, HostPhase::apply);
-    request.another_follows = another_follows;
-    PhaseEvents events(upgrade, HostPhase::apply, writer, {&writer, run, log}, m_config, m_options,
-                       m_redactor, m_reporter, m_terminal, m_clock);
-    PhaseResult result = this->run(upgrade, request, events);
-    tidy(request);
-    return result;
+    return retried(upgrade, &writer, [&] {
+        PhaseRequest request = request_for(upgrade, HostPhase::apply);
+        request.another_follows = another_follows;
+        PhaseEvents events(upgrade, HostPhase::apply, writer, {&writer, run, log}, m_config,
+                           m_options, m_redactor, m_reporter, m_terminal, m_clock);
+        PhaseResult result = this->run(upgrade, request, events);
+        tidy(request);
+        return result;
+    });
 }
 
 void PhaseRunner::tidy(const PhaseRequest& request) {
@@ -424,12 +465,14 @@ void PhaseRunner::tidy(const PhaseRequest& request) {
 PhaseResult PhaseRunner::verify(const RunnableUpgrade& upgrade, Ledger* writer,
                                 const std::string& run, const std::filesystem::path& log,
                                 bool another_follows) {
-    PhaseRequest request = request_for(upgrade, HostPhase::verify);
-    request.another_follows = another_follows;
     LedgerView& view = writer != nullptr ? *writer : m_ledger;
-    PhaseEvents events(upgrade, HostPhase::verify, view, {writer, run, log}, m_config, m_options,
-                       m_redactor, m_reporter, m_terminal, m_clock);
-    return this->run(upgrade, request, events);
+    return retried(upgrade, writer, [&] {
+        PhaseRequest request = request_for(upgrade, HostPhase::verify);
+        request.another_follows = another_follows;
+        PhaseEvents events(upgrade, HostPhase::verify, view, {writer, run, log}, m_config,
+                           m_options, m_redactor, m_reporter, m_terminal, m_clock);
+        return this->run(upgrade, request, events);
+    });
 }
 
 PhaseResult PhaseRunner::rollback(const RunnableUpgrade& upgrade, Ledger& writer,

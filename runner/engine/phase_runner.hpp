@@ -87,6 +87,10 @@ class PhaseRunner {
  private:
     PhaseResult run(const RunnableUpgrade& upgrade, const PhaseRequest& request,
                     PhaseEvents& events);
+    /// Runs `once` until it fails for more than a transient reason, as often as the config says.
+    PhaseResult retried(const RunnableUpgrade& upgrade, Ledger* writer,
+                        const std::function<PhaseResult()>& once);
+    void pause(std::chrono::milliseconds length, Ledger* writer);
     /// Ends what the phase left of its folder for originals, when that stayed empty.
     static void tidy(const PhaseRequest& request);
     PhaseRequest request_for(const RunnableUpgrade& upgrade, HostPhase phase);

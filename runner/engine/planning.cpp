@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/planning.hpp"
 
+#include <algorithm>
 #include <set>
 #include <unordered_set>
 
 #include "model/error.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -61,6 +63,55 @@ void check_requirements(const PreparedPlan& prepared, const ClusterFacts& cluste
                 "run what is required, too, or leave out what requires it with --skip");
 }
 
+/// No giant hops: what was left out on the way, because it is no longer at the source, stays left
+/// out. Throws Error{preparation}.
+void check_hops(const PreparedPlan& prepared) {
+    for (std::size_t i = 0; i < prepared.upgrades.size(); ++i) {
+        const Manifest& manifest = prepared.upgrades[i].manifest;
+        if (manifest.minimum_from.empty()) continue;
+        const SemanticVersion reached = version_after(*prepared.releases, prepared.plan, i);
+        if (SemanticVersion::parse(manifest.minimum_from) <= reached) continue;
+        throw Error(Failure::preparation,
+                    manifest.version.to_string() + " needs a cluster that has reached " +
+                        manifest.minimum_from + "; this one will be at " + reached.to_string() +
+                        "; nothing was changed",
+                    "bring the cluster to " + manifest.minimum_from +
+                        " first, from a source that still has the upgrades on the way");
+    }
+}
+
+bool is_below(const std::string& path, const std::vector<std::string>& folders) {
+    return std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
+        return folder == "." || path == folder || path.rfind(folder + '/', 0) == 0;
+    });
+}
+
+/// What the config refuses outright. Throws Error{preparation} that names it all.
+void check_policy(const PolicyConfig& policy, const PreparedPlan& prepared) {
+    std::vector<std::string> problems;
+    for (const KnownUpgrade& upgrade : prepared.upgrades) {
+        const Manifest& manifest = upgrade.manifest;
+        const auto refuse = [&](const std::string& what) {
+            problems.push_back(manifest.version.to_string() + ' ' + what);
+        };
+        if (!manifest.declared && !policy.undeclared) refuse("declares nothing of what it does");
+        if (manifest.permissions.network && !policy.network) refuse("wants to use the network");
+        for (const std::string& path : manifest.permissions.write) {
+            if (policy.write && !is_below(path, *policy.write)) refuse("wants to write " + path);
+        }
+        for (const std::string& command : manifest.permissions.commands) {
+            if (policy.commands && std::find(policy.commands->begin(), policy.commands->end(),
+                                             command) == policy.commands->end())
+                refuse("wants to run " + command);
+        }
+    }
+    if (problems.empty()) return;
+    throw Error(
+        Failure::preparation,
+        join(problems, "\n") + "\nthe cluster config's policy refuses that; nothing was changed",
+        "leave the upgrade out with --skip, or allow it under 'policy' in the config");
+}
+
 }  // namespace
 
 void check_identity(const ClusterConfig& config, const LedgerFacts& facts) {
@@ -99,12 +150,16 @@ void Planner::list() {
 }
 
 PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& original,
-                           const Selection& selection) {
+                           const Selection& selection,
+                           const std::map<std::string, std::string>& blocked) {
     PlanOptions options;
     options.target = selection.target.empty() ? m_config.target_version : selection.target;
     options.take_prereleases = m_config.releases.channel == Channel::preview;
     options.only = parse_all(selection.only);
     options.skip = parse_all(selection.skip);
+    for (const auto& [version, reason] : blocked)
+        options.blocked.push_back(UpgradeVersion::parse(version));
+    options.take_lower_target = selection.force;
     options.platform = Platform::current().to_string();
     ClusterFacts cluster = facts.cluster;
     cluster.original_version = original;
@@ -122,6 +177,8 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
     PreparedPlan prepared;
     prepared.releases = &m_releases;
     prepared.plan = make_plan(m_releases, cluster, options);
+    prepared.blocked = blocked;
+    if (!facts.declared.empty()) prepared.declared = facts.declared;
     for (const SkippedUpgrade& skipped : cluster.skipped)
         prepared.skip_reasons[skipped.version] =
             skipped.reason + " (" + skipped.actor + "; 'runner unskip' takes it back)";
@@ -134,6 +191,8 @@ void Planner::load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster
         due.push_back(&(*prepared.releases)[upgrade.release]);
     prepared.upgrades = m_store.manifests(due);
     check_requirements(prepared, cluster);
+    check_hops(prepared);
+    check_policy(m_config.policy, prepared);
     std::set<std::string> known;
     for (const SkippedUpgrade& skipped : cluster.skipped) known.insert(skipped.version);
     for (const DoneUpgrade& done : cluster.done) known.insert(done.version);
@@ -167,6 +226,7 @@ RunReport Planner::report(const PreparedPlan& prepared, bool with_other) {
     report.cluster_version = prepared.plan.cluster_version.to_string();
     report.final_version = prepared.plan.final_version.to_string();
     report.warnings = prepared.plan.warnings;
+    std::optional<std::set<Declaration>> declared = prepared.declared;
     for (std::size_t i = 0; i < prepared.plan.due.size(); ++i) {
         const Release& release = (*prepared.releases)[prepared.plan.due[i].release];
         PlannedUpgrade upgrade;
@@ -180,18 +240,24 @@ RunReport Planner::report(const PreparedPlan& prepared, bool with_other) {
             upgrade.signer = prepared.upgrades[i].signer;
         }
         upgrade.notes = m_source.notes(release);
+        if (declared && i < prepared.upgrades.size()) {
+            for (const Declaration& declaration : declarations_of(upgrade.manifest)) {
+                if (declared->insert(declaration).second) upgrade.news.push_back(declaration);
+            }
+        }
         report.due.push_back(std::move(upgrade));
     }
     if (!with_other) return report;
     for (const OtherUpgrade& other : prepared.plan.other) {
         const Release& release = (*prepared.releases)[other.release];
         const std::string version = release.version->to_string();
-        const auto skipped = prepared.skip_reasons.find(version);
-        report.other.push_back(
-            {version, other.reason,
-             other.reason == Reason::skipped && skipped != prepared.skip_reasons.end()
-                 ? skipped->second
-                 : detail_of(release, other.reason, prepared.plan)});
+        std::string detail = detail_of(release, other.reason, prepared.plan);
+        for (const auto& [reason, details] : {std::pair(Reason::skipped, &prepared.skip_reasons),
+                                              std::pair(Reason::blocked, &prepared.blocked)}) {
+            const auto found = details->find(version);
+            if (other.reason == reason && found != details->end()) detail = found->second;
+        }
+        report.other.push_back({version, other.reason, detail});
     }
     return report;
 }

@@ -5,6 +5,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct Selection {
     std::string target;  ///< empty: the config's
     std::vector<std::string> only;
     std::vector<std::string> skip;
+    bool force = false;  ///< also with a target below the cluster version
 };
 
 /// Compares the ledger's cluster with the config's. Throws Error{refused} naming both, and
@@ -38,6 +41,9 @@ struct PreparedPlan {
     Plan plan;
     std::vector<KnownUpgrade> upgrades;               ///< of plan.due, in its order
     std::map<std::string, std::string> skip_reasons;  ///< by version
+    std::map<std::string, std::string> blocked;       ///< by version: why
+    /// What was declared before, by the upgrades that were run here; nothing when none was.
+    std::optional<std::set<Declaration>> declared;
 };
 
 class Planner {
@@ -48,10 +54,13 @@ class Planner {
     void list();
 
     /// The plan for these facts; cheap, no I/O but for checksums that were never read.
+    /// `blocked`: what is left out because it cannot run here, and why.
     PreparedPlan plan(const LedgerFacts& facts, const SemanticVersion& original,
-                      const Selection& selection);
+                      const Selection& selection,
+                      const std::map<std::string, std::string>& blocked = {});
 
-    /// Signatures, checksums and manifests of the due upgrades. `cluster` tells which upgrades are
+    /// Signatures, checksums and manifests of the due upgrades, held against what they require and
+    /// against the config's policy. `cluster` tells which upgrades are
     /// settled although the source no longer has them.
     void load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster);
 

@@ -25,6 +25,7 @@ struct PlannedUpgrade {
     Manifest manifest;
     std::optional<Signer> signer;
     bool late = false;
+    std::vector<Declaration> news;  ///< permissions and parameters that no upgrade had before
     std::optional<Outcome> outcome;
     std::string message;
 };
@@ -39,7 +40,8 @@ struct RunError {
     std::string code;
     std::string message;
     std::string next;
-    std::string changed = "no";  ///< no, perhaps, undone
+    std::string changed = "no";         ///< no, perhaps, undone
+    std::vector<std::string> commands;  ///< the escape hatch: to finish or undo by hand
 };
 
 /// The plan, and after a run its result.

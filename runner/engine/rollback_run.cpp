@@ -34,8 +34,8 @@ class RollbackRun {
                                         : error.failure();
             const bool declined = failure == Failure::declined;
             m_report.outcome = declined ? Outcome::aborted : Outcome::rollback_failed;
-            m_report.error = RunError{to_string(failure), error.what(), error.next(),
-                                      m_changing ? "perhaps" : "no"};
+            m_report.error = RunError{
+                to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no", {}};
             m_report.exit_code = exit_code(failure);
             if (m_run)
                 m_run->abandon(declined     ? RunState::aborted
@@ -171,7 +171,8 @@ class RollbackRun {
         std::vector<const Manifest*> manifests;
         for (const KnownUpgrade& upgrade : known) manifests.push_back(&upgrade.manifest);
         std::vector<ParameterValues> values = resolve_parameters(
-            manifests, m_request.parameters, m_parts.config.parameters, &m_parts.terminal);
+            manifests, m_request.parameters,
+            {m_parts.config.parameters, m_view->facts().parameter_values}, &m_parts.terminal);
         for (std::size_t i = 0; i < known.size(); ++i)
             add(store, known[i], m_selected[i], std::move(values[i]));
     }

@@ -66,8 +66,8 @@ class SingleRun {
                                         ? Failure::apply_failed
                                         : error.failure();
             m_report.outcome = Outcome::failed;
-            m_report.error = RunError{to_string(failure), error.what(), error.next(),
-                                      m_changing ? "perhaps" : "no"};
+            m_report.error = RunError{
+                to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no", {}};
             m_report.exit_code = exit_code(failure);
             if (m_run)
                 m_run->abandon(failure == Failure::declined ? RunState::aborted
@@ -158,9 +158,11 @@ class SingleRun {
         m_upgrade.version = m_upgrade.manifest.version.to_string();
         m_upgrade.form = image.form;
         m_upgrade.image = seal(image);
-        m_upgrade.parameters = resolve_parameters({&m_upgrade.manifest}, m_request.parameters,
-                                                  m_parts.config.parameters, &m_parts.terminal)
-                                   .front();
+        m_upgrade.parameters =
+            resolve_parameters({&m_upgrade.manifest}, m_request.parameters,
+                               {m_parts.config.parameters, m_view->facts().parameter_values},
+                               &m_parts.terminal)
+                .front();
     }
 
     void begin() {
@@ -237,6 +239,8 @@ class SingleRun {
         end.message = result.ok() ? "" : result.message;
         end.done = result.ok() && m_request.record;
         if (result.ok()) end.values = result.values;
+        end.declarations = declarations_of(m_upgrade.manifest);
+        end.parameters = values_to_keep(m_upgrade.manifest, m_upgrade.parameters);
         m_run->ledger().advance(m_report.run, end, std::nullopt);
         m_report.due.front().outcome = end.outcome;
         m_report.due.front().message = end.message;

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "engine/application.hpp"
 #include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
-#include "engine/rollback.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
@@ -16,27 +16,6 @@ namespace {
 
 constexpr std::size_t k_max_image_bytes = 256U << 20U;  // of images kept from simulation to apply
 constexpr std::size_t k_max_images = 4096;
-
-std::string words_for(const PhaseResult& result, HostPhase phase) {
-    const char* verb = phase == HostPhase::verify ? "verification" : to_string(phase);
-    switch (result.end) {
-        case PhaseEnd::ok:
-            return "done";
-        case PhaseEnd::nothing_to_do:
-            return "nothing to do: " + result.message;
-        case PhaseEnd::blocked:
-            return "blocked: " + result.message +
-                   (result.remedy.empty() ? "" : "; " + result.remedy);
-        case PhaseEnd::not_loaded:
-            return "cannot be loaded: " + result.message;
-        case PhaseEnd::aborted:
-            return "aborted: " + result.message;
-        case PhaseEnd::cancelled:
-            return "cancelled: " + result.message;
-        default:
-            return std::string(verb) + " failed: " + result.message;
-    }
-}
 
 class UpgradeRun {
  public:
@@ -51,13 +30,14 @@ class UpgradeRun {
         } catch (const Interrupted& interrupted) {
             end_interrupted(interrupted.signal);
         } catch (const Error& error) {
-            if (m_parts.signals.count() > 0 && !m_changing &&
+            if (m_parts.signals.count() > 0 && !changing() &&
                 error.failure() == Failure::preparation) {
                 end_interrupted(m_parts.signals.first_signal());
             } else {
                 end_failed(error);
             }
         }
+        m_application.reset();
         m_phases.reset();  // no plugin process is left when the lease goes
         m_run.reset();
         m_parts.reporter.finished(m_report);
@@ -103,7 +83,9 @@ class UpgradeRun {
             return;
         }
         ask();
-        apply_all();
+        m_application.emplace(m_parts, m_request, m_planner->store(), m_ready, *m_run, phases(),
+                              m_report);
+        m_application->run();
     }
 
     SemanticVersion original_version(const LedgerFacts& facts) {
@@ -158,6 +140,11 @@ class UpgradeRun {
         return facts;
     }
 
+    /// Whether something may be changed by now.
+    [[nodiscard]] bool changing() const {
+        return m_raising || (m_application && m_application->changing());
+    }
+
     [[nodiscard]] Ledger& ledger() const { return m_run->ledger(); }
     /// The one that is written, once there is one.
     [[nodiscard]] LedgerView& view() const { return m_run ? ledger() : *m_view; }
@@ -167,7 +154,7 @@ class UpgradeRun {
     }
 
     void raise_without_upgrades() {
-        m_changing = true;
+        m_raising = true;
         ledger().raise_cluster_version(m_prepared.plan.final_version, m_report.run);
         m_run->finish(RunState::succeeded, Outcome::nothing_to_do, "");
         finish(Outcome::nothing_to_do, m_prepared.plan.final_version.to_string());
@@ -181,7 +168,7 @@ class UpgradeRun {
         check_pins();
         publish_plan();
         check_confirmations();
-        resolve();
+        resolve(facts);
         m_planner->store().fetch(m_prepared.upgrades,
                                  [this](std::uint64_t done, std::uint64_t total) {
                                      m_parts.reporter.fetching(done, total);
@@ -189,6 +176,7 @@ class UpgradeRun {
         check_interrupted();
         move_to(RunState::simulating);
         simulate();
+        leave_out_blocked(facts);
         move_to(RunState::awaiting_confirmation);
     }
 
@@ -251,12 +239,13 @@ class UpgradeRun {
                     "add " + option + " when that is meant");
     }
 
-    void resolve() {
+    void resolve(const LedgerFacts& facts) {
         std::vector<const Manifest*> manifests;
         for (const KnownUpgrade& upgrade : m_prepared.upgrades)
             manifests.push_back(&upgrade.manifest);
         std::vector<ParameterValues> values = resolve_parameters(
-            manifests, m_request.parameters, m_parts.config.parameters, &m_parts.terminal);
+            manifests, m_request.parameters, {m_parts.config.parameters, facts.parameter_values},
+            &m_parts.terminal);
         for (std::size_t i = 0; i < m_prepared.upgrades.size(); ++i) {
             RunnableUpgrade upgrade;
             upgrade.manifest = m_prepared.upgrades[i].manifest;
@@ -280,15 +269,21 @@ class UpgradeRun {
         return *m_phases;
     }
 
-    /// The image, verified again when it was not kept.
-    void have_image(std::size_t i) {
-        if (!m_runnable[i].image)
-            m_runnable[i].image = seal(m_planner->store().image(m_prepared.upgrades[i]));
-    }
-
     void say_what_is_enforced() {
         const SandboxSupport support = sandbox_support();
+        const Enforcement wanted = m_parts.config.policy.enforcement;
+        if (wanted == Enforcement::disabled) {
+            m_parts.reporter.warning(
+                "the config's policy has the kernel enforce nothing of what upgrades declare");
+            return;
+        }
         if (support == SandboxSupport::files_and_network) return;
+        if (wanted == Enforcement::required)
+            throw Error(Failure::preparation,
+                        "this kernel cannot enforce what upgrades declare, and the config's policy "
+                        "requires it; nothing was changed",
+                        "run it on a Linux of at least 6.7 with Landlock, or set "
+                        "policy.enforcement: available");
         m_parts.reporter.warning(
             support == SandboxSupport::none
                 ? "this kernel has no Landlock: the declared permissions are kept by the SDK's "
@@ -310,6 +305,8 @@ class UpgradeRun {
             const bool keep = kept_bytes <= k_max_image_bytes && i < k_max_images;
             m_parts.reporter.phase_begins(upgrade.version, HostPhase::simulate, i + 1,
                                           m_runnable.size());
+            m_ready.nothing_to_do.push_back(false);
+            if (requires_what_is_blocked(upgrade)) continue;
             PhaseResult result = phases().simulate(upgrade, i + 1 < m_runnable.size());
             if (!keep) upgrade.image.reset();
             check_interrupted();
@@ -317,8 +314,9 @@ class UpgradeRun {
             const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
             const std::string words = words_for(result, result.phase);
             m_parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, good);
-            m_nothing_to_do.push_back(result.end == PhaseEnd::nothing_to_do);
+            m_ready.nothing_to_do.back() = result.end == PhaseEnd::nothing_to_do;
             if (good) continue;
+            if (result.end == PhaseEnd::blocked && go_on_without(upgrade.version, words)) continue;
             m_report.due[i].outcome =
                 result.end == PhaseEnd::blocked ? Outcome::blocked : Outcome::failed;
             m_report.due[i].message = words;
@@ -331,6 +329,59 @@ class UpgradeRun {
                             ? result.remedy
                             : "mend the cause, or leave the upgrade out with --skip");
         }
+    }
+
+    /// --keep-going, or the user's choice.
+    bool go_on_without(const std::string& version, const std::string& words) {
+        if (!m_request.keep_going) {
+            if (m_request.yes || m_request.dry_run || !m_parts.terminal.interactive()) return false;
+            const auto answer =
+                m_parts.terminal.ask(version + " is " + words +
+                                     ". Go on without it, and without what requires it? [y/N] ");
+            check_interrupted();
+            if (!means_yes(answer)) return false;
+        }
+        m_blocked[version] = words;
+        return true;
+    }
+
+    bool requires_what_is_blocked(const RunnableUpgrade& upgrade) {
+        for (const std::string& needed : upgrade.manifest.needed_upgrades) {
+            if (m_blocked.count(needed) == 0) continue;
+            const std::string words = "blocked: it requires " + needed + ", which is blocked";
+            m_parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, false);
+            m_blocked[upgrade.version] = words;
+            return true;
+        }
+        return false;
+    }
+
+    /// The plan without what turned out to be blocked: it stays due, and the cluster version below.
+    void leave_out_blocked(const LedgerFacts& facts) {
+        if (m_blocked.empty()) return;
+        std::vector<RunnableUpgrade> runnable;
+        std::vector<bool> nothing_to_do;
+        for (std::size_t i = 0; i < m_runnable.size(); ++i) {
+            if (m_blocked.count(m_runnable[i].version) != 0) continue;
+            runnable.push_back(std::move(m_runnable[i]));
+            nothing_to_do.push_back(m_ready.nothing_to_do[i]);
+        }
+        m_runnable = std::move(runnable);
+        m_ready.nothing_to_do = std::move(nothing_to_do);
+        m_prepared = m_planner->plan(facts, *m_original, m_request.selection, m_blocked);
+        m_planner->load_manifests(m_prepared, facts.cluster);
+        RunReport planned = m_planner->report(m_prepared, m_request.report_other);
+        planned.run = m_report.run;
+        planned.dry_run = m_report.dry_run;
+        m_report = std::move(planned);
+        for (const auto& [version, words] : m_blocked) {
+            m_report.warnings.push_back(version + " is left out: " + words);
+            m_parts.reporter.warning(m_report.warnings.back());
+        }
+        if (m_runnable.empty())
+            throw Error(Failure::preparation,
+                        "everything that is due is blocked; nothing was changed",
+                        "do what it says above, and run it again");
     }
 
     void warn_about_strays(const RunnableUpgrade& upgrade, const PhaseResult& result) {
@@ -359,175 +410,6 @@ class UpgradeRun {
         throw Error(Failure::declined, "declined; nothing was changed");
     }
 
-    void apply_all() {
-        m_phases_apply_begun = true;
-        move_to(RunState::applying);
-        m_parts.reporter.applying_begins(m_runnable.size());
-        std::optional<AttemptEnd> finished;
-        for (std::size_t i = 0; i < m_runnable.size(); ++i) {
-            if (m_parts.signals.count() > 0) {
-                ledger().advance(m_report.run, finished, std::nullopt);
-                stop_between_upgrades(i);
-                return;
-            }
-            if (m_run->state() == RunState::verifying) move_to(RunState::applying);
-            // One commit closes the last upgrade and opens this one; only then does it begin.
-            ledger().advance(m_report.run, finished, attempt_start(i));
-            if (finished) note_version(*finished);
-            m_changing = true;
-            m_current = i;
-            finished = apply_one(i);
-            const bool cancelled = finished->outcome == Outcome::cancelled;
-            if (!finished->done) roll_back(i, *finished);
-            m_current.reset();
-            m_report.due[i].outcome = finished->outcome;
-            m_report.due[i].message = finished->message;
-            if (!finished->done) {
-                ledger().advance(m_report.run, finished, std::nullopt);
-                stop_after_failure(i, *finished, cancelled);
-                return;
-            }
-        }
-        finished->cluster_version = m_prepared.plan.final_version;
-        ledger().advance(m_report.run, finished, std::nullopt);
-        m_run->finish(RunState::succeeded, Outcome::succeeded, "");
-        finish(Outcome::succeeded, m_prepared.plan.final_version.to_string());
-    }
-
-    void note_version(const AttemptEnd& end) {
-        if (end.cluster_version) m_report.cluster_version = end.cluster_version->to_string();
-    }
-
-    [[nodiscard]] std::filesystem::path log_of(std::size_t i) const {
-        return std::filesystem::path("logs") / m_report.run / (m_runnable[i].version + ".log");
-    }
-
-    AttemptStart attempt_start(std::size_t i) {
-        const KnownUpgrade& known = m_prepared.upgrades[i];
-        AttemptStart start;
-        start.version = m_runnable[i].version;
-        start.tag = known.release->tag;
-        start.platform = Platform::current().to_string();
-        start.digest = known.archive_digest;
-        start.signer = known.signer ? known.signer->key : "";
-        start.late = m_prepared.plan.due[i].late;
-        start.log = log_of(i).string();
-        return start;
-    }
-
-    AttemptEnd apply_one(std::size_t i) {
-        RunnableUpgrade& upgrade = m_runnable[i];
-        AttemptEnd end;
-        end.version = upgrade.version;
-        const auto succeed = [&](Outcome outcome) {
-            end.outcome = outcome;
-            end.done = true;
-            end.cluster_version = version_after(*m_prepared.releases, m_prepared.plan, i + 1);
-            return end;
-        };
-        m_parts.reporter.phase_begins(upgrade.version, HostPhase::apply, i + 1, m_runnable.size());
-        if (m_nothing_to_do[i]) {
-            m_parts.reporter.phase_ends(upgrade.version, HostPhase::apply, "nothing to do", true);
-            return succeed(Outcome::nothing_to_do);
-        }
-        have_image(i);
-        const std::filesystem::path log = m_parts.config.state.parent_path() / log_of(i);
-        const bool another = i + 1 < m_runnable.size();
-        const auto begun = m_parts.clock.steady();
-        PhaseResult result = phases().apply(upgrade, ledger(), m_report.run, log, another);
-        end.apply_time = m_parts.clock.steady() - begun;
-        warn_about_strays(upgrade, result);
-        end.values = std::move(result.values);
-        if (result.ok() && result.has("verify")) {
-            move_to(RunState::verifying);
-            const auto verify_begun = m_parts.clock.steady();
-            PhaseResult verified = phases().verify(upgrade, &ledger(), m_report.run, log, another);
-            end.verify_time = m_parts.clock.steady() - verify_begun;
-            warn_about_strays(upgrade, verified);
-            result = std::move(verified);
-            result.phase = HostPhase::verify;
-        } else {
-            result.phase = HostPhase::apply;
-        }
-        upgrade.image.reset();
-        const std::string words = words_for(result, result.phase);
-        m_parts.reporter.phase_ends(upgrade.version, result.phase, words, result.ok());
-        if (result.ok()) return succeed(Outcome::succeeded);
-        end.values.clear();
-        end.message = words;
-        end.outcome = result.end == PhaseEnd::cancelled ? Outcome::cancelled
-                      : result.end == PhaseEnd::aborted ? Outcome::aborted
-                                                        : Outcome::failed;
-        return end;
-    }
-
-    /// Undoes what failed, where that leaves nothing of it; else its finished steps stay.
-    void roll_back(std::size_t i, AttemptEnd& end) {
-        constexpr int k_kill_signals = 3;
-        RunnableUpgrade& upgrade = m_runnable[i];
-        if (!m_request.roll_back || m_parts.signals.count() >= k_kill_signals ||
-            !why_not_undoable(upgrade).empty())
-            return;
-        move_to(RunState::rolling_back);
-        m_parts.reporter.phase_begins(upgrade.version, HostPhase::rollback, i + 1,
-                                      m_runnable.size());
-        have_image(i);
-        const UndoResult undone =
-            undo_upgrade(phases(), upgrade, ledger(), m_parts.config.repository_directory,
-                         {m_report.run, m_parts.config.state.parent_path() / log_of(i), false});
-        m_parts.reporter.phase_ends(upgrade.version, HostPhase::rollback, undone.message,
-                                    undone.good);
-        end.undone = undone.good;
-        end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
-        end.message += undone.good ? "; it was rolled back (" + undone.message + ")"
-                                   : "; it could not be rolled back: " + undone.message;
-    }
-
-    void stop_between_upgrades(std::size_t next) {
-        const std::size_t left = m_runnable.size() - next;
-        const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
-                                    counted(left, "upgrade") + " left, none of them begun";
-        m_report.error =
-            RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no"};
-        m_run->finish(RunState::cancelled, Outcome::cancelled, message);
-        refresh_version();
-        m_report.outcome = Outcome::interrupted;
-        m_report.exit_code = 128 + m_parts.signals.first_signal();
-    }
-
-    void stop_after_failure(std::size_t i, const AttemptEnd& end, bool cancelled) {
-        const bool undone = end.outcome == Outcome::rolled_back;
-        const std::size_t left = m_runnable.size() - i - 1;
-        std::string message = end.version + ": " + end.message + "; " + counted(i, "upgrade") +
-                              " before it done, " + counted(left, "upgrade") +
-                              " after it not begun";
-        std::vector<std::string> steps = ledger().finished_steps(end.version);
-        if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
-        const Failure failure = undone ? Failure::rolled_back : Failure::apply_failed;
-        const std::string go_on =
-            undone ? "mend the cause and run it again; "
-            : end.outcome == Outcome::rollback_failed
-                ? "mend the cause and run it again, or put right by hand what it names; "
-                : "mend the cause and run it again: it goes on after the last finished step; ";
-        m_report.error = RunError{cancelled ? "interrupted" : to_string(failure), message,
-                                  go_on + "'runner logs " + end.version + "' shows its output",
-                                  undone ? "undone" : "perhaps"};
-        const RunState state = undone                                    ? RunState::rolled_back
-                               : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
-                               : cancelled                               ? RunState::cancelled
-                                                                         : RunState::failed;
-        const Outcome outcome = state == RunState::failed ? Outcome::failed : end.outcome;
-        m_run->finish(state, outcome, message);
-        refresh_version();
-        m_report.outcome = outcome;
-        m_report.exit_code = cancelled ? 128 + m_parts.signals.first_signal() : exit_code(failure);
-    }
-
-    void refresh_version() {
-        const auto version = ledger().facts().cluster.cluster_version;
-        if (version) m_report.cluster_version = version->to_string();
-    }
-
     void finish(Outcome outcome, const std::string& version) {
         m_report.outcome = outcome;
         m_report.cluster_version = version;
@@ -537,35 +419,25 @@ class UpgradeRun {
     void end_interrupted(int signal) {
         if (m_run) m_run->abandon(RunState::cancelled, Outcome::interrupted, "interrupted");
         m_report.outcome = Outcome::interrupted;
-        m_report.error = RunError{"interrupted", "interrupted; nothing was changed",
-                                  "run it again to go on", "no"};
+        m_report.error = RunError{
+            "interrupted", "interrupted; nothing was changed", "run it again to go on", "no", {}};
         m_report.exit_code = 128 + signal;
     }
 
     void end_failed(const Error& error) {
-        const Failure failure = m_changing && error.failure() == Failure::preparation
+        const Failure failure = changing() && error.failure() == Failure::preparation
                                     ? Failure::apply_failed
                                     : error.failure();
-        if (m_current && m_run) {
-            try {  // best effort: the ledger itself may be what failed
-                AttemptEnd end;
-                end.version = m_runnable[*m_current].version;
-                end.message = error.what();
-                ledger().advance(m_report.run, end, std::nullopt);
-                m_report.due[*m_current].outcome = Outcome::failed;
-                m_report.due[*m_current].message = error.what();
-            } catch (const Error&) {
-            }
-        }
+        if (m_application) m_application->record_failure(error);
         const bool declined = failure == Failure::declined;
         if (m_run)
-            m_run->abandon(declined               ? RunState::aborted
-                           : m_phases_apply_begun ? RunState::failed
-                                                  : RunState::failed_pre,
+            m_run->abandon(declined        ? RunState::aborted
+                           : m_application ? RunState::failed
+                                           : RunState::failed_pre,
                            declined ? Outcome::aborted : Outcome::failed, error.what());
         m_report.outcome = declined ? Outcome::aborted : Outcome::failed;
-        m_report.error =
-            RunError{to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no"};
+        m_report.error = RunError{
+            to_string(failure), error.what(), error.next(), changing() ? "perhaps" : "no", {}};
         m_report.exit_code = exit_code(failure);
     }
 
@@ -576,13 +448,13 @@ class UpgradeRun {
     std::unique_ptr<LedgerView> m_view;
     std::optional<RecordedRun> m_run;
     std::optional<SemanticVersion> m_original;
-    PreparedPlan m_prepared;
-    std::vector<RunnableUpgrade> m_runnable;
-    std::vector<bool> m_nothing_to_do;
+    PreparedRun m_ready;
+    PreparedPlan& m_prepared = m_ready.plan;
+    std::vector<RunnableUpgrade>& m_runnable = m_ready.upgrades;
     std::optional<PhaseRunner> m_phases;  // after the run: it ends first, with all plugin processes
-    std::optional<std::size_t> m_current;
-    bool m_changing = false;
-    bool m_phases_apply_begun = false;
+    std::map<std::string, std::string> m_blocked;  ///< by version: why it is left out
+    std::optional<Application> m_application;
+    bool m_raising = false;
 };
 
 }  // namespace

@@ -33,6 +33,8 @@ struct UpgradeRequest {
     std::chrono::milliseconds wait{0};  ///< for a held lease
     bool confirm_downtime = false;      ///< `yes` covers upgrades that cause downtime, too
     bool confirm_major = false;         ///< and a step to another major version
+    std::chrono::milliseconds soak{0};  ///< how long the checks are repeated at the end
+    bool keep_going = false;            ///< without what is blocked, and what requires it
     bool roll_back = true;              ///< an upgrade that fails, where it can be undone
 };
 

@@ -345,6 +345,9 @@ class PhaseConductor {
             case UPGRADE_ABORTED:
                 m_said = PhaseEnd::aborted;
                 break;
+            case UPGRADE_TRANSIENT:
+                m_said = PhaseEnd::transient;
+                break;
             case UPGRADE_CANCELLED:
                 m_said = PhaseEnd::cancelled;
                 break;

@@ -31,8 +31,9 @@ enum class PhaseEnd {
     ok,
     nothing_to_do,
     blocked,
-    failed,   ///< the upgrade said so
-    aborted,  ///< the user answered no to the upgrade's question
+    failed,     ///< the upgrade said so
+    aborted,    ///< the user answered no to the upgrade's question
+    transient,  ///< it may go well when it is tried again
     cancelled,
     not_loaded,   ///< the library could not be loaded, or is not what its manifest says
     exit_status,  ///< ended without saying *done*, or said so and then failed

@@ -120,15 +120,28 @@ std::unique_ptr<LedgerDatabase> LedgerDatabase::look_once(const fs::path& file,
     return translate_sqlite(file.string(), [&]() -> std::unique_ptr<LedgerDatabase> {
         std::unique_ptr<TemporaryFolder> copy;
         std::string uri = as_uri(file) + "?mode=ro&immutable=1";
-        if (has_log(file)) {
+        const auto use_copy = [&] {
             copy = std::make_unique<TemporaryFolder>("runner-ledger");
             copy_ledger(file, copy->path());
             uri = as_uri(copy->path() / "ledger.db");
+        };
+        const auto open = [&] {
+            const int flags =
+                SQLite::OPEN_URI | (copy ? SQLite::OPEN_READWRITE : SQLite::OPEN_READONLY);
+            return std::make_unique<SQLite::Database>(uri, flags, k_busy_timeout_ms);
+        };
+        if (has_log(file)) use_copy();
+        auto database = open();
+        const SchemaAge age = check_schema(*database, file.string());
+        if (age == SchemaAge::empty) return nullptr;
+        if (age == SchemaAge::older) {
+            if (!copy) {
+                database.reset();
+                use_copy();
+                database = open();
+            }
+            migrate_schema(*database, file.string());
         }
-        const int flags =
-            SQLite::OPEN_URI | (copy ? SQLite::OPEN_READWRITE : SQLite::OPEN_READONLY);
-        auto database = std::make_unique<SQLite::Database>(uri, flags, k_busy_timeout_ms);
-        if (!check_schema(*database, file.string())) return nullptr;
         std::unique_ptr<LedgerDatabase> made(new LedgerDatabase(std::move(database)));
         made->m_copy = std::move(copy);
         made->m_file = file;

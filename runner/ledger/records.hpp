@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "model/digest.hpp"
+#include "model/manifest.hpp"
 #include "model/run_state.hpp"
 #include "model/upgrade_version.hpp"
 #include "plan/plan.hpp"
@@ -27,10 +29,21 @@ struct ClusterIdentity {
     bool operator==(const ClusterIdentity&) const = default;
 };
 
+/// What an upgrade may touch and takes, as `kind` and `name`: write and its path, command and its
+/// name, network and nothing, parameter and its name.
+struct Declaration {
+    std::string kind;
+    std::string name;
+    auto operator<=>(const Declaration&) const = default;
+};
+std::vector<Declaration> declarations_of(const Manifest& manifest);
+
 /// Everything that planning and starting need, read in one go.
 struct LedgerFacts {
     std::optional<ClusterIdentity> identity;  ///< absent: nothing was ever recorded
     ClusterFacts cluster;
+    std::set<Declaration> declared;                       ///< by the upgrades that were run here
+    std::map<std::string, std::string> parameter_values;  ///< that they got; no secrets
     bool has_unfinished_run = false;
 };
 
@@ -80,6 +93,8 @@ struct AttemptEnd {
         lowered_version;  ///< of an undone one: the cluster is back at this
     std::map<std::pair<std::int32_t, std::string>, std::string>
         values;  ///< state values by (scope, key)
+    std::vector<Declaration> declarations;
+    std::map<std::string, std::string> parameters;  ///< the values that it got; no secrets
 };
 
 /// A file that is about to be changed for real.

@@ -128,7 +128,24 @@ CREATE TABLE history (
 ) STRICT;
 )sql";
 
-constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1};
+// Version 2: what upgrades have declared and which parameter values they got, so that a plan can
+// show what is new and keep what was given; and which originals are still kept.
+constexpr const char* k_schema_2 = R"sql(
+CREATE TABLE declaration (
+  kind TEXT NOT NULL CHECK (kind IN ('write', 'command', 'network', 'parameter')),
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,
+  PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE parameter_value (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL,
+  version TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+ALTER TABLE file_change ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
+)sql";
+
+constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1, k_schema_2};
 
 int pragma(SQLite::Database& database, const char* name) {
     SQLite::Statement query(database, std::string("PRAGMA ") + name);
@@ -174,17 +191,12 @@ void migrate_schema(SQLite::Database& database, const std::string& file) {
     }
 }
 
-bool check_schema(SQLite::Database& database, const std::string& file) {
+SchemaAge check_schema(SQLite::Database& database, const std::string& file) {
     const int version = pragma(database, "user_version");
     refuse_newer(file, version);
-    if (version == 0 && is_empty(database)) return false;
+    if (version == 0 && is_empty(database)) return SchemaAge::empty;
     if (pragma(database, "application_id") != k_application_id) refuse_foreign(file);
-    if (version != k_schema_version) {
-        throw Error(Failure::preparation,
-                    file + " has the older ledger format " + std::to_string(version),
-                    "'runner upgrade' brings it to format " + std::to_string(k_schema_version));
-    }
-    return true;
+    return version == k_schema_version ? SchemaAge::current : SchemaAge::older;
 }
 
 }  // namespace runner

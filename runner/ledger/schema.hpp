@@ -9,7 +9,7 @@
 namespace runner {
 
 /// The schema that this program writes.
-constexpr int k_schema_version = 1;
+constexpr int k_schema_version = 2;
 
 /// Marks the file as a runner ledger (SQLite's application_id): "RNLG".
 constexpr int k_application_id = 0x524E4C47;
@@ -18,8 +18,10 @@ constexpr int k_application_id = 0x524E4C47;
 /// newer, or when the file is a database of something else.
 void migrate_schema(SQLite::Database& database, const std::string& file);
 
-/// As migrate_schema, for looking: throws instead of changing anything. False when a writer has
-/// only just made the file.
-bool check_schema(SQLite::Database& database, const std::string& file);
+enum class SchemaAge { empty, older, current };
+
+/// As migrate_schema, for looking: throws instead of changing anything. `empty` when a writer has
+/// only just made the file; `older`: it must be migrated (a copy of it) before it is read.
+SchemaAge check_schema(SQLite::Database& database, const std::string& file);
 
 }  // namespace runner

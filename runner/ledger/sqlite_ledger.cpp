@@ -89,6 +89,18 @@ std::unique_ptr<LedgerView> look_at_ledger(const std::filesystem::path& file) {
     return std::make_unique<SqliteLedgerView>(file);
 }
 
+std::vector<Declaration> declarations_of(const Manifest& manifest) {
+    std::vector<Declaration> declarations;
+    for (const std::string& path : manifest.permissions.write)
+        declarations.push_back({"write", path});
+    for (const std::string& command : manifest.permissions.commands)
+        declarations.push_back({"command", command});
+    if (manifest.permissions.network) declarations.push_back({"network", ""});
+    for (const Parameter& parameter : manifest.parameters)
+        declarations.push_back({"parameter", parameter.name});
+    return declarations;
+}
+
 std::string stored_scope(std::int32_t scope, const std::string& version) {
     return scope == 0 ? "upgrade:" + version : "cluster";
 }
@@ -130,6 +142,13 @@ LedgerFacts SqliteQueries::facts() {
                                          skips.getColumn(1).getString(),
                                          skips.getColumn(2).getString()});
     }
+    const StatementUse declared = m_database->statement("SELECT kind, name FROM declaration");
+    while (declared.executeStep())
+        facts.declared.insert(
+            {declared.getColumn(0).getString(), declared.getColumn(1).getString()});
+    const StatementUse values = m_database->statement("SELECT name, value FROM parameter_value");
+    while (values.executeStep())
+        facts.parameter_values[values.getColumn(0).getString()] = values.getColumn(1).getString();
     const StatementUse unfinished =
         m_database->statement("SELECT 1 FROM run WHERE finished_at IS NULL LIMIT 1");
     facts.has_unfinished_run = unfinished.executeStep();

@@ -640,6 +640,7 @@ class SqliteLedger final : public Ledger {
             insert.exec();
             finish_files(end.version);
             store_values(end.version, end.values);
+            store_declarations(end);
         }
         if (end.undone) undo_records(end);
         if (end.cluster_version) raise_version(*end.cluster_version);
@@ -652,6 +653,25 @@ class SqliteLedger final : public Ledger {
             "UPDATE file_change SET finished = 1 WHERE finished = 0 AND version = ?");
         update.bind(1, version);
         update.exec();
+    }
+
+    void store_declarations(const AttemptEnd& end) {
+        for (const Declaration& declaration : end.declarations) {
+            const StatementUse insert = m_database->statement(
+                "INSERT OR IGNORE INTO declaration (kind, name, version) VALUES (?, ?, ?)");
+            insert.bind(1, declaration.kind);
+            insert.bind(2, declaration.name);
+            insert.bind(3, end.version);
+            insert.exec();
+        }
+        for (const auto& [name, value] : end.parameters) {
+            const StatementUse insert = m_database->statement(
+                "INSERT OR REPLACE INTO parameter_value (name, value, version) VALUES (?, ?, ?)");
+            insert.bind(1, name);
+            insert.bind(2, value);
+            insert.bind(3, end.version);
+            insert.exec();
+        }
     }
 
     void store_values(const std::string& version, const StateMap& values) {

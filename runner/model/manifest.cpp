@@ -169,6 +169,7 @@ Manifest Manifest::parse(std::string_view text, const std::string& what) {
     manifest.reversible = object.boolean_or("reversible", false);
     manifest.needed_upgrades = object.strings_or_empty("requires");
     manifest.minimum_runner = object.string_or("minimumRunner", "");
+    manifest.minimum_from = object.string_or("minimumFrom", "");
     if (object.has("timeout"))
         manifest.timeout = parse_duration(object.string("timeout"), what + ": timeout");
     if (const Json* parameters = object.find("parameters"); parameters != nullptr) {
@@ -184,7 +185,8 @@ Manifest Manifest::parse(std::string_view text, const std::string& what) {
         for (const auto* versions : {&manifest.after, &manifest.needed_upgrades}) {
             for (const std::string& version : *versions) UpgradeVersion::parse(version);
         }
-        if (!manifest.minimum_runner.empty()) SemanticVersion::parse(manifest.minimum_runner);
+        for (const std::string& version : {manifest.minimum_runner, manifest.minimum_from})
+            if (!version.empty()) SemanticVersion::parse(version);
     } catch (const Error& error) {
         throw error.as(Failure::preparation).within(what);
     }
@@ -219,6 +221,7 @@ Json Manifest::to_json() const {
     json["reversible"] = reversible;
     json["requires"] = needed_upgrades;
     json["minimumRunner"] = minimum_runner;
+    json["minimumFrom"] = minimum_from;
     json["timeout"] = format_duration(timeout);
     json["parameters"] = Json::array();
     for (const Parameter& parameter : parameters)

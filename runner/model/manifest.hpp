@@ -69,6 +69,7 @@ struct Manifest {
     bool reversible = false;
     std::vector<std::string> needed_upgrades;  ///< the manifest's `requires`
     std::string minimum_runner;
+    std::string minimum_from;  ///< the cluster must have reached this version; empty: any
     std::chrono::milliseconds timeout{std::chrono::hours(1)};
     std::vector<Parameter> parameters;
     Permissions permissions;

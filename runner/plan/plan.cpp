@@ -30,12 +30,13 @@ SemanticVersion resolve_target(const std::vector<Release>& releases,
                                Plan& plan) {
     if (options.target != "latest" && options.target != "stable") {
         SemanticVersion target = SemanticVersion::parse(options.target);
-        if (target < cluster_version) {
+        if (target < cluster_version && !options.take_lower_target) {
             throw Error(Failure::refused,
                         "the target " + target.to_string() + " is below the cluster version " +
                             cluster_version.to_string() +
                             ": an upgrade never goes down; nothing was changed",
-                        "name a target of at least " + cluster_version.to_string());
+                        "name a target of at least " + cluster_version.to_string() +
+                            ", or take late hotfixes up to the lower one with --force");
         }
         return target;
     }
@@ -183,6 +184,10 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts,
         }
         if (skipped.count(version) != 0) {
             other(Reason::skipped);
+            continue;
+        }
+        if (contains(options.blocked, *release.version)) {
+            other(Reason::blocked);
             continue;
         }
         if ((!options.only.empty() && !contains(options.only, *release.version)) ||

@@ -39,9 +39,11 @@ struct ClusterFacts {
 struct PlanOptions {
     std::string target = "latest";  ///< latest, stable or a version
     bool take_prereleases = false;
-    std::vector<UpgradeVersion> only;  ///< not empty: nothing else is selected
-    std::vector<UpgradeVersion> skip;  ///< left out this time
-    std::string platform;              ///< `Linux_amd64`
+    std::vector<UpgradeVersion> only;     ///< not empty: nothing else is selected
+    std::vector<UpgradeVersion> skip;     ///< left out this time
+    std::vector<UpgradeVersion> blocked;  ///< found to be blocked, and left out for that
+    bool take_lower_target = false;       ///< a target below the cluster version is no mistake
+    std::string platform;                 ///< `Linux_amd64`
 };
 
 enum class Reason {

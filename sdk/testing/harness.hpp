@@ -32,6 +32,8 @@ struct PhaseResult {
     bool nothing_to_do() const { return status == UPGRADE_NOTHING_TO_DO; }
     /// It threw Aborted: a question was answered with no.
     bool aborted() const { return status == UPGRADE_ABORTED; }
+    /// Whether the run would try it again.
+    bool transient() const { return status == UPGRADE_TRANSIENT; }
 };
 
 /// One cluster's repository and ledger, for one upgrade. Removed by the destructor.
@@ -135,6 +137,9 @@ class Harness final : private services::Backend {
         } catch (const Aborted& aborted) {
             status = UPGRADE_ABORTED;
             session.report_error(aborted.what(), "");
+        } catch (const Transient& transient) {
+            status = UPGRADE_TRANSIENT;
+            session.report_error(transient.what(), "");
         } catch (const Cancelled& cancelled) {
             status = UPGRADE_CANCELLED;
             session.report_error(cancelled.what(), "");

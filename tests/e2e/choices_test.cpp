@@ -96,3 +96,56 @@ TEST_CASE("on a terminal each of them is a question of its own, no by default") 
         CHECK(sandbox.exists("repository/order") == yes);
     }
 }
+
+TEST_CASE("--keep-going leaves out what is blocked and what requires it, and nothing else") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    sandbox.release_plugin("puppet", "0.1.10002");
+    release(sandbox, "0.1.10003", {{"requires", {"0.1.10002"}}});
+    release(sandbox, "0.1.10004", {{"requires", {"0.1.10003"}}});
+    release(sandbox, "0.1.10005", {});
+    sandbox.behaviour("0.1.10001 note\n0.1.10002 blocked\n");
+    CHECK(sandbox.upgrade().status == 3);
+    CHECK_FALSE(sandbox.exists("repository/order"));
+    const auto result = sandbox.upgrade({"--keep-going", "-o", "json"});
+    CHECK(result.status == 0);
+    const auto document = result.json();
+    CHECK(document["due"].size() == 2);
+    CHECK(other(document, "0.1.10002")["reason"] == "blocked");
+    CHECK_THAT(other(document, "0.1.10002")["detail"].get<std::string>(),
+               Contains("told to be blocked; tell it otherwise"));
+    CHECK_THAT(other(document, "0.1.10004")["detail"].get<std::string>(),
+               Contains("requires 0.1.10003, which is blocked"));
+    CHECK(sandbox.read("repository/order") == "0.1.10001\n0.1.10005\n");
+    CHECK(document["clusterVersion"] == "0.1.10001");      // something below the rest is undone
+    CHECK(sandbox.upgrade({"--keep-going"}).status == 3);  // nothing but what is blocked
+    sandbox.behaviour("0.1.10002 note\n");
+    CHECK(sandbox.upgrade().status == 0);
+    CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["clusterVersion"] == "0.1.10005");
+}
+
+TEST_CASE("on a terminal going on without what is blocked is a question") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    sandbox.release_plugin("puppet", "0.1.10002");
+    sandbox.behaviour("0.1.10001 blocked\n0.1.10002 note\n");
+    const auto no = sandbox.run_on_terminal({"upgrade"}, "n\n", "Go on without it");
+    CHECK(no.status == 3);
+    const auto yes = sandbox.run_on_terminal({"upgrade"}, "y\ny\n", "Go on without it");
+    CHECK(yes.status == 0);
+    CHECK(sandbox.read("repository/order") == "0.1.10002\n");
+}
+
+TEST_CASE(
+    "a target below the cluster version is refused; with --force late hotfixes up to it run") {
+    Sandbox sandbox;
+    release(sandbox, "0.1.1", {});
+    release(sandbox, "0.1.3", {});
+    REQUIRE(sandbox.upgrade().status == 0);
+    release(sandbox, "0.1.2.late", {});
+    release(sandbox, "0.1.3.late", {});
+    CHECK(sandbox.upgrade({"--to", "0.1.2"}).status == 6);
+    CHECK(sandbox.upgrade({"--to", "0.1.2", "--force"}).status == 0);
+    CHECK(sandbox.read("repository/order") == "0.1.1\n0.1.3\n0.1.2.late\n");
+    CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["clusterVersion"] == "0.1.3");
+}

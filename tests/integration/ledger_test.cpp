@@ -242,3 +242,68 @@ TEST_CASE("export and import round-trip through the ledger's own types") {
     CHECK(ledger->forget("0.0.7.a", "tester", "again"));
     CHECK(ledger->facts().cluster.done.empty());
 }
+
+namespace {
+
+/// A file of an older format, as a released runner wrote it.
+void place_fixture(const Folder& folder, const std::string& name) {
+    make_folders(folder.file().parent_path());
+    std::filesystem::copy_file(
+        std::filesystem::path(SOURCE_FOLDER) / "tests/fixtures/ledger" / name, folder.file());
+}
+
+std::vector<std::string> schema_of(const std::filesystem::path& file) {
+    SQLite::Database database(file.string(), SQLite::OPEN_READONLY);
+    SQLite::Statement query(database,
+                            "SELECT type, name, tbl_name FROM sqlite_schema ORDER BY 1, 2");
+    std::vector<std::string> lines;
+    while (query.executeStep()) {
+        lines.push_back(query.getColumn(0).getString() + ' ' + query.getColumn(1).getString());
+        if (query.getColumn(0).getString() != "table") continue;
+        SQLite::Statement columns(database,
+                                  "SELECT name, type, \"notnull\", dflt_value, pk FROM "
+                                  "pragma_table_info(?) ORDER BY cid");
+        columns.bind(1, query.getColumn(1).getString());
+        while (columns.executeStep()) {
+            for (int i = 0; i < 5; ++i) lines.back() += ' ' + columns.getColumn(i).getString();
+        }
+    }
+    return lines;
+}
+
+void check_format_1(LedgerView& ledger) {
+    const LedgerFacts facts = ledger.facts();
+    CHECK(facts.identity->name == "test");
+    CHECK(facts.cluster.cluster_version->to_string() == "0.1.10001");
+    CHECK(facts.cluster.done.size() == 2);
+    CHECK(facts.cluster.skipped.at(0).reason == "not here");
+    CHECK(ledger.finished_steps("0.1.10001") == std::vector<std::string>{"one", "two"});
+    CHECK(ledger.changed_files("0.1.10001").size() == 2);
+    CHECK(ledger.runs(9).at(0).attempts.size() == 2);
+    CHECK_FALSE(ledger.first_broken_event());
+}
+
+}  // namespace
+
+TEST_CASE("a ledger of an older format is looked at without changing a byte of it, and migrated") {
+    Folder folder;
+    place_fixture(folder, "format-1.db");
+    const std::string before = read_file(folder.file());
+    check_format_1(*look_at_ledger(folder.file()));
+    CHECK(read_file(folder.file()) == before);
+    {
+        const auto ledger = folder.open();
+        check_format_1(*ledger);
+        ledger->raise_cluster_version(SemanticVersion::parse("0.1.10003"), "");
+    }
+    CHECK_FALSE(look_at_ledger(folder.file())->first_broken_event());
+}
+
+TEST_CASE("a migrated ledger has the same tables as a fresh one") {
+    Folder old;
+    place_fixture(old, "format-1.db");
+    old.open();
+    Folder fresh;
+    fresh.open();
+    CHECK(schema_of(old.file()) == schema_of(fresh.file()));
+}

@@ -129,6 +129,7 @@ struct Puppet final : upgrade::Upgrade {
             });
         }
         if (how == "note") note(context);
+        if (how == "transient" || how == "transient-step") transient(context, how);
         break_rule(context, how);
         if (how.rfind("breaks-", 0) == 0) return;
         if (!how.empty() && is_real(context)) misbehave(context, how);
@@ -139,6 +140,24 @@ struct Puppet final : upgrade::Upgrade {
             throw std::runtime_error("told to fail its verification");
         if (behaviour_of(context) == "verify-fails")
             throw std::runtime_error("told to fail its verification");
+    }
+
+    /// Fails for a while: until the command `touch` has left two files.
+    static void transient(upgrade::Context& context, const std::string& how) {
+        const auto work = [&] {
+            context.files().write("half", "done");
+            if (!is_real(context)) return;
+            const bool second = context.files().exists("attempt-1");
+            const bool third = context.files().exists("attempt-2");
+            context.exec().change({"touch", second ? "attempt-2" : "attempt-1"});
+            if (!third) throw upgrade::Transient("the server restarts");
+        };
+        if (how == "transient") {
+            work();
+        } else {
+            context.step("before", "once", [&] { context.files().write("before", "x"); });
+            context.step("work", "work", work);
+        }
     }
 
     /// Breaks one rule of upgrades, and no other.

@@ -48,6 +48,8 @@ extern "C" {
 #define UPGRADE_DENIED \
     7 /* services: outside what the manifest declares, or not allowed in this phase */
 #define UPGRADE_INVALID 8 /* services: an argument that cannot be */
+#define UPGRADE_TRANSIENT \
+    9 /* did not complete for a reason that may be gone soon: the host tries the phase again */
 
 /* Text of either side. */
 typedef struct upgrade_string {

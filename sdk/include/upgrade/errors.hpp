@@ -29,6 +29,14 @@ class NothingToDo : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// It did not complete for a reason that may be gone soon, such as a server that restarts: the
+/// phase is tried again, a few times with growing pauses; in apply, what the unfinished step has
+/// changed is put back first. All other failures are final at once. Since 1.0.
+class Transient : public std::runtime_error {
+ public:
+    using std::runtime_error::runtime_error;
+};
+
 /// The user answered no. Since 1.0.
 class Aborted : public std::runtime_error {
  public:

@@ -73,6 +73,8 @@ class Plugin {
             return plugin.report(UPGRADE_NOTHING_TO_DO, nothing.what());
         } catch (const Aborted& aborted) {
             return plugin.report(UPGRADE_ABORTED, aborted.what());
+        } catch (const Transient& transient) {
+            return plugin.report(UPGRADE_TRANSIENT, transient.what());
         } catch (const Cancelled& cancelled) {
             return plugin.report(UPGRADE_CANCELLED, cancelled.what());
         } catch (const std::exception& error) {
