@@ -37,7 +37,7 @@ CheckRow check_one(const CommonOptions& common, const std::string& file) {
         TextReporter reporter(true);
         Composition composition(options, false);
         row.report.cluster = composition.config.name;
-        row.report = make_plan_report(composition.parts(reporter), {});
+        row.report = make_plan_report(composition.parts(reporter), {}).report;
     } catch (const Error& error) {
         row.error.emplace(error);
     }

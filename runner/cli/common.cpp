@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cli/event_reporter.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
@@ -22,6 +23,10 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
     app.add_option("-o,--output", options.output, "text or json")
         ->check(CLI::IsMember({"text", "json"}));
     app.add_flag("--debug", options.debug, "more output");
+}
+
+void add_events_option(CLI::App& app, std::string& file) {
+    app.add_option("--events", file, "append what happens to this file, as JSON lines");
 }
 
 void add_selection_options(CLI::App& app, Selection& selection) {
@@ -191,12 +196,13 @@ ReleaseSource& Composition::source() {
     return *m_source;
 }
 
-EngineParts Composition::parts(Reporter& reporter) {
+EngineParts Composition::parts(Reporter& reporter, const std::string& events) {
+    if (!events.empty()) m_events = std::make_unique<EventReporter>(events, reporter, clock);
     return {config,
             source(),
             [this] { return look_at_ledger(config.state); },
             [this] { return open_ledger(config.state, clock); },
-            reporter,
+            m_events ? *m_events : reporter,
             terminal,
             signals,
             clock};

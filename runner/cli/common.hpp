@@ -34,6 +34,8 @@ struct CommonOptions {
 
 /// Adds -c, --output and --debug.
 void add_common_options(CLI::App& app, CommonOptions& options);
+/// --events.
+void add_events_option(CLI::App& app, std::string& file);
 void add_cluster_option(CLI::App& app, CommonOptions& options);
 void add_selection_options(CLI::App& app, Selection& selection);
 
@@ -102,7 +104,8 @@ class Composition {
  public:
     Composition(const CommonOptions& options, bool may_ask);
 
-    EngineParts parts(Reporter& reporter);
+    /// `reporter` hears what the engine tells; so does the file of `events`, unless that is empty.
+    EngineParts parts(Reporter& reporter, const std::string& events = {});
     ClusterConfig config;
     ProcessStopSignals signals;
     SystemClock clock;
@@ -112,6 +115,7 @@ class Composition {
 
  private:
     std::unique_ptr<ReleaseSource> m_source;
+    std::unique_ptr<Reporter> m_events;
 };
 
 }  // namespace runner

@@ -14,6 +14,7 @@ int rollback_command(int argc, char** argv) {
     RollbackRequest request;
     ParameterOptions parameters;
     std::string wait;
+    std::string events;
     bool non_interactive = false;
     CLI::App app(
         "Undo the newest upgrade, or all down to a version: each one's own rollback, then its "
@@ -26,6 +27,7 @@ int rollback_command(int argc, char** argv) {
     app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
     app.add_flag("--force", request.force, "overwrite files that were changed by hand since");
     add_parameter_options(app, parameters);
+    add_events_option(app, events);
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(
@@ -39,7 +41,7 @@ int rollback_command(int argc, char** argv) {
     request.wait = parse_time(wait, "--wait");
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
-    const RunReport report = run_rollback(composition.parts(reporter), request);
+    const RunReport report = run_rollback(composition.parts(reporter, events), request);
     if (common.json()) print_json(upgrade_document(report));
     return report.exit_code;
 }

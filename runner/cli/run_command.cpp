@@ -13,6 +13,7 @@ int run_command(int argc, char** argv) {
     CommonOptions common;
     SingleRunRequest request;
     ParameterOptions parameters;
+    std::string events;
     CLI::App app("One upgrade by itself. A dry run unless --dry-run=false.", "run");
     add_common_options(app, common);
     app.add_option("upgrade", request.upgrade,
@@ -23,6 +24,7 @@ int run_command(int argc, char** argv) {
     app.add_flag("--confirm", request.confirm, "do not ask");
     app.add_flag("--record", request.record, "record it as done when it succeeds for real");
     add_parameter_options(app, parameters);
+    add_events_option(app, events);
     app.footer(
         "Examples:\n"
         "  runner run build/upgrades/upgrade_0.0.61.so -c cluster.yaml\n"
@@ -32,7 +34,7 @@ int run_command(int argc, char** argv) {
     request.parameters = parameters.read();
     TextReporter reporter(common.json());
     Composition composition(common, !common.json());
-    const RunReport report = run_single(composition.parts(reporter), request);
+    const RunReport report = run_single(composition.parts(reporter, events), request);
     if (common.json()) print_json(upgrade_document(report));
     return report.exit_code;
 }

@@ -16,6 +16,7 @@ class TextReporter final : public Reporter {
 
     void warning(const std::string& text) override;
     void notice(const std::string& text) override;
+    void moved(const std::string&, RunState, RunState) override {}
     void planned(const RunReport& report) override;
     void fetching(std::uint64_t done, std::uint64_t total) override;
     void simulation_begins(std::size_t count) override;

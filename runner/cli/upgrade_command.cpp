@@ -6,15 +6,29 @@
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
 #include "model/manifest.hpp"
+#include "support/file.hpp"
 
 namespace runner {
+namespace {
+
+std::string read_plan(const std::string& file) {
+    try {
+        return read_file(file);
+    } catch (const Error& error) {
+        throw error.as(Failure::usage).within("--plan");
+    }
+}
+
+}  // namespace
 
 int upgrade_command(int argc, char** argv) {
     CommonOptions common;
     UpgradeRequest request;
     ParameterOptions parameters;
     std::string wait;
+    std::string plan;
     std::string soak;
+    std::string events;
     std::string verification;
     bool non_interactive = false;
     CLI::App app(
@@ -23,6 +37,11 @@ int upgrade_command(int argc, char** argv) {
         "upgrade");
     add_common_options(app, common);
     add_selection_options(app, request.selection);
+    app.add_option("--plan", plan,
+                   "what 'plan --out' saved: just this, or nothing when it no longer fits")
+        ->excludes("--to")
+        ->excludes("--only")
+        ->excludes("--skip");
     app.add_flag("-n,--dry-run", request.dry_run,
                  "everything up to the question; changes and records nothing");
     app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
@@ -46,6 +65,7 @@ int upgrade_command(int argc, char** argv) {
                  "cluster version stays");
     app.add_option("--soak", soak,
                    "repeat the checks for so long before the run counts as a success, such as 5m");
+    add_events_option(app, events);
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(
@@ -54,17 +74,19 @@ int upgrade_command(int argc, char** argv) {
         "  runner upgrade -c cluster.yaml --dry-run        only look\n"
         "  runner upgrade -c cluster.yaml --yes -o json    for scripts\n"
         "  runner upgrade --yes --confirm-downtime         in the maintenance window\n"
-        "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd");
+        "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd\n"
+        "  runner upgrade --plan plan.json                 what was reviewed, or nothing");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
     request.report_other = common.json();
     request.parameters = parameters.read();
+    if (!plan.empty()) request.saved_plan = SavedPlan::parse(read_plan(plan), plan);
     request.wait = parse_time(wait, "--wait");
     request.soak = parse_time(soak, "--soak");
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
     if (!verification.empty()) composition.config.verification = parse_verification(verification);
-    const RunReport report = run_upgrade(composition.parts(reporter), request);
+    const RunReport report = run_upgrade(composition.parts(reporter, events), request);
     if (common.json()) print_json(upgrade_document(report));
     return report.exit_code;
 }

@@ -20,6 +20,7 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
 
 void RecordedRun::recover(const std::filesystem::path& repository) {
     for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
+        m_reporter.moved(left.id, left.state, RunState::interrupted);
         m_reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host +
                           " was interrupted" + (left.upgrade.empty() ? "" : " in " + left.upgrade) +
                           " after " + counted(left.finished, "finished upgrade") +
@@ -38,11 +39,13 @@ void RecordedRun::begin(const std::string& command, const std::string& target) {
 
 void RecordedRun::move_to(RunState next) {
     m_ledger->move_run(id(), m_state, next);
+    m_reporter.moved(id(), m_state, next);
     m_state = next;
 }
 
 void RecordedRun::finish(RunState end, Outcome outcome, const std::string& message) {
     m_ledger->finish_run(id(), m_state, end, outcome, message);
+    m_reporter.moved(id(), m_state, end);
     m_state = end;
 }
 

@@ -69,6 +69,8 @@ class Reporter {
     virtual void warning(const std::string& text) = 0;
     /// Something worth knowing that is no warning: a lease taken over, an interrupted run found.
     virtual void notice(const std::string& text) = 0;
+    /// The recorded run `run` is in another state.
+    virtual void moved(const std::string& run, RunState from, RunState to) = 0;
     virtual void planned(const RunReport& report) = 0;
     virtual void fetching(std::uint64_t done, std::uint64_t total) = 0;
     virtual void simulation_begins(std::size_t count) = 0;
@@ -91,6 +93,7 @@ class QuietReporter : public Reporter {
  public:
     void warning(const std::string&) override {}
     void notice(const std::string&) override {}
+    void moved(const std::string&, RunState, RunState) override {}
     void planned(const RunReport&) override {}
     void fetching(std::uint64_t, std::uint64_t) override {}
     void simulation_begins(std::size_t) override {}

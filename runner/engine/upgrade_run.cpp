@@ -59,7 +59,7 @@ class UpgradeRun {
         m_original = original_version(facts);
         m_planner->list();
         check_interrupted();
-        m_prepared = m_planner->plan(facts, *m_original, m_request.selection);
+        make_plan(facts);
         const bool settled = facts.identity &&
                              facts.cluster.cluster_version == m_prepared.plan.final_version &&
                              facts.cluster.original_version && !facts.has_unfinished_run;
@@ -70,7 +70,7 @@ class UpgradeRun {
         }
         if (!m_request.dry_run) {
             facts = begin_recorded_run();
-            m_prepared = m_planner->plan(facts, *m_original, m_request.selection);
+            make_plan(facts);
         }
         if (m_prepared.plan.due.empty()) {
             publish_plan();
@@ -86,6 +86,35 @@ class UpgradeRun {
         m_application.emplace(m_parts, m_request, m_planner->store(), m_ready, *m_run, phases(),
                               m_report);
         m_application->run();
+    }
+
+    [[nodiscard]] Selection selection() const {
+        return m_request.saved_plan ? m_request.saved_plan->selection() : m_request.selection;
+    }
+
+    /// The plan for these facts; a saved one must still be what comes out.
+    void make_plan(const LedgerFacts& facts) {
+        const auto& saved = m_request.saved_plan;
+        if (!saved) {
+            m_prepared = m_planner->plan(facts, *m_original, selection());
+            return;
+        }
+        saved->check_ledger(facts, identity());
+        try {
+            m_prepared = m_planner->plan(facts, *m_original, selection());
+        } catch (const Error& error) {
+            throw error.as(Failure::refused)
+                .within("the saved plan " + saved->file + " no longer fits");
+        }
+        saved->check_plan(m_prepared);
+        const std::vector<std::string> later = saved->released_since(m_prepared);
+        if (!later.empty())
+            m_prepared.plan.warnings.push_back("due by now, and not part of the saved plan: " +
+                                               join(later, ", "));
+    }
+
+    [[nodiscard]] ClusterIdentity identity() const {
+        return {m_parts.config.name, m_parts.config.region, m_parts.config.account_id};
     }
 
     SemanticVersion original_version(const LedgerFacts& facts) {
@@ -131,9 +160,7 @@ class UpgradeRun {
         LedgerFacts facts = ledger().facts();
         check_identity(m_parts.config, facts);
         m_run->recover(m_parts.config.repository_directory);
-        if (!facts.identity)
-            ledger().set_identity(
-                {m_parts.config.name, m_parts.config.region, m_parts.config.account_id});
+        if (!facts.identity) ledger().set_identity(identity());
         if (!facts.cluster.original_version) ledger().set_original_version(*m_original);
         m_run->begin("upgrade", m_prepared.plan.target.to_string());
         m_report.run = m_run->id();
@@ -166,6 +193,7 @@ class UpgradeRun {
         move_to(RunState::fetching);
         m_planner->load_manifests(m_prepared, facts.cluster);
         check_pins();
+        if (m_request.saved_plan) m_request.saved_plan->check_plan(m_prepared);
         publish_plan();
         check_confirmations();
         resolve(facts);
@@ -368,7 +396,7 @@ class UpgradeRun {
         }
         m_runnable = std::move(runnable);
         m_ready.nothing_to_do = std::move(nothing_to_do);
-        m_prepared = m_planner->plan(facts, *m_original, m_request.selection, m_blocked);
+        m_prepared = m_planner->plan(facts, *m_original, selection(), m_blocked);
         m_planner->load_manifests(m_prepared, facts.cluster);
         RunReport planned = m_planner->report(m_prepared, m_request.report_other);
         planned.run = m_report.run;
@@ -477,7 +505,7 @@ TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning
 
 }  // namespace
 
-RunReport make_plan_report(const EngineParts& parts, const Selection& selection) {
+PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
     const std::unique_ptr<LedgerView> ledger = parts.look_at_ledger();
     const LedgerFacts facts = ledger->facts();
     check_identity(parts.config, facts);
@@ -494,7 +522,7 @@ RunReport make_plan_report(const EngineParts& parts, const Selection& selection)
     if (!prepared.plan.due.empty()) planner.load_manifests(prepared, facts.cluster);
     RunReport report = planner.report(prepared, true);
     if (!warning.empty()) report.warnings.push_back(warning);
-    return report;
+    return {std::move(report), facts};
 }
 
 }  // namespace runner

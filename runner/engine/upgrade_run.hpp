@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "engine/parameters.hpp"
 #include "engine/planning.hpp"
 #include "engine/report.hpp"
+#include "engine/saved_plan.hpp"
 #include "ledger/ledger.hpp"
 #include "support/clock.hpp"
 #include "support/stop_signals.hpp"
@@ -23,6 +25,7 @@ namespace runner {
 
 struct UpgradeRequest {
     Selection selection;
+    std::optional<SavedPlan> saved_plan;  ///< instead of a selection: just this, or nothing
     bool dry_run = false;
     bool yes = false;
     bool debug = false;
@@ -53,7 +56,13 @@ struct EngineParts {
 /// Runs it, and returns the result with its exit code; failures are in the result, not thrown.
 RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 
+/// A plan, and what it was made from.
+struct PlanReport {
+    RunReport report;
+    LedgerFacts facts;
+};
+
 /// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
-RunReport make_plan_report(const EngineParts& parts, const Selection& selection);
+PlanReport make_plan_report(const EngineParts& parts, const Selection& selection);
 
 }  // namespace runner

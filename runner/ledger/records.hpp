@@ -45,6 +45,7 @@ struct LedgerFacts {
     std::set<Declaration> declared;                       ///< by the upgrades that were run here
     std::map<std::string, std::string> parameter_values;  ///< that they got; no secrets
     bool has_unfinished_run = false;
+    std::int64_t last_attempt = 0;  ///< number of the newest; 0: there was none
 };
 
 struct LeaseInfo {
@@ -158,6 +159,7 @@ struct InterruptedRun {
     Time started_at{};
     std::string upgrade;  ///< whose attempt was under way; empty when none was
     std::size_t finished = 0;
+    RunState state = RunState::queued;  ///< that it was in
 };
 
 /// The whole ledger as `state export` writes it.

@@ -219,12 +219,14 @@ class SqliteLedger final : public Ledger {
                 "SELECT r.id, r.actor, r.host, r.started_at, "
                 "coalesce((SELECT version FROM attempt WHERE run = r.id AND outcome IS NULL), ''), "
                 "(SELECT count(*) FROM attempt WHERE run = r.id AND outcome IN ('succeeded', "
-                "'nothing_to_do')) "
+                "'nothing_to_do')), r.state "
                 "FROM run r WHERE r.finished_at IS NULL");
             while (query.executeStep()) {
-                interrupted.push_back({query.getColumn(0), query.getColumn(1), query.getColumn(2),
-                                       Time(query.getColumn(3).getInt64()), query.getColumn(4),
-                                       static_cast<std::size_t>(query.getColumn(5).getInt64())});
+                interrupted.push_back(
+                    {query.getColumn(0), query.getColumn(1), query.getColumn(2),
+                     Time(query.getColumn(3).getInt64()), query.getColumn(4),
+                     static_cast<std::size_t>(query.getColumn(5).getInt64()),
+                     run_state_from(query.getColumn(6).getString()).value_or(RunState::queued)});
             }
             for (const InterruptedRun& run : interrupted) {
                 const StatementUse attempt = m_database->statement(

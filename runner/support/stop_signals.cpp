@@ -21,6 +21,7 @@ std::atomic<int> g_count{0};
 std::atomic<int> g_first{0};
 std::atomic<int> g_write_end{-1};
 std::array<struct sigaction, 3> g_previous;
+struct sigaction g_previous_pipe;
 
 void on_signal(int number) {
     const int saved_errno = errno;
@@ -49,11 +50,14 @@ ProcessStopSignals::ProcessStopSignals() {
     action.sa_flags = SA_RESTART;
     for (std::size_t i = 0; i < k_signals.size(); ++i)
         ::sigaction(k_signals[i], &action, &g_previous[i]);
+    action.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &action, &g_previous_pipe);
 }
 
 ProcessStopSignals::~ProcessStopSignals() {
     for (std::size_t i = 0; i < k_signals.size(); ++i)
         ::sigaction(k_signals[i], &g_previous[i], nullptr);
+    ::sigaction(SIGPIPE, &g_previous_pipe, nullptr);
     g_write_end = -1;
 }
 

@@ -20,7 +20,8 @@ class StopSignals {
     virtual void drain() const = 0;
 };
 
-/// The process's own signals. One object at a time; restores the earlier handlers when it ends.
+/// The process's own signals. A reader of its output that goes away (SIGPIPE) stops nothing. One
+/// object at a time; restores the earlier handlers when it ends.
 class ProcessStopSignals final : public StopSignals {
  public:
     ProcessStopSignals();
