@@ -21,6 +21,7 @@ const std::vector<Command>& all_commands() {
         {"plan", plan_command, "what would run, what not, and why"},
         {"upgrade", upgrade_command, "bring the cluster to its target version: the main job"},
         {"rollback", rollback_command, "undo the newest upgrade, or down to a version"},
+        {"verify", verify_command, "does what is done still hold? checks and files"},
         {"history", history_command, "runs and what became of them, newest first"},
         {"logs", logs_command, "what an upgrade printed"},
         {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
@@ -65,6 +66,7 @@ void print_help(std::FILE* stream) {
         "  6            refused: a downgrade, another cluster's ledger, a newer ledger format\n"
         "  7            changes are due (check and plan with --fail-on-changes)\n"
         "  8            an upgrade failed and was rolled back: nothing of it is left\n"
+        "  9            verify: a check fails, or a file is not as it was left\n"
         "  130 143 129  interrupted; the message says what changed\n\n"
         "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
         "directory.\n",

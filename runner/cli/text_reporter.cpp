@@ -159,6 +159,7 @@ void TextReporter::phase_begins(const std::string& version, HostPhase phase, std
     m_phase = phase;
     const std::string verb = phase == HostPhase::simulate   ? "simulating "
                              : phase == HostPhase::rollback ? "rolling back "
+                             : phase == HostPhase::verify   ? "checking "
                                                             : "running ";
     say(paint(k_cyan, "--- " + verb + version + " (" + std::to_string(position) + " of " +
                           std::to_string(count) + ") ---"));

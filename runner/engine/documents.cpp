@@ -140,6 +140,24 @@ Json upgrade_document(const RunReport& report) {
     return json;
 }
 
+Json verify_document(const VerifyReport& report) {
+    Json json = {{"schemaVersion", k_schema_version},
+                 {"cluster", report.cluster},
+                 {"clusterVersion", report.cluster_version},
+                 {"healthy", report.good()},
+                 {"upgrades", Json::array()},
+                 {"files", Json::array()},
+                 {"warnings", report.warnings}};
+    for (const VerifiedUpgrade& upgrade : report.upgrades)
+        json["upgrades"].push_back({{"version", upgrade.version},
+                                    {"health", to_string(upgrade.health)},
+                                    {"message", upgrade.message}});
+    for (const DriftedFile& file : report.files)
+        json["files"].push_back(
+            {{"path", file.path}, {"version", file.version}, {"found", file.found}});
+    return json;
+}
+
 Json history_document(const std::vector<RunRecord>& runs,
                       const std::optional<std::int64_t>& first_broken_event) {
     Json json = {{"schemaVersion", k_schema_version}, {"runs", Json::array()}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/report.hpp"
+#include "engine/verify_run.hpp"
 #include "ledger/ledger.hpp"
 #include "model/json.hpp"
 
@@ -10,6 +11,7 @@ namespace runner {
 
 Json plan_document(const RunReport& report);
 Json upgrade_document(const RunReport& report);
+Json verify_document(const VerifyReport& report);
 Json history_document(const std::vector<RunRecord>& runs,
                       const std::optional<std::int64_t>& first_broken_event);
 Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done,

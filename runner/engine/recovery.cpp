@@ -18,11 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_file = 256U << 20U;
 
-std::optional<Digest> digest_at(const std::filesystem::path& path) {
-    const auto content = read_file_if_there(path, k_max_file);
-    return content ? std::optional(sha256(*content)) : std::nullopt;
-}
-
 /// The original in its place, durably; a folder that was made for the file goes with it.
 void put_back(const FileIntent& change, const fs::path& repository) {
     const fs::path path = repository / change.path;
@@ -39,6 +34,11 @@ void put_back(const FileIntent& change, const fs::path& repository) {
 }
 
 }  // namespace
+
+std::optional<Digest> digest_at(const fs::path& path) {
+    const auto content = read_file_if_there(path, k_max_file);
+    return content ? std::optional(sha256(*content)) : std::nullopt;
+}
 
 std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
                                          const fs::path& repository) {

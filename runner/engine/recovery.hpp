@@ -11,6 +11,9 @@
 
 namespace runner {
 
+/// The digest of a file's content; nothing when there is no such file. Throws Error{preparation}.
+std::optional<Digest> digest_at(const std::filesystem::path& path);
+
 /// Restores every file that an unfinished step had replaced or removed, and removes what it had
 /// made or laid beside. A file that is neither the original nor what the step wrote was changed by
 /// somebody else since: it is left alone, and named in the result. Throws Error{preparation} when a

@@ -29,6 +29,7 @@ class EmptyLedger final : public LedgerView {
         return std::nullopt;
     }
     std::vector<FileIntent> changed_files(const std::string&) override { return {}; }
+    std::vector<LeftFile> files_as_left() override { return {}; }
     std::optional<std::int64_t> first_broken_event() override { return std::nullopt; }
 };
 

@@ -29,6 +29,8 @@ class LedgerView {
                                                    const std::string& key) = 0;
     /// Every file change of an upgrade that is in force, newest first: what undoing it takes back.
     virtual std::vector<FileIntent> changed_files(const std::string& version) = 0;
+    /// Every file that done upgrades have changed, by path.
+    virtual std::vector<LeftFile> files_as_left() = 0;
     /// Whether every history event follows from the one before; the first that does not, or
     /// nothing.
     virtual std::optional<std::int64_t> first_broken_event() = 0;

@@ -107,6 +107,13 @@ struct FileIntent {
     std::optional<Digest> old_digest;  ///< absent when there was no file
 };
 
+/// A file as the newest upgrade that changed it has left it.
+struct LeftFile {
+    std::string path;
+    std::string version;
+    std::optional<Digest> digest;  ///< absent: it was removed
+};
+
 /// File changes of an attempt that died between intent and completion.
 struct UnfinishedFiles {
     std::string version;

@@ -74,6 +74,9 @@ class SqliteLedgerView final : public LedgerView {
     std::vector<FileIntent> changed_files(const std::string& version) override {
         return look([&](SqliteQueries& queries) { return queries.changed_files(version); });
     }
+    std::vector<LeftFile> files_as_left() override {
+        return look([](SqliteQueries& queries) { return queries.files_as_left(); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return look([](SqliteQueries& queries) { return queries.first_broken_event(); });
     }
@@ -298,6 +301,19 @@ std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version)
     query.bind(1, version);
     while (query.executeStep()) changes.push_back(file_intent(query, 0));
     return changes;
+}
+
+std::vector<LeftFile> SqliteQueries::files_as_left() {
+    std::vector<LeftFile> files;
+    if (m_database == nullptr) return files;
+    const StatementUse query = m_database->statement(
+        "SELECT path, version, new_digest FROM file_change WHERE id IN (SELECT max(id) FROM "
+        "file_change WHERE finished = 1 AND version IN (SELECT version FROM upgrade) GROUP BY "
+        "path) ORDER BY path");
+    while (query.executeStep())
+        files.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                         Digest::parse(query.getColumn(2).getString())});
+    return files;
 }
 
 std::optional<std::int64_t> SqliteQueries::first_broken_event() {

@@ -33,6 +33,7 @@ class SqliteQueries {
     std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                            const std::string& key);
     std::vector<FileIntent> changed_files(const std::string& version);
+    std::vector<LeftFile> files_as_left();
     std::optional<std::int64_t> first_broken_event();
 
  private:

@@ -98,6 +98,9 @@ class SqliteLedger final : public Ledger {
     std::vector<FileIntent> changed_files(const std::string& version) override {
         return read([&] { return m_queries.changed_files(version); });
     }
+    std::vector<LeftFile> files_as_left() override {
+        return read([this] { return m_queries.files_as_left(); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return read([this] { return m_queries.first_broken_event(); });
     }
