@@ -227,6 +227,8 @@ void TextReporter::finished(const RunReport& report) {
             std::fprintf(stderr, "         %s\n", command.c_str());
         if (report.error->changed == "perhaps" && !report.cluster_version.empty()) {
             say("The cluster version is " + report.cluster_version + ".");
+            if (!report.ledger_copy.empty())
+                say("The ledger as it was before this run: " + report.ledger_copy);
         }
         return;
     }

@@ -134,6 +134,7 @@ Json upgrade_document(const RunReport& report) {
         json["due"][i]["message"] = report.due[i].message;
     }
     json["run"] = report.run;
+    json["ledgerCopy"] = report.ledger_copy.empty() ? Json() : Json(report.ledger_copy);
     json["dryRun"] = report.dry_run;
     json["outcome"] = report.outcome ? Json(to_string(*report.outcome)) : Json();
     json["error"] = report.error ? error_entry(*report.error) : Json();

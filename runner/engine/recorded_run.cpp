@@ -1,12 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/recorded_run.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "engine/recovery.hpp"
 #include "support/text.hpp"
 
 namespace runner {
+namespace {
+
+constexpr std::size_t k_kept_copies = 10;
+
+std::filesystem::path copies_of(const std::filesystem::path& ledger_file) {
+    return ledger_file.parent_path() / "copies";
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> ledger_copies(const std::filesystem::path& ledger_file) {
+    std::vector<std::filesystem::path> copies;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(copies_of(ledger_file), none)) {
+        if (entry.path().extension() == ".db") copies.push_back(entry.path());
+    }
+    std::sort(copies.rbegin(), copies.rend());  // they begin with their run's time
+    return copies;
+}
 
 RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::milliseconds wait,
                          Reporter& reporter, const StopSignals& signals, const Clock& clock)
@@ -16,6 +38,15 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
       m_lease(*m_ledger) {
     const std::string note = acquire_lease(*m_ledger, m_owner, wait, signals, clock);
     if (!note.empty()) m_reporter.notice(note);
+}
+
+std::string RecordedRun::copy_ledger(const std::filesystem::path& ledger_file) {
+    const std::filesystem::path folder = copies_of(ledger_file);
+    const std::filesystem::path copy = folder / (id() + ".db");
+    m_ledger->copy_to(copy);
+    std::vector<std::filesystem::path> copies = ledger_copies(ledger_file);
+    for (std::size_t i = k_kept_copies; i < copies.size(); ++i) ::unlink(copies[i].c_str());
+    return copy.string();
 }
 
 void RecordedRun::recover(const std::filesystem::path& repository) {

@@ -52,6 +52,7 @@ struct RunReport {
     std::string original_version;
     std::string cluster_version;
     std::string final_version;  ///< of the plan: where a complete run ends
+    std::string ledger_copy;    ///< the file with the ledger as it was before; empty: none
     bool dry_run = false;
     bool rollback = false;  ///< `due` is undone, not done
     std::vector<PlannedUpgrade> due;

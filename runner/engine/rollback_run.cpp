@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/hooks.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
 #include "engine/recovery.hpp"
@@ -43,6 +44,7 @@ class RollbackRun {
                                             : RunState::failed_pre,
                                *m_report.outcome, error.what());
         }
+        if (m_run && !m_report.run.empty()) hooks().after(m_report);
         m_phases.reset();
         m_run.reset();
         m_parts.reporter.finished(m_report);
@@ -73,7 +75,12 @@ class RollbackRun {
         }
         m_run->move_to(RunState::awaiting_confirmation);
         ask();
+        hooks().before(m_report);
         undo_all();
+    }
+
+    [[nodiscard]] Hooks hooks() const {
+        return {m_parts.config, m_run->ledger(), m_parts.reporter, m_parts.signals, m_parts.clock};
     }
 
     /// What is to be undone, in the reverse of the order in which it was done.
@@ -217,6 +224,7 @@ class RollbackRun {
     void begin() {
         m_run.emplace(m_parts.open_ledger(), m_request.wait, m_parts.reporter, m_parts.signals,
                       m_parts.clock);
+        m_report.ledger_copy = m_run->copy_ledger(m_parts.config.state);
         m_run->recover(m_parts.config.repository_directory);
         const std::vector<DoneRecord> before = m_selected;
         select(m_run->ledger());

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/application.hpp"
+#include "engine/hooks.hpp"
 #include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
@@ -37,6 +38,7 @@ class UpgradeRun {
                 end_failed(error);
             }
         }
+        if (m_run && m_recorded) hooks().after(m_report);
         m_application.reset();
         m_phases.reset();  // no plugin process is left when the lease goes
         m_run.reset();
@@ -83,6 +85,8 @@ class UpgradeRun {
             return;
         }
         ask();
+        hooks().before(m_report);
+        check_interrupted();
         m_application.emplace(m_parts, m_request, m_planner->store(), m_ready, *m_run, phases(),
                               m_report);
         m_application->run();
@@ -146,6 +150,7 @@ class UpgradeRun {
         RunReport planned = m_planner->report(m_prepared, m_request.report_other);
         planned.run = m_report.run;
         planned.dry_run = m_report.dry_run;
+        planned.ledger_copy = m_ledger_copy;
         m_report = std::move(planned);
         for (const std::string& warning : m_report.warnings) m_parts.reporter.warning(warning);
         m_parts.reporter.planned(m_report);
@@ -159,17 +164,23 @@ class UpgradeRun {
         if (!m_prepared.plan.due.empty()) phases();  // its host starts while the ledger is written
         LedgerFacts facts = ledger().facts();
         check_identity(m_parts.config, facts);
+        if (facts.identity) m_ledger_copy = m_run->copy_ledger(m_parts.config.state);
         m_run->recover(m_parts.config.repository_directory);
         if (!facts.identity) ledger().set_identity(identity());
         if (!facts.cluster.original_version) ledger().set_original_version(*m_original);
         m_run->begin("upgrade", m_prepared.plan.target.to_string());
         m_report.run = m_run->id();
+        m_recorded = true;
         return facts;
     }
 
     /// Whether something may be changed by now.
     [[nodiscard]] bool changing() const {
         return m_raising || (m_application && m_application->changing());
+    }
+
+    [[nodiscard]] Hooks hooks() const {
+        return {m_parts.config, ledger(), m_parts.reporter, m_parts.signals, m_parts.clock};
     }
 
     [[nodiscard]] Ledger& ledger() const { return m_run->ledger(); }
@@ -401,6 +412,7 @@ class UpgradeRun {
         RunReport planned = m_planner->report(m_prepared, m_request.report_other);
         planned.run = m_report.run;
         planned.dry_run = m_report.dry_run;
+        planned.ledger_copy = m_ledger_copy;
         m_report = std::move(planned);
         for (const auto& [version, words] : m_blocked) {
             m_report.warnings.push_back(version + " is left out: " + words);
@@ -482,6 +494,8 @@ class UpgradeRun {
     std::optional<PhaseRunner> m_phases;  // after the run: it ends first, with all plugin processes
     std::map<std::string, std::string> m_blocked;  ///< by version: why it is left out
     std::optional<Application> m_application;
+    std::string m_ledger_copy;
+    bool m_recorded = false;
     bool m_raising = false;
 };
 

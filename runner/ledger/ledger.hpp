@@ -2,6 +2,7 @@
 // The ledger as the engine sees it. SQLite is one store behind it; a shared one can stand beside.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,9 @@ class Ledger : public LedgerView {
     virtual void lock_by_hand(const LeaseInfo& owner) = 0;
     /// Whether there was a lock by hand.
     virtual bool unlock_by_hand(const std::string& actor) = 0;
+
+    /// A whole, consistent copy in a new file, durable. Throws Error{preparation}.
+    virtual void copy_to(const std::filesystem::path& file) = 0;
 
     virtual void set_identity(const ClusterIdentity& identity) = 0;
     /// Set once; throws Error{refused} when another one is stored.

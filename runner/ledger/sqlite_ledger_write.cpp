@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The writing half of the SQLite ledger. Each public call is one transaction; each transaction
 // leaves a history event.
+#include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/Transaction.h>
 #include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include <cstring>
 
@@ -176,6 +180,23 @@ class SqliteLedger final : public Ledger {
             if (was_locked) event("unlocked", "", "", {{"actor", actor}});
         });
         return was_locked;
+    }
+
+    void copy_to(const std::filesystem::path& file) override {
+        make_folders(file.parent_path());
+        const std::filesystem::path temporary = file.string() + ".new";
+        ::unlink(temporary.c_str());
+        read([&] {
+            SQLite::Database copy(temporary.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+            copy.exec("PRAGMA journal_mode = OFF");
+            copy.exec("PRAGMA synchronous = FULL");
+            SQLite::Backup backup(copy, m_database->connection());
+            backup.executeStep();
+        });
+        const UniqueFd written = open_for_reading(temporary);
+        if (::fsync(written.get()) != 0 || ::rename(temporary.c_str(), file.c_str()) != 0)
+            throw system_error("cannot copy the ledger to " + file.string(), errno);
+        sync_folder(file.parent_path());
     }
 
     void set_identity(const ClusterIdentity& identity) override {

@@ -67,8 +67,8 @@ void set_nonblocking(int fd) {
 }
 
 /// Between fork and exec: only calls that are safe there.
-[[noreturn]] void become(char* const* argv, int input, int output, int error_output, int failure,
-                         pid_t parent) {
+[[noreturn]] void become(char* const* argv, char** environment, const CommandSpec& spec, int input,
+                         int output, int error_output, int failure, pid_t parent) {
 #if defined(__linux__)
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);
@@ -79,7 +79,9 @@ void set_nonblocking(int fd) {
     ::dup2(output, STDOUT_FILENO);
     ::dup2(error_output, STDERR_FILENO);
     ::signal(SIGPIPE, SIG_DFL);
-    ::execvp(argv[0], argv);
+    if (spec.own_group) ::setpgid(0, 0);
+    if (!spec.environment.empty()) environ = environment;
+    if (spec.folder.empty() || ::chdir(spec.folder.c_str()) == 0) ::execvp(argv[0], argv);
     const int error = errno;
     (void)!::write(failure, &error, sizeof(error));
     ::_exit(127);
@@ -93,6 +95,11 @@ class Child {
         for (const std::string& argument : spec.arguments)
             argv.push_back(const_cast<char*>(argument.c_str()));
         argv.push_back(nullptr);
+        std::vector<char*> environment;
+        for (const std::string& variable : spec.environment)
+            environment.push_back(const_cast<char*>(variable.c_str()));
+        environment.push_back(nullptr);
+        m_own_group = spec.own_group;
         Pipe failure;
         const pid_t parent = ::getpid();
         m_pid = ::fork();
@@ -100,8 +107,8 @@ class Child {
             throw Refusal(UPGRADE_FAILED,
                           "cannot start a process: " + std::generic_category().message(errno));
         if (m_pid == 0) {
-            become(argv.data(), input.read_end, output.write_end, error_output.write_end,
-                   failure.write_end, parent);
+            become(argv.data(), environment.data(), spec, input.read_end, output.write_end,
+                   error_output.write_end, failure.write_end, parent);
         }
         failure.close_write();
         int error = 0;
@@ -116,6 +123,7 @@ class Child {
 #endif
     }
     ~Child() {
+        if (m_own_group) ::kill(-m_pid, SIGKILL);
         if (!m_status) {
             ::kill(m_pid, SIGKILL);
             int status = 0;
@@ -142,6 +150,7 @@ class Child {
 
  private:
     pid_t m_pid = -1;
+    bool m_own_group = false;
     int m_pidfd = -1;
     std::optional<int> m_status;
 };

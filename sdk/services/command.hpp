@@ -13,6 +13,9 @@ namespace upgrade::services {
 struct CommandSpec {
     std::vector<std::string> arguments;
     std::string input;
+    std::vector<std::string> environment;  ///< `NAME=value`; empty: this process's
+    std::string folder;                    ///< to run in; empty: this process's
+    bool own_group = false;                ///< ended with everything that it has started
     std::chrono::milliseconds timeout{0};  ///< 0: none
     /// Asked when `wake` is readable, and now and then; true ends the program.
     std::function<bool()> cancelled;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs beside a run that the cluster config names: before, snapshot, after, onFailure.
+#pragma once
+
+#include <string>
+
+#include "config/cluster_config.hpp"
+#include "engine/report.hpp"
+#include "ledger/ledger.hpp"
+#include "support/clock.hpp"
+#include "support/stop_signals.hpp"
+
+namespace runner {
+
+/// Each program runs in the config's folder, with the environment that upgrades get, and one JSON
+/// document on its standard input: `hook`, and the plan or result as `result`. Its output is part
+/// of the run's. It ends with its time limit, or with the next stop signal, and all it has started
+/// with it.
+class Hooks {
+ public:
+    /// All must outlive it; `ledger` gets heartbeats meanwhile.
+    Hooks(const ClusterConfig& config, Ledger& ledger, Reporter& reporter,
+          const StopSignals& signals, const Clock& clock)
+        : m_config(config),
+          m_ledger(ledger),
+          m_reporter(reporter),
+          m_signals(signals),
+          m_clock(clock) {}
+
+    /// `before`, then `snapshot`. Throws Error{preparation} when one fails.
+    void before(const RunReport& report);
+    /// `after` or `onFailure`, by what the report says; a failure is a warning, and added to it.
+    void after(RunReport& report);
+
+ private:
+    /// What went wrong; empty: nothing.
+    std::string run(const char* name, const HookConfig& hook, const RunReport& report);
+
+    const ClusterConfig& m_config;
+    Ledger& m_ledger;
+    Reporter& m_reporter;
+    const StopSignals& m_signals;
+    const Clock& m_clock;
+};
+
+}  // namespace runner
