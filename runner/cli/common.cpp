@@ -151,7 +151,8 @@ void start_if_new(Ledger& ledger, const ClusterConfig& config) {
         ledger.set_original_version(*config.original_version);
 }
 
-std::chrono::milliseconds parse_time(const std::string& text, const std::string& option) {
+std::chrono::milliseconds parse_duration_option(const std::string& text,
+                                                const std::string& option) {
     try {
         return text.empty() ? std::chrono::milliseconds(0) : parse_duration(text, option);
     } catch (const Error& error) {

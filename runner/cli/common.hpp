@@ -88,7 +88,7 @@ void write_ledger(const ClusterConfig& config, const Clock& clock,
 void start_if_new(Ledger& ledger, const ClusterConfig& config);
 
 /// "30s" of an option; none: nothing. Throws Error{usage}.
-std::chrono::milliseconds parse_time(const std::string& text, const std::string& option);
+std::chrono::milliseconds parse_duration_option(const std::string& text, const std::string& option);
 
 /// Message and next step on standard error.
 void print_error(const Error& error);

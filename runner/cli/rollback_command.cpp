@@ -38,7 +38,7 @@ int rollback_command(int argc, char** argv) {
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     request.debug = common.debug;
     request.parameters = parameters.read();
-    request.wait = parse_time(wait, "--wait");
+    request.wait = parse_duration_option(wait, "--wait");
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
     const RunReport report = run_rollback(composition.parts(reporter, events), request);

@@ -4,7 +4,9 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
+#include "engine/repair.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/text.hpp"
@@ -54,6 +56,38 @@ void show(const StateTools& tools, bool json) {
     }
 }
 
+/// Looks, explains, asks, and puts right. Returns the exit code.
+int repair(const CommonOptions& common, bool yes, bool dry_run) {
+    TextReporter reporter(common.json());
+    Composition composition(common, !common.json());
+    const Diagnosis diagnosis = diagnose_ledger(composition.config);
+    if (common.json()) print_json(diagnosis_document(diagnosis));
+    if (!common.json()) {
+        if (diagnosis.findings.empty()) std::puts("Nothing is wrong with the ledger.");
+        for (const Finding& finding : diagnosis.findings)
+            std::printf("%s\n    %s%s\n", finding.what.c_str(),
+                        finding.repairable ? "repair: " : "", finding.remedy.c_str());
+    }
+    if (diagnosis.findings.empty()) return 0;
+    if (!diagnosis.can_repair()) return exit_code(Failure::preparation);
+    if (dry_run) return 0;
+    if (!yes) {
+        if (!composition.terminal.interactive())
+            throw Error(Failure::usage,
+                        "there is no terminal to ask on, and --yes was not given; nothing was "
+                        "changed",
+                        "add --yes to repair it, or --dry-run to look");
+        if (!means_yes(composition.terminal.ask("Repair it? [y/N] ")))
+            throw Error(Failure::declined, "declined; nothing was changed");
+    }
+    const std::vector<std::string> done = repair_ledger(composition.config, diagnosis, reporter,
+                                                        composition.signals, composition.clock);
+    for (const std::string& line : done) {
+        if (!common.json()) std::puts(line.c_str());
+    }
+    return 0;
+}
+
 }  // namespace
 
 int state_command(int argc, char** argv) {
@@ -61,6 +95,8 @@ int state_command(int argc, char** argv) {
     std::string version;
     std::string reason;
     std::string file;
+    bool yes = false;
+    bool dry_run = false;
     CLI::App app("The ledger by hand.", "state");
     app.require_subcommand(1);
     app.fallthrough();
@@ -77,6 +113,10 @@ int state_command(int argc, char** argv) {
         app.add_subcommand("record", "mark an upgrade as done without running it");
     CLI::App* lock_app = app.add_subcommand("lock", "keep all runs out until unlock");
     CLI::App* unlock_app = app.add_subcommand("unlock", "release a lock by hand");
+    CLI::App* repair_app = app.add_subcommand(
+        "repair", "look for what should not be there, explain it, ask, and put it right");
+    repair_app->add_flag("-y,--yes", yes, "do not ask");
+    repair_app->add_flag("-n,--dry-run", dry_run, "only look and explain");
     for (CLI::App* sub : {forget_app, record_app})
         sub->add_option("upgrade", version, "the upgrade's version")->required();
     for (CLI::App* sub : {forget_app, record_app, lock_app}) {
@@ -88,6 +128,7 @@ int state_command(int argc, char** argv) {
         "  runner state record 0.0.61 --reason 'done by hand on Monday'\n"
         "  runner state lock --reason 'freeze until the fair is over'");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
+    if (repair_app->parsed()) return repair(common, yes, dry_run);
     StateTools tools{ClusterConfig::load(cluster_file(common.cluster)), {}};
     if (!version.empty()) version = parse_upgrade_argument(version);
 
@@ -95,11 +136,10 @@ int state_command(int argc, char** argv) {
         show(tools, common.json());
     } else if (export_app->parsed()) {
         const auto ledger = look_at_ledger(tools.config.state);
-        const LedgerFacts facts = ledger->facts();
-        if (!facts.identity)
+        if (!ledger->facts().identity)
             throw Error(Failure::preparation,
                         "there is no ledger at " + tools.config.state.string());
-        const std::string text = dump_json(export_document(facts, ledger->done()), 2) + '\n';
+        const std::string text = dump_json(export_document(ledger->dump()), 2) + '\n';
         if (file.empty()) {
             std::fputs(text.c_str(), stdout);
         } else {
@@ -119,7 +159,7 @@ int state_command(int argc, char** argv) {
         write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
             if (!ledger.forget(version, actor, reason)) {
                 throw Error(Failure::preparation,
-                            version + " is not done, so it cannot be forgotten");
+                            version + " is neither done nor begun, so it cannot be forgotten");
             }
         });
         std::printf("%s is due again.\n", version.c_str());

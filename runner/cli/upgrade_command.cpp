@@ -81,8 +81,8 @@ int upgrade_command(int argc, char** argv) {
     request.report_other = common.json();
     request.parameters = parameters.read();
     if (!plan.empty()) request.saved_plan = SavedPlan::parse(read_plan(plan), plan);
-    request.wait = parse_time(wait, "--wait");
-    request.soak = parse_time(soak, "--soak");
+    request.wait = parse_duration_option(wait, "--wait");
+    request.soak = parse_duration_option(soak, "--soak");
     TextReporter reporter(common.json());
     Composition composition(common, !non_interactive && !common.json());
     if (!verification.empty()) composition.config.verification = parse_verification(verification);

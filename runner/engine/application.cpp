@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/escape_hatch.hpp"
+#include "engine/recovery.hpp"
 #include "engine/rollback.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
@@ -74,6 +75,11 @@ void Application::run() {
     if (m_request.soak.count() > 0 && !soak(*finished)) return;
     ledger().advance(m_report.run, finished, std::nullopt);
     m_run.finish(RunState::succeeded, Outcome::succeeded, "");
+    try {
+        remove_old_originals(ledger(), m_parts.config.state);
+    } catch (const Error& error) {  // the run is over, and good
+        m_parts.reporter.warning(std::string("old originals were not removed: ") + error.what());
+    }
     m_report.outcome = Outcome::succeeded;
     m_report.cluster_version = m_prepared.plan.plan.final_version.to_string();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/documents.hpp"
 
+#include <functional>
+
 #include "model/error.hpp"
 #include "support/clock.hpp"
 
@@ -159,6 +161,18 @@ Json verify_document(const VerifyReport& report) {
     return json;
 }
 
+Json diagnosis_document(const Diagnosis& diagnosis) {
+    Json json = {{"schemaVersion", k_schema_version},
+                 {"damaged", diagnosis.damaged},
+                 {"copy", diagnosis.copy.empty() ? Json() : Json(diagnosis.copy)},
+                 {"findings", Json::array()}};
+    for (const Finding& finding : diagnosis.findings)
+        json["findings"].push_back({{"what", finding.what},
+                                    {"remedy", finding.remedy},
+                                    {"repairable", finding.repairable}});
+    return json;
+}
+
 Json history_document(const std::vector<RunRecord>& runs,
                       const std::optional<std::int64_t>& first_broken_event) {
     Json json = {{"schemaVersion", k_schema_version}, {"runs", Json::array()}};
@@ -209,13 +223,75 @@ Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& don
     return json;
 }
 
-Json export_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done) {
-    Json json = state_document(facts, done, std::nullopt);
-    json.erase("lease");
-    json.erase("unfinishedRun");
-    json["kind"] = "RunnerLedger";
+Json export_document(const LedgerDump& dump) {
+    Json json = {{"schemaVersion", k_schema_version},
+                 {"kind", "RunnerLedger"},
+                 {"cluster", identity_entry(dump.identity)},
+                 {"originalVersion", optional_version(dump.original_version)},
+                 {"clusterVersion", optional_version(dump.cluster_version)},
+                 {"parameters", dump.parameters}};
+    for (const char* list : {"upgrades", "skipped", "pins", "steps", "values", "declared"})
+        json[list] = Json::array();
+    for (const DoneRecord& record : dump.done) json["upgrades"].push_back(done_entry(record));
+    for (const SkippedUpgrade& skip : dump.skipped)
+        json["skipped"].push_back(
+            {{"version", skip.version}, {"reason", skip.reason}, {"actor", skip.actor}});
+    for (const LedgerDump::Pin& pin : dump.pins)
+        json["pins"].push_back(
+            {{"version", pin.version}, {"platform", pin.platform}, {"digest", pin.digest}});
+    for (const LedgerDump::Step& step : dump.steps)
+        json["steps"].push_back({{"version", step.version}, {"id", step.id}});
+    for (const auto& [key, value] : dump.values)
+        json["values"].push_back({{"scope", key.first}, {"key", key.second}, {"value", value}});
+    for (const Declaration& declaration : dump.declared)
+        json["declared"].push_back({{"kind", declaration.kind}, {"name", declaration.name}});
     return json;
 }
+
+namespace {
+
+/// Calls `take` for each object of a list; none when there is no such list.
+void for_each(const JsonObject& object, const char* key, const std::string& what,
+              const std::function<void(const JsonObject&)>& take) {
+    const Json* list = object.find(key);
+    if (list == nullptr) return;
+    if (!list->is_array()) object.fail(key, "must be a list");
+    for (const Json& item : *list) take(JsonObject(item, what + ": " + key));
+}
+
+void parse_rest_of_export(const JsonObject& object, const std::string& what, LedgerDump& dump) {
+    const auto version = [](const JsonObject& entry) {
+        return UpgradeVersion::parse(entry.string("version")).to_string();
+    };
+    for_each(object, "skipped", what, [&](const JsonObject& entry) {
+        dump.skipped.push_back(
+            {version(entry), entry.string("reason"), entry.string_or("actor", "")});
+    });
+    for_each(object, "pins", what, [&](const JsonObject& entry) {
+        dump.pins.push_back({version(entry), entry.string("platform"), entry.string("digest")});
+        if (!Digest::parse(dump.pins.back().digest))
+            entry.fail("digest", "must be 64 hexadecimal digits");
+    });
+    for_each(object, "steps", what, [&](const JsonObject& entry) {
+        dump.steps.push_back({version(entry), entry.string("id")});
+    });
+    for_each(object, "values", what, [&](const JsonObject& entry) {
+        dump.values[{entry.string("scope"), entry.string("key")}] = entry.string("value");
+    });
+    for_each(object, "declared", what, [&](const JsonObject& entry) {
+        const std::string kind = entry.string("kind");
+        if (kind != "write" && kind != "command" && kind != "network" && kind != "parameter")
+            entry.fail("kind", "must be write, command, network or parameter");
+        dump.declared.insert({kind, entry.string_or("name", "")});
+    });
+    if (const Json* parameters = object.find("parameters"); parameters != nullptr) {
+        const JsonObject values(*parameters, what + ": parameters");
+        for (const auto& [name, value] : parameters->items())
+            dump.parameters[name] = values.string(name.c_str());
+    }
+}
+
+}  // namespace
 
 LedgerDump parse_export(const std::string& text, const std::string& what) {
     try {
@@ -247,8 +323,10 @@ LedgerDump parse_export(const std::string& text, const std::string& what) {
             done.run = entry.string_or("run", "");
             if (!done.digest.empty() && !Digest::parse(done.digest))
                 entry.fail("digest", "must be 64 hexadecimal digits");
+            if (entry.has("recordedAt")) done.recorded_at = parse_time(entry.string("recordedAt"));
             dump.done.push_back(std::move(done));
         }
+        parse_rest_of_export(object, what, dump);
         return dump;
     } catch (const Error& error) {
         throw error.as(Failure::usage);

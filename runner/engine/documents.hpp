@@ -2,6 +2,7 @@
 // The JSON documents of contracts.md. One function a document, each with `schemaVersion`.
 #pragma once
 
+#include "engine/repair.hpp"
 #include "engine/report.hpp"
 #include "engine/verify_run.hpp"
 #include "ledger/ledger.hpp"
@@ -12,13 +13,14 @@ namespace runner {
 Json plan_document(const RunReport& report);
 Json upgrade_document(const RunReport& report);
 Json verify_document(const VerifyReport& report);
+Json diagnosis_document(const Diagnosis& diagnosis);
 Json history_document(const std::vector<RunRecord>& runs,
                       const std::optional<std::int64_t>& first_broken_event);
 Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done,
                     const std::optional<LeaseInfo>& lease);
 
 /// `state export`'s document, and the inverse; throws Error{usage} that names what is wrong.
-Json export_document(const LedgerFacts& facts, const std::vector<DoneRecord>& done);
+Json export_document(const LedgerDump& dump);
 LedgerDump parse_export(const std::string& text, const std::string& what);
 
 }  // namespace runner

@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_file = 256U << 20U;
+constexpr std::size_t k_kept_originals = 100;  // upgrades that can be rolled back
 
 /// The original in its place, durably; a folder that was made for the file goes with it.
 void put_back(const FileIntent& change, const fs::path& repository) {
@@ -34,6 +35,13 @@ void put_back(const FileIntent& change, const fs::path& repository) {
 }
 
 }  // namespace
+
+void remove_old_originals(Ledger& ledger, const fs::path& ledger_file) {
+    for (const std::string& version : ledger.forget_old_originals(k_kept_originals)) {
+        std::error_code ignored;  // what is left takes space and nothing else
+        fs::remove_all(ledger_file.parent_path() / "originals" / version, ignored);
+    }
+}
 
 std::optional<Digest> digest_at(const fs::path& path) {
     const auto content = read_file_if_there(path, k_max_file);

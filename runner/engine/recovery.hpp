@@ -11,6 +11,10 @@
 
 namespace runner {
 
+/// Removes the originals of all but the newest done upgrades: those are kept for a rollback. Throws
+/// Error{preparation}.
+void remove_old_originals(Ledger& ledger, const std::filesystem::path& ledger_file);
+
 /// The digest of a file's content; nothing when there is no such file. Throws Error{preparation}.
 std::optional<Digest> digest_at(const std::filesystem::path& path);
 

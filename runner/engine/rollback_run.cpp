@@ -209,6 +209,14 @@ class RollbackRun {
                 done.version + " cannot be rolled back: " + reason + "; nothing was changed",
                 "undo it by hand, and then: runner state forget " + done.version);
         }
+        for (const FileIntent& change : m_view->changed_files(done.version)) {
+            if (change.kept || change.backup.empty()) continue;
+            throw Error(Failure::refused,
+                        done.version + " cannot be rolled back: the original of " + change.path +
+                            " is no longer kept, only those of the newest 100 upgrades are; "
+                            "nothing was changed",
+                        "undo it by hand, and then: runner state forget " + done.version);
+        }
         PlannedUpgrade shown;
         shown.version = done.version;
         shown.tag = done.tag;

@@ -5,6 +5,7 @@
 
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
+#include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
@@ -13,25 +14,6 @@ namespace runner {
 namespace {
 
 constexpr std::size_t k_max_plugin = 256U << 20U;
-
-class EmptyLedger final : public LedgerView {
- public:
-    LedgerFacts facts() override { return {}; }
-    std::vector<DoneRecord> done() override { return {}; }
-    std::optional<LeaseInfo> lease() override { return std::nullopt; }
-    std::vector<RunRecord> runs(std::size_t, const std::string&) override { return {}; }
-    std::optional<Digest> pinned(const std::string&, const std::string&) override {
-        return std::nullopt;
-    }
-    std::vector<std::string> finished_steps(const std::string&) override { return {}; }
-    std::optional<std::string> state_value(std::int32_t, const std::string&,
-                                           const std::string&) override {
-        return std::nullopt;
-    }
-    std::vector<FileIntent> changed_files(const std::string&) override { return {}; }
-    std::vector<LeftFile> files_as_left() override { return {}; }
-    std::optional<std::int64_t> first_broken_event() override { return std::nullopt; }
-};
 
 class NobodyThere final : public Terminal {
  public:
@@ -291,13 +273,13 @@ Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals&
     config.repository_directory = std::filesystem::current_path();
     config.state = config.repository_directory / ".runner/state.db";
     QuietReporter reporter;
-    EmptyLedger ledger;
+    const std::unique_ptr<LedgerView> ledger = look_at_ledger({});  // there is none
     NobodyThere nobody;
     RunnableUpgrade upgrade;
     upgrade.version = plugin.filename().string();
     upgrade.check_description = false;
     upgrade.image = seal(image_from_file(plugin));
-    PhaseRunner phases(config, {}, ledger, reporter, nobody, signals, clock);
+    PhaseRunner phases(config, {}, *ledger, reporter, nobody, signals, clock);
     const PhaseResult result = phases.describe(upgrade);
     if (!result.ok())
         throw Error(Failure::preparation,

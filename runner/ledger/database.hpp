@@ -81,8 +81,8 @@ auto translate_sqlite(const std::string& file, Work&& work) {
         return work();
     } catch (const SQLite::Exception& error) {
         throw Error(Failure::preparation, "the ledger " + file + " cannot be used: " + error.what(),
-                    "check the file and its folder; 'sqlite3 FILE \"PRAGMA integrity_check\"' "
-                    "tells whether it is damaged");
+                    "check the file and its folder; 'runner state repair' tells whether it is "
+                    "damaged, and what can be done");
     }
 }
 

@@ -32,6 +32,9 @@ class LedgerView {
     virtual std::vector<FileIntent> changed_files(const std::string& version) = 0;
     /// Every file that done upgrades have changed, by path.
     virtual std::vector<LeftFile> files_as_left() = 0;
+    /// For `state export`.
+    virtual LedgerDump dump() = 0;
+    virtual LooseEnds loose_ends() = 0;
     /// Whether every history event follows from the one before; the first that does not, or
     /// nothing.
     virtual std::optional<std::int64_t> first_broken_event() = 0;
@@ -67,6 +70,14 @@ class Ledger : public LedgerView {
     /// File changes whose step was never finished, newest first.
     virtual std::vector<UnfinishedFiles> unfinished_files() = 0;
     virtual void forget_unfinished_files() = 0;
+    /// From now on only the newest `kept` of the done upgrades that have replaced files can be
+    /// rolled back; returns those whose originals may go.
+    virtual std::vector<std::string> forget_old_originals(std::size_t kept) = 0;
+    /// Closes attempts that are open though their run is over, as interrupted.
+    virtual void close_loose_ends() = 0;
+    /// One event in the history.
+    virtual void note(const std::string& kind, const std::string& actor,
+                      const std::string& text) = 0;
 
     virtual void begin_run(const RunStart& run) = 0;
     /// Compare-and-set: throws Error{apply_failed} when the run is not in `from`.
@@ -96,7 +107,7 @@ class Ledger : public LedgerView {
     virtual void record_skip(const SkippedUpgrade& skip) = 0;
     /// Whether it was skipped.
     virtual bool remove_skip(const std::string& version, const std::string& actor) = 0;
-    /// By hand: due again. Whether it was done.
+    /// By hand: due again, from its first step on. Whether it was done or begun.
     virtual bool forget(const std::string& version, const std::string& actor,
                         const std::string& reason) = 0;
     virtual void import(const LedgerDump& dump, const std::string& actor) = 0;

@@ -105,6 +105,7 @@ struct FileIntent {
     std::string backup;                ///< the original's file; empty when there was none
     std::optional<Digest> new_digest;  ///< absent when the file is removed
     std::optional<Digest> old_digest;  ///< absent when there was no file
+    bool kept = true;                  ///< the original is still there
 };
 
 /// A file as the newest upgrade that changed it has left it.
@@ -169,12 +170,35 @@ struct InterruptedRun {
     RunState state = RunState::queued;  ///< that it was in
 };
 
-/// The whole ledger as `state export` writes it.
+/// What is true of the cluster, as `state export` writes it: all but the history, and the originals
+/// of changed files, which stay where they are.
 struct LedgerDump {
+    struct Step {
+        std::string version;
+        std::string id;
+    };
+    struct Pin {
+        std::string version;
+        std::string platform;
+        std::string digest;
+    };
     ClusterIdentity identity;
     std::optional<SemanticVersion> original_version;
     std::optional<SemanticVersion> cluster_version;
     std::vector<DoneRecord> done;
+    std::vector<SkippedUpgrade> skipped;
+    std::vector<Pin> pins;
+    std::vector<Step> steps;  ///< finished ones, in their order
+    std::map<std::pair<std::string, std::string>, std::string> values;  ///< by stored scope and key
+    std::map<std::string, std::string> parameters;
+    std::set<Declaration> declared;
+};
+
+/// What should not be there.
+struct LooseEnds {
+    std::size_t open_attempts = 0;       ///< of runs that are over
+    std::size_t missing_references = 0;  ///< rows that name others that are gone
+    [[nodiscard]] bool any() const { return open_attempts + missing_references > 0; }
 };
 
 }  // namespace runner

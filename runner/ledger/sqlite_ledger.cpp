@@ -77,6 +77,12 @@ class SqliteLedgerView final : public LedgerView {
     std::vector<LeftFile> files_as_left() override {
         return look([](SqliteQueries& queries) { return queries.files_as_left(); });
     }
+    LedgerDump dump() override {
+        return look([](SqliteQueries& queries) { return queries.dump(); });
+    }
+    LooseEnds loose_ends() override {
+        return look([](SqliteQueries& queries) { return queries.loose_ends(); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return look([](SqliteQueries& queries) { return queries.first_broken_event(); });
     }
@@ -90,6 +96,21 @@ class SqliteLedgerView final : public LedgerView {
 
 std::unique_ptr<LedgerView> look_at_ledger(const std::filesystem::path& file) {
     return std::make_unique<SqliteLedgerView>(file);
+}
+
+std::string ledger_damage(const std::filesystem::path& file) {
+    try {
+        const auto database = LedgerDatabase::open_for_looking(file);
+        if (!database) return {};
+        return translate_sqlite(file.string(), [&] {
+            const StatementUse check = database->statement("PRAGMA integrity_check(1)");
+            const std::string words = check.executeStep() ? check.getColumn(0).getString() : "";
+            return words == "ok" ? std::string() : words;
+        });
+    } catch (const Error& error) {
+        if (error.failure() == Failure::refused) throw;  // it is another's, or newer: not damaged
+        return error.what();
+    }
 }
 
 std::vector<Declaration> declarations_of(const Manifest& manifest) {
@@ -289,6 +310,7 @@ FileIntent file_intent(const StatementUse& query, int column) {
     intent.backup = query.getColumn(column + 2).getString();
     intent.old_digest = Digest::parse(query.getColumn(column + 3).getString());
     intent.new_digest = Digest::parse(query.getColumn(column + 4).getString());
+    intent.kept = query.getColumn(column + 5).getInt() != 0;
     return intent;
 }
 
@@ -296,7 +318,7 @@ std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version)
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
     const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest FROM file_change "
+        "SELECT path, temporary, backup, old_digest, new_digest, kept FROM file_change "
         "WHERE version = ? ORDER BY id DESC");
     query.bind(1, version);
     while (query.executeStep()) changes.push_back(file_intent(query, 0));
@@ -314,6 +336,42 @@ std::vector<LeftFile> SqliteQueries::files_as_left() {
         files.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
                          Digest::parse(query.getColumn(2).getString())});
     return files;
+}
+
+LedgerDump SqliteQueries::dump() {
+    LedgerDump dump;
+    if (m_database == nullptr) return dump;
+    LedgerFacts known = facts();
+    if (known.identity) dump.identity = *known.identity;
+    dump.original_version = known.cluster.original_version;
+    dump.cluster_version = known.cluster.cluster_version;
+    dump.done = done();
+    dump.skipped = std::move(known.cluster.skipped);
+    dump.parameters = std::move(known.parameter_values);
+    dump.declared = std::move(known.declared);
+    const StatementUse pins = m_database->statement("SELECT version, platform, digest FROM pin");
+    while (pins.executeStep())
+        dump.pins.push_back({pins.getColumn(0), pins.getColumn(1), pins.getColumn(2)});
+    const StatementUse steps =
+        m_database->statement("SELECT version, id FROM step ORDER BY version, position");
+    while (steps.executeStep()) dump.steps.push_back({steps.getColumn(0), steps.getColumn(1)});
+    const StatementUse values = m_database->statement("SELECT scope, key, value FROM state_value");
+    while (values.executeStep())
+        dump.values[{values.getColumn(0), values.getColumn(1)}] = values.getColumn(2).getString();
+    return dump;
+}
+
+LooseEnds SqliteQueries::loose_ends() {
+    LooseEnds ends;
+    if (m_database == nullptr) return ends;
+    const StatementUse open = m_database->statement(
+        "SELECT count(*) FROM attempt a JOIN run r ON r.id = a.run WHERE a.outcome IS NULL AND "
+        "r.finished_at IS NOT NULL");
+    if (open.executeStep())
+        ends.open_attempts = static_cast<std::size_t>(open.getColumn(0).getInt64());
+    const StatementUse missing = m_database->statement("PRAGMA foreign_key_check");
+    while (missing.executeStep()) ++ends.missing_references;
+    return ends;
 }
 
 std::optional<std::int64_t> SqliteQueries::first_broken_event() {

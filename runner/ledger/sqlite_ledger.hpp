@@ -19,6 +19,9 @@ std::unique_ptr<LedgerView> look_at_ledger(const std::filesystem::path& file);
 /// Opens for writing, making or migrating the file. `clock` must outlive the ledger.
 std::unique_ptr<Ledger> open_ledger(const std::filesystem::path& file, const Clock& clock);
 
+/// What is wrong with the file itself: SQLite's own words, empty when nothing is. Changes nothing.
+std::string ledger_damage(const std::filesystem::path& file);
+
 /// What both share: the queries. `database` null: everything is empty.
 class SqliteQueries {
  public:
@@ -34,6 +37,8 @@ class SqliteQueries {
                                            const std::string& key);
     std::vector<FileIntent> changed_files(const std::string& version);
     std::vector<LeftFile> files_as_left();
+    LedgerDump dump();
+    LooseEnds loose_ends();
     std::optional<std::int64_t> first_broken_event();
 
  private:
@@ -48,8 +53,8 @@ Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
                     const std::string& kind, const std::string& run, const std::string& version,
                     const std::string& detail);
 
-/// The columns path, temporary, backup, old_digest and new_digest of a file change, from `column`
-/// on.
+/// The columns path, temporary, backup, old_digest, new_digest and kept of a file change, from
+/// `column` on.
 FileIntent file_intent(const StatementUse& query, int column);
 
 /// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.

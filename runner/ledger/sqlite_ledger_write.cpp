@@ -105,6 +105,12 @@ class SqliteLedger final : public Ledger {
     std::vector<LeftFile> files_as_left() override {
         return read([this] { return m_queries.files_as_left(); });
     }
+    LedgerDump dump() override {
+        return read([this] { return m_queries.dump(); });
+    }
+    LooseEnds loose_ends() override {
+        return read([this] { return m_queries.loose_ends(); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return read([this] { return m_queries.first_broken_event(); });
     }
@@ -270,7 +276,8 @@ class SqliteLedger final : public Ledger {
         return read([this] {
             std::vector<UnfinishedFiles> all;
             const StatementUse query = m_database->statement(
-                "SELECT version, path, temporary, backup, old_digest, new_digest FROM file_change "
+                "SELECT version, path, temporary, backup, old_digest, new_digest, kept FROM "
+                "file_change "
                 "WHERE finished = 0 "
                 "ORDER BY id DESC");
             while (query.executeStep()) {
@@ -288,6 +295,40 @@ class SqliteLedger final : public Ledger {
                 event("unfinished_files_restored", "", "", Json::object());
             }
         });
+    }
+
+    std::vector<std::string> forget_old_originals(std::size_t kept) override {
+        std::vector<std::string> versions;
+        write([&] {
+            const StatementUse query = m_database->statement(
+                "SELECT version FROM upgrade u WHERE EXISTS (SELECT 1 FROM file_change f WHERE "
+                "f.version = u.version AND f.kept = 1 AND f.backup <> '') "
+                "ORDER BY recorded_at DESC, version DESC LIMIT -1 OFFSET ?");
+            query.bind(1, static_cast<std::int64_t>(kept));
+            while (query.executeStep()) versions.push_back(query.getColumn(0).getString());
+            for (const std::string& version : versions) {
+                const StatementUse forget =
+                    m_database->statement("UPDATE file_change SET kept = 0 WHERE version = ?");
+                forget.bind(1, version);
+                forget.exec();
+                event("originals_removed", "", version, Json::object());
+            }
+        });
+        return versions;
+    }
+
+    void close_loose_ends() override {
+        write([this] {
+            const StatementUse close = m_database->statement(
+                "UPDATE attempt SET outcome = 'interrupted', finished_at = ? WHERE outcome IS NULL "
+                "AND run IN (SELECT id FROM run WHERE finished_at IS NOT NULL)");
+            close.bind(1, m_clock.wall().count());
+            if (close.exec() > 0) event("loose_ends_closed", "", "", Json::object());
+        });
+    }
+
+    void note(const std::string& kind, const std::string& actor, const std::string& text) override {
+        write([&] { event(kind.c_str(), "", "", {{"actor", actor}, {"text", text}}); });
     }
 
     void begin_run(const RunStart& run) override {
@@ -439,7 +480,7 @@ class SqliteLedger final : public Ledger {
                  {"DELETE FROM step WHERE version = ?", "DELETE FROM pin WHERE version = ?"}) {
                 const StatementUse also = m_database->statement(sql);
                 also.bind(1, version);
-                also.exec();
+                was_done = also.exec() > 0 || was_done;
             }
             if (was_done) event("forgotten", "", version, {{"actor", actor}, {"reason", reason}});
         });
@@ -465,8 +506,9 @@ class SqliteLedger final : public Ledger {
             insert.exec();
             for (const DoneRecord& done : dump.done) {
                 insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest),
-                            done.run, "import");
+                            done.run, "import", done.recorded_at);
             }
+            import_rest(dump);
             event("imported", "", "", {{"actor", actor}, {"upgrades", dump.done.size()}});
         });
     }
@@ -711,9 +753,40 @@ class SqliteLedger final : public Ledger {
         }
     }
 
+    void import_rest(const LedgerDump& dump) {
+        const auto insert = [&](const char* sql, const std::vector<std::string>& values) {
+            const StatementUse statement = m_database->statement(sql);
+            for (std::size_t i = 0; i < values.size(); ++i)
+                statement.bind(static_cast<int>(i) + 1, values[i]);
+            statement.exec();
+        };
+        const std::string now = std::to_string(m_clock.wall().count());
+        for (const SkippedUpgrade& skip : dump.skipped)
+            insert("INSERT INTO skip (version, reason, actor, recorded_at) VALUES (?, ?, ?, ?)",
+                   {skip.version, skip.reason, skip.actor, now});
+        for (const LedgerDump::Pin& pin : dump.pins)
+            insert("INSERT INTO pin (version, platform, digest) VALUES (?, ?, ?)",
+                   {pin.version, pin.platform, pin.digest});
+        for (const LedgerDump::Step& step : dump.steps)
+            insert(
+                "INSERT INTO step (version, id, position, run, finished_at) VALUES (?1, ?2, "
+                "(SELECT count(*) FROM step WHERE version = ?1), '', ?3)",
+                {step.version, step.id, now});
+        for (const auto& [key, value] : dump.values)
+            insert("INSERT INTO state_value (scope, key, value) VALUES (?, ?, ?)",
+                   {key.first, key.second, value});
+        for (const auto& [name, value] : dump.parameters)
+            insert("INSERT INTO parameter_value (name, value, version) VALUES (?, ?, '')",
+                   {name, value});
+        for (const Declaration& declaration : dump.declared)
+            insert("INSERT INTO declaration (kind, name, version) VALUES (?, ?, '')",
+                   {declaration.kind, declaration.name});
+    }
+
     void insert_done(const std::string& version, const std::string& tag,
                      const std::string& platform, const std::optional<Digest>& digest,
-                     const std::string& run, const std::string& how) {
+                     const std::string& run, const std::string& how,
+                     std::optional<Time> recorded_at = std::nullopt) {
         const StatementUse insert = m_database->statement(
             "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, "
             "recorded_at) "
@@ -724,7 +797,7 @@ class SqliteLedger final : public Ledger {
         bind_digest(insert, 4, digest);
         insert.bind(5, run);
         insert.bind(6, how);
-        insert.bind(7, m_clock.wall().count());
+        insert.bind(7, recorded_at.value_or(m_clock.wall()).count());
         insert.exec();
     }
 

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "model/error.hpp"
+
 namespace runner {
 namespace {
 
@@ -32,6 +34,20 @@ std::string format_time(std::chrono::milliseconds since_epoch) {
     const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
     std::snprintf(text.data() + length, text.size() - length, ".%03dZ", milliseconds);
     return text.data();
+}
+
+std::chrono::milliseconds parse_time(const std::string& text) {
+    std::tm parts{};
+    int milliseconds = 0;
+    int read = 0;
+    const int fields = std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &parts.tm_year,
+                                   &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min,
+                                   &parts.tm_sec, &milliseconds, &read);
+    if (fields != 7 || static_cast<std::size_t>(read) != text.size())
+        throw Error(Failure::usage, "'" + text + "' is no time such as 2026-03-01T12:00:00.123Z");
+    parts.tm_year -= 1900;
+    parts.tm_mon -= 1;
+    return std::chrono::seconds(::timegm(&parts)) + std::chrono::milliseconds(milliseconds);
 }
 
 }  // namespace runner

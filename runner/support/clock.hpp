@@ -26,4 +26,7 @@ class SystemClock final : public Clock {
 /// `2026-03-01T12:00:00.123Z`.
 std::string format_time(std::chrono::milliseconds since_epoch);
 
+/// The inverse of format_time. Throws Error{usage}.
+std::chrono::milliseconds parse_time(const std::string& text);
+
 }  // namespace runner

@@ -205,3 +205,17 @@ TEST_CASE("what cannot be rolled back is refused with the reason and the way out
     CHECK(recorded.status == 6);
     CHECK_THAT(recorded.err, Contains("was not run here but recorded"));
 }
+
+TEST_CASE("the originals of the newest 100 upgrades are kept, and older ones are said to be gone") {
+    Sandbox sandbox;
+    for (int i = 10001; i <= 10102; ++i)
+        sandbox.release_plugin("files_only", "0.1." + std::to_string(i));
+    sandbox.write("repository/shared", "shared\n");
+    REQUIRE(sandbox.upgrade().status == 0);
+    CHECK_FALSE(sandbox.exists("state/originals/0.1.10002"));
+    CHECK(sandbox.exists("state/originals/0.1.10003"));
+    CHECK(sandbox.exists("state/originals/0.1.10102"));
+    const auto result = sandbox.run({"rollback", "--to", "0.1.10001", "--yes"});
+    CHECK(result.status == 6);
+    CHECK_THAT(result.err, Contains("0.1.10002 cannot be rolled back: the original of shared"));
+}

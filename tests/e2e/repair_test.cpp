@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ledger with something in it that should not be there: explained, asked about, put right.
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "support/catch.hpp"
+#include "support/sandbox.hpp"
+
+using Catch::Contains;
+using test::Sandbox;
+
+namespace {
+
+void release_and_run(Sandbox& sandbox, const std::string& version) {
+    sandbox.release_plugin("puppet", version);
+    REQUIRE(sandbox.upgrade().status == 0);
+}
+
+/// Overwrites every page but the first, as a broken disk would.
+void damage(const Sandbox& sandbox) {
+    std::fstream file(sandbox.ledger(), std::ios::in | std::ios::out | std::ios::binary);
+    const auto size = std::filesystem::file_size(sandbox.ledger());
+    file.seekp(4096);
+    const std::string garbage(size - 4096, '\x5A');
+    file.write(garbage.data(), static_cast<std::streamsize>(garbage.size()));
+}
+
+}  // namespace
+
+TEST_CASE("with nothing wrong, repair says so and changes nothing") {
+    Sandbox sandbox;
+    CHECK(sandbox.run({"state", "repair"}).status == 3);  // there is no ledger
+    release_and_run(sandbox, "0.1.10001");
+    const auto before = sandbox.snapshot("state");
+    const auto result = sandbox.run({"state", "repair", "--yes"});
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, Contains("Nothing is wrong with the ledger."));
+    CHECK(sandbox.snapshot("state") == before);
+}
+
+TEST_CASE("a damaged ledger is named by every command, and a copy takes its place") {
+    Sandbox sandbox;
+    sandbox.behaviour("all-note");
+    for (const char* version : {"0.1.10001", "0.1.10002", "0.1.10003"})
+        release_and_run(sandbox, version);
+    damage(sandbox);
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"state", "show"}, {"plan"}, {"upgrade", "--yes"}, {"history"}}) {
+        const auto result = sandbox.run(command);
+        CHECK(result.status == 3);
+        CHECK_THAT(result.err, Contains("cannot be used") && Contains("runner state repair"));
+    }
+    const auto look = sandbox.run({"state", "repair", "--dry-run"});
+    CHECK(look.status == 0);
+    CHECK_THAT(look.out,
+               Contains("is damaged") && Contains("attempted after that copy was made: 0.1.10003"));
+    CHECK(sandbox.run({"state", "repair"}).status == 2);  // nobody to ask
+    CHECK(sandbox.run_on_terminal({"state", "repair"}, "n\n", "Repair it?").status == 4);
+    const auto repaired = sandbox.run_on_terminal({"state", "repair"}, "y\n", "Repair it?");
+    CHECK(repaired.status == 0);
+    CHECK_THAT(repaired.out, Contains("the damaged file is kept"));
+    CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["clusterVersion"] == "0.1.10002");
+    CHECK(sandbox.run({"history", "-o", "json"}).json()["chain"]["intact"] == true);
+    // The last one is due again.
+    CHECK(sandbox.upgrade().status == 0);
+    CHECK(sandbox.run({"state", "repair"}).status == 0);
+}
+
+TEST_CASE("a damaged ledger without a whole copy says what is left to do") {
+    Sandbox sandbox;
+    release_and_run(sandbox, "0.1.10001");
+    damage(sandbox);
+    const auto result = sandbox.run({"state", "repair", "--yes", "-o", "json"});
+    CHECK(result.status == 3);
+    CHECK(result.json()["damaged"] == true);
+    CHECK(result.json()["copy"].is_null());
+    CHECK_THAT(result.json()["findings"][0]["remedy"].get<std::string>(),
+               Contains("from a backup"));
+}
+
+TEST_CASE("what a killed run left is found and put right without running anything") {
+    Sandbox sandbox;
+    release_and_run(sandbox, "0.1.10001");
+    sandbox.release_plugin("puppet", "0.1.10002");
+    sandbox.behaviour("0.1.10002 hang\n");
+    const auto run = sandbox.start({"upgrade", "--yes"});
+    REQUIRE(run->wait_for_output("--- running"));
+    const auto meanwhile = sandbox.run({"state", "repair", "--yes"});
+    CHECK(meanwhile.status == 3);
+    CHECK_THAT(meanwhile.out, Contains("a run is under way"));
+    run->signal(SIGKILL);
+    run->wait();
+    const auto look = sandbox.run({"state", "repair", "--dry-run", "-o", "json"}).json();
+    REQUIRE(look["findings"].size() == 2);
+    CHECK_THAT(look["findings"][0]["what"].get<std::string>(), Contains("its holder is gone"));
+    CHECK(look["findings"][1]["what"] == "a run was interrupted");
+    const auto result = sandbox.run({"state", "repair", "--yes"});
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, Contains("the ledger as it was: "));
+    CHECK_THAT(sandbox.run({"state", "repair"}).out, Contains("Nothing is wrong"));
+    CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["unfinishedRun"] == false);
+}
+
+TEST_CASE("a history that was changed, and rows that name others that are gone, are told") {
+    Sandbox sandbox;
+    release_and_run(sandbox, "0.1.10001");
+    {
+        SQLite::Database database(sandbox.ledger().string(), SQLite::OPEN_READWRITE);
+        database.exec("UPDATE history SET detail = '{}' WHERE seq = 3");
+        database.exec("PRAGMA foreign_keys = OFF");
+        database.exec("UPDATE attempt SET run = 'nobody', outcome = NULL");
+    }
+    const auto result = sandbox.run({"state", "repair", "--yes", "-o", "json"});
+    CHECK(result.status == 3);
+    const auto findings = result.json()["findings"];
+    REQUIRE(findings.size() == 2);
+    CHECK(findings[0]["what"] == "1 reference to rows that are gone");
+    CHECK_THAT(findings[1]["what"].get<std::string>(), Contains("from event 3 on"));
+    CHECK(findings[1]["repairable"] == false);
+}
+
+TEST_CASE("what is exported and imported is the same, but for how it is known") {
+    Sandbox sandbox;
+    sandbox.write("repository/shared", "shared\n");
+    sandbox.release_plugin("reversible", "0.1.10001");
+    sandbox.release_plugin("puppet", "0.1.10002");
+    sandbox.release_plugin("puppet", "0.1.10003");
+    sandbox.behaviour("0.1.10002 two-steps\n0.1.10003 fail-second\n");
+    REQUIRE(sandbox.run({"skip", "0.1.10009", "--reason", "never"}).status == 0);
+    CHECK(sandbox.upgrade({"--no-auto-rollback"}).status == 1);
+    REQUIRE(sandbox.run({"state", "export", "dump.json"}).status == 0);
+    std::filesystem::rename(sandbox.path() / "state", sandbox.path() / "old");
+    REQUIRE(sandbox.run({"state", "import", "dump.json"}).status == 0);
+    auto before = runner::Json::parse(sandbox.read("dump.json"));
+    const auto after = sandbox.run({"state", "export"}).json();
+    for (auto& upgrade : before["upgrades"]) {
+        CHECK(upgrade["how"] == "upgrade");
+        upgrade["how"] = "import";
+    }
+    CHECK(after == before);
+    CHECK(before["steps"].size() == 5);
+    CHECK(before["values"].size() == 1);
+    CHECK(before["skipped"].size() == 1);
+    CHECK(before["pins"].size() == 3);
+    CHECK(before["declared"].size() == 3);
+}
