@@ -216,10 +216,11 @@ class PhaseEvents final : public HostEvents {
             throw Error(Failure::preparation,
                         m_upgrade.version + " names a file that it may not: " + error.what());
         }
-        if (!change.temporary.empty()) {
-            intent.new_digest =
-                sha256(read_file(m_config.repository_directory / change.temporary, k_max_file));
-        }
+        intent.new_digest = Digest::parse(change.digest);
+        if (intent.new_digest.has_value() == change.temporary.empty())
+            throw Error(Failure::preparation,
+                        m_upgrade.version + " names new bytes for " + change.path +
+                            " without their digest, or a digest without bytes");
         if (!change.backup.empty())
             intent.old_digest = sha256(read_file(change.backup, k_max_file));
         return intent;

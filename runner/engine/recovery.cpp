@@ -17,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_file = 256U << 20U;
-constexpr std::size_t k_kept_originals = 100;  // upgrades that can be rolled back
 
 /// The original in its place, durably; a folder that was made for the file goes with it.
 void put_back(const FileIntent& change, const fs::path& repository) {

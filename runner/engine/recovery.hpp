@@ -11,6 +11,9 @@
 
 namespace runner {
 
+/// So many done upgrades keep their originals.
+constexpr std::size_t k_kept_originals = 100;
+
 /// Removes the originals of all but the newest done upgrades: those are kept for a rollback. Throws
 /// Error{preparation}.
 void remove_old_originals(Ledger& ledger, const std::filesystem::path& ledger_file);

@@ -213,8 +213,9 @@ class RollbackRun {
             if (change.kept || change.backup.empty()) continue;
             throw Error(Failure::refused,
                         done.version + " cannot be rolled back: the original of " + change.path +
-                            " is no longer kept, only those of the newest 100 upgrades are; "
-                            "nothing was changed",
+                            " is no longer kept, only those of the newest " +
+                            counted(k_kept_originals, "upgrade") +
+                            " are; nothing was changed",
                         "undo it by hand, and then: runner state forget " + done.version);
         }
         PlannedUpgrade shown;

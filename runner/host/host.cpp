@@ -299,7 +299,7 @@ class PhaseConductor {
             std::vector<HostFileChange> changes;
             for (const Json& item : message.at("changes")) {
                 changes.push_back({item.at(0).get<std::string>(), item.at(1).get<std::string>(),
-                                   item.at(2).get<std::string>()});
+                                   item.at(2).get<std::string>(), item.at(3).get<std::string>()});
             }
             m_events.record_files(text_at(message, "step"), changes);
         } else if (type == "stepFinished") {

@@ -51,6 +51,7 @@ struct HostFileChange {
     std::string path;
     std::string temporary;
     std::string backup;
+    std::string digest;  ///< of the new bytes; empty when the file is removed
 };
 
 /// What a running phase tells and asks. Calls that throw end the phase as failed.

@@ -22,6 +22,7 @@
 #include "services/service_error.hpp"
 #include "services/session.hpp"
 #include "support/memory_file.hpp"
+#include "support/sha256.hpp"
 #include "upgrade/abi.h"
 
 namespace runner {
@@ -82,7 +83,9 @@ class SupervisorBackend final : public services::Backend {
         for (std::size_t begin = 0; begin < changes.size(); begin += k_piece) {
             Json list = Json::array();
             for (std::size_t i = begin; i < std::min(changes.size(), begin + k_piece); ++i) {
-                list.push_back({changes[i].path, changes[i].temporary, changes[i].backup});
+                const std::string* content = changes[i].content;
+                list.push_back({changes[i].path, changes[i].temporary, changes[i].backup,
+                                content == nullptr ? "" : sha256(*content).to_string()});
             }
             ask({{"type", "files"}, {"step", step}, {"changes", std::move(list)}});
         }

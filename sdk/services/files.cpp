@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -200,6 +201,41 @@ class Temporaries {
     std::set<std::string> m_paths;
 };
 
+/// Files that are written and have no name yet: whoever dies here leaves nothing behind.
+class UnnamedFiles {
+ public:
+    /// A new one in `folder`; -1 where the file system has none, or too many are open.
+    int open(int folder, mode_t mode) {
+#if defined(O_TMPFILE)
+        if (m_files.size() < k_max_unnamed) {
+            const int fd = ::openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+            if (fd >= 0) return fd;
+        }
+#else
+        (void)folder;
+        (void)mode;
+#endif
+        return -1;
+    }
+    void keep(const std::string& path, Descriptor file) {
+        m_files.emplace(path, std::move(file));
+    }
+    /// Gives the one that was kept for `path` this name in its folder; nothing where there is none.
+    void name(const std::string& path, int folder, const std::string& name) {
+        const auto found = m_files.find(path);
+        if (found == m_files.end()) return;
+        const std::string file = "/proc/self/fd/" + std::to_string(found->second.get());
+        ::unlinkat(folder, name.c_str(), 0);
+        if (::linkat(AT_FDCWD, file.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+            fail("write beside " + path, errno);
+        m_files.erase(found);
+    }
+
+ private:
+    static constexpr std::size_t k_max_unnamed = 256;
+    std::map<std::string, Descriptor> m_files;
+};
+
 /// Folders that a removal left empty go too, as git would have it.
 void remove_empty_folders(const std::string& root, std::string path) {
     for (path = parent_of(path); !path.empty(); path = parent_of(path)) {
@@ -328,6 +364,7 @@ void RepositoryFiles::commit(
     const std::function<void(const std::vector<PreparedChange>&)>& recorded) {
     std::vector<PreparedChange> prepared;
     Temporaries temporaries(m_root);
+    UnnamedFiles unnamed;
     for (const auto& [path, change] : m_pending) {
         const mode_t old_mode = mode_at(m_root, path);
         if (old_mode == 0 && !change.content) continue;  // made and removed again within the step
@@ -350,15 +387,21 @@ void RepositoryFiles::commit(
             if (!folder) fail("open the folder of " + path, errno);
             const std::string name = "." + name_of(path) + ".upgrade-" + std::to_string(::getpid());
             const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
-            const Descriptor file(::openat(folder.get(), name.c_str(),
+            entry.temporary = parent.empty() ? name : parent + '/' + name;
+            entry.content = &*change.content;
+            Descriptor file(unnamed.open(folder.get(), mode));
+            const bool has_name = !file;
+            if (has_name) {
+                file = Descriptor(::openat(folder.get(), name.c_str(),
                                            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                            mode));
+            }
             if (!file) fail("write beside " + path, errno);
-            entry.temporary = parent.empty() ? name : parent + '/' + name;
             temporaries.add(entry.temporary);
             if (old_mode != 0 && ::fchmod(file.get(), mode) != 0)
                 fail("set the mode of " + path, errno);
             write_synced(file.get(), *change.content, path);
+            if (!has_name) unnamed.keep(path, std::move(file));
         }
         prepared.push_back(entry);
     }
@@ -374,6 +417,8 @@ void RepositoryFiles::commit(
         const Descriptor folder = open_folder(m_root, parent_of(change.path), false);
         if (!folder) fail("open the folder of " + change.path, errno);
         const std::string name = name_of(change.path);
+        if (!change.temporary.empty())
+            unnamed.name(change.path, folder.get(), name_of(change.temporary));
         const int result = change.temporary.empty()
                                ? ::unlinkat(folder.get(), name.c_str(), 0)
                                : ::renameat(folder.get(), name_of(change.temporary).c_str(),

@@ -16,9 +16,12 @@ namespace upgrade::services {
 /// One change that is ready to be made: new bytes lie beside the target, the original lies in the
 /// backup folder.
 struct PreparedChange {
-    std::string path;       ///< relative to the repository directory
-    std::string temporary;  ///< relative path of the new bytes; empty when the file is removed
-    std::string backup;     ///< the file that holds the original; empty when there was none
+    std::string path;  ///< relative to the repository directory
+    /// Relative path that the new bytes have just before they replace the file; nothing is there
+    /// yet, where the file system can do that. Empty when the file is removed.
+    std::string temporary;
+    std::string backup;  ///< the file that holds the original; empty when there was none
+    const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
 };
 
 /// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL.

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Disks that are full, refuse, lie or break in the middle: every call of the real program that
+// changes something on disk fails once, is torn once, and is once the last thing that it does.
+// Whatever happens, a plain rerun ends where an undisturbed run ends.
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/catch.hpp"
+#include "support/sandbox.hpp"
+
+using Catch::Contains;
+using test::Sandbox;
+
+namespace {
+
+const std::string k_all = "write+sync+rename+unlink+mkdir+create";
+
+/// Three upgrades to run, again and again.
+struct Disturbed : Sandbox {
+    Disturbed() {
+        release_plugin("puppet", "0.1.10001");
+        release_plugin("files_only", "0.1.10002");
+        release_plugin("puppet", "0.1.10003");
+        reset();
+        REQUIRE(upgrade().status == 0);
+        expected = snapshot("repository");
+    }
+
+    /// As before the first run.
+    void reset() const {
+        std::filesystem::remove_all(path() / "state");
+        std::filesystem::remove_all(repository());
+        behaviour("0.1.10001 two-steps\n0.1.10003 note\n");
+        write("repository/shared", "shared\n");
+        write("repository/gone", "gone\n");
+        write("repository/old", "old\n");
+    }
+
+    test::ProgramResult run_with(const std::string& fault) {
+        environment["LD_PRELOAD"] = FAULT_INJECTION;
+        environment["RUNNER_FAULT"] = fault;
+        environment["RUNNER_FAULT_COUNT"] = (path() / "count").string();
+        std::filesystem::remove(path() / "count");
+        auto result = upgrade();
+        for (const char* name : {"LD_PRELOAD", "RUNNER_FAULT", "RUNNER_FAULT_COUNT"})
+            environment.erase(name);
+        return result;
+    }
+    [[nodiscard]] std::size_t calls() const { return exists("count") ? read("count").size() : 0; }
+
+    /// What must hold after a disturbed run, and after the plain one that follows.
+    void check_and_finish(const test::ProgramResult& result, bool killed) {
+        INFO(result.out << result.err);
+        if (killed) {
+            CHECK((result.status == 128 + SIGKILL || result.status == 0));
+        } else {
+            CHECK((result.status == 0 || result.status == 1 || result.status == 3 ||
+                   result.status == 8));
+            if (result.status != 0) CHECK_THAT(result.err, Contains("error: "));
+        }
+        const auto rerun = upgrade();
+        INFO(rerun.out << rerun.err);
+        CHECK(rerun.status == 0);
+        const auto files = snapshot("repository");
+        for (const auto& [name, content] : files) {
+            INFO(name);
+            CHECK(expected.count(name) == 1);
+        }
+        CHECK((files == expected));
+        const auto state = run({"state", "show", "-o", "json"}).json();
+        CHECK(state["upgrades"].size() == 3);
+        CHECK(state["clusterVersion"] == "0.1.10003");
+        CHECK(state["unfinishedRun"] == false);
+        CHECK(run({"history", "-o", "json"}).json()["chain"]["intact"] == true);
+        CHECK_THAT(upgrade().out, Contains("Nothing to do"));
+    }
+
+    /// The nth call for n = first, first + stride, … until a run is no longer disturbed.
+    void sweep(const std::string& calls_named, const std::string& how, std::size_t first,
+               std::size_t stride) {
+        const bool kills = how == "torn" || how == "before" || how == "after";
+        std::size_t disturbed = 0;
+        for (std::size_t at = first;; at += stride) {
+            CAPTURE(calls_named, how, at);
+            reset();
+            const auto result = run_with(calls_named + ':' + how + ':' + std::to_string(at));
+            if (calls() < at) break;
+            ++disturbed;
+            check_and_finish(result, kills);
+        }
+        CHECK(disturbed > 3);
+    }
+
+    std::map<std::string, std::string> expected;
+};
+
+}  // namespace
+
+TEST_CASE("a full disk at every call: a clear error, nothing lost, a rerun finishes") {
+    Disturbed().sweep(k_all, "ENOSPC", 1, 3);
+}
+TEST_CASE("a failing fsync at every call: nothing that was not synced counts as done") {
+    Disturbed().sweep("sync", "EIO", 1, 1);
+}
+TEST_CASE("a disk that turns read-only: a clear error, a rerun finishes") {
+    Disturbed().sweep(k_all, "EROFS", 2, 3);
+}
+TEST_CASE("a write that is torn by the end of the process, at every write") {
+    Disturbed().sweep("write", "torn", 1, 2);
+}
+TEST_CASE("killed before every commit, rename and file that is made") {
+    Disturbed().sweep("sync+rename+create+unlink", "before", 1, 1);
+}
+TEST_CASE("killed after every commit, rename and file that is made") {
+    Disturbed().sweep("sync+rename+create+unlink", "after", 1, 1);
+}

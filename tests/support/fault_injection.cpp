@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Preloaded into the real program: the nth call that changes something on disk fails, is torn, or
+// is the last thing that the process does. RUNNER_FAULT=CALLS:HOW:N[:PATH], where CALLS is a list
+// of call names joined by `+`, HOW is an errno's name, `torn` (half of it is written, then the
+// process is killed), `before` or `after` (killed there), N counts from 1 over those calls on files
+// whose path holds PATH. The file RUNNER_FAULT_COUNT gets one byte for each counted call: its size
+// tells how many there were. Only in the process that was started, never in those that it starts.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace {
+
+struct Fault {
+    std::string calls;
+    std::string how;
+    long at = 0;
+    std::string path;
+    int count_file = -1;
+    pid_t process = 0;
+    long seen = 0;
+};
+
+template <typename Function>
+Function next(const char* name) {
+    return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+}
+
+Fault read_fault() {
+    Fault fault;
+    const char* text = std::getenv("RUNNER_FAULT");
+    if (text == nullptr) return fault;
+    const std::string all = text;
+    std::array<std::string, 4> parts;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const std::size_t end =
+            i + 1 == parts.size() ? all.size() : std::min(all.find(':', begin), all.size());
+        parts[i] = all.substr(begin, end - begin);
+        begin = std::min(end + 1, all.size());
+    }
+    fault.calls = '+' + parts[0] + '+';
+    fault.how = parts[1];
+    fault.at = std::atol(parts[2].c_str());
+    fault.path = parts[3];
+    fault.process = ::getpid();
+    const char* count = std::getenv("RUNNER_FAULT_COUNT");
+    if (count != nullptr)
+        fault.count_file = static_cast<int>(::syscall(
+            SYS_openat, AT_FDCWD, count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    // Nothing that this process starts is meant.
+    ::unsetenv("RUNNER_FAULT");
+    ::unsetenv("LD_PRELOAD");
+    return fault;
+}
+
+Fault& fault() {
+    static Fault the_fault = read_fault();
+    return the_fault;
+}
+
+/// Before main: the variables are gone before anything is started.
+__attribute__((constructor)) void begin() {
+    fault();
+}
+
+std::string path_of(int fd) {
+    std::array<char, 4096> target{};
+    const std::string link = "/proc/self/fd/" + std::to_string(fd);
+    const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+    return size < 0 ? "" : std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+bool on_disk(const std::string& path) {
+    return !path.empty() && path[0] == '/' && path.find(" (deleted)") == std::string::npos &&
+           path.rfind("/dev/", 0) != 0 && path.rfind("/memfd:", 0) != 0 &&
+           path.rfind("/proc/", 0) != 0;
+}
+
+[[noreturn]] void die() {
+    ::kill(::getpid(), SIGKILL);
+    while (true) ::pause();
+}
+
+int error_named(const std::string& name) {
+    return name == "ENOSPC"   ? ENOSPC
+           : name == "EIO"    ? EIO
+           : name == "EROFS"  ? EROFS
+           : name == "EDQUOT" ? EDQUOT
+                              : 0;
+}
+
+/// Whether this is the call that is meant.
+bool is_meant(const char* call, const std::string& path) {
+    Fault& one = fault();
+    if (one.process != ::getpid() || !on_disk(path) ||
+        one.calls.find(std::string("+") + call + '+') == std::string::npos ||
+        path.find(one.path) == std::string::npos)
+        return false;
+    ++one.seen;
+    if (one.count_file >= 0) {
+        static const auto real = next<ssize_t (*)(int, const void*, size_t)>("write");
+        (void)!real(one.count_file, "x", 1);
+    }
+    return one.seen == one.at;
+}
+
+/// Runs the call, or what is to happen in its place.
+template <typename Call>
+auto inject(const char* name, const std::string& path, Call&& call) -> decltype(call()) {
+    if (!is_meant(name, path)) return call();
+    const std::string& how = fault().how;
+    if (how == "before" || how == "torn") die();
+    if (how == "after") {
+        call();
+        die();
+    }
+    if (error_named(how) == 0) return call();
+    errno = error_named(how);
+    return static_cast<decltype(call())>(-1);
+}
+
+/// As inject, for calls that write: half of it is written, then the process is killed.
+template <typename Call, typename Half>
+ssize_t inject_write(const char* name, const std::string& path, Call&& call, Half&& half) {
+    if (fault().how != "torn") return inject(name, path, call);
+    if (!is_meant(name, path)) return call();
+    half();
+    die();
+}
+
+}  // namespace
+
+extern "C" {
+
+ssize_t write(int fd, const void* bytes, size_t size) {
+    static const auto real = next<ssize_t (*)(int, const void*, size_t)>("write");
+    return inject_write(
+        "write", path_of(fd), [&] { return real(fd, bytes, size); },
+        [&] { return real(fd, bytes, size / 2); });
+}
+
+ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t at) {
+    static const auto real = next<ssize_t (*)(int, const void*, size_t, off64_t)>("pwrite64");
+    return inject_write(
+        "write", path_of(fd), [&] { return real(fd, bytes, size, at); },
+        [&] { return real(fd, bytes, size / 2, at); });
+}
+
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t at) {
+    return pwrite64(fd, bytes, size, at);
+}
+
+int fsync(int fd) {
+    static const auto real = next<int (*)(int)>("fsync");
+    return inject("sync", path_of(fd), [&] { return real(fd); });
+}
+
+int fdatasync(int fd) {
+    static const auto real = next<int (*)(int)>("fdatasync");
+    return inject("sync", path_of(fd), [&] { return real(fd); });
+}
+
+int rename(const char* from, const char* to) {
+    static const auto real = next<int (*)(const char*, const char*)>("rename");
+    return inject("rename", std::string(to[0] == '/' ? "" : "/") + to,
+                  [&] { return real(from, to); });
+}
+
+int unlink(const char* path) {
+    static const auto real = next<int (*)(const char*)>("unlink");
+    return inject("unlink", std::string(path[0] == '/' ? "" : "/") + path,
+                  [&] { return real(path); });
+}
+
+int mkdir(const char* path, mode_t mode) {
+    static const auto real = next<int (*)(const char*, mode_t)>("mkdir");
+    return inject("mkdir", std::string(path[0] == '/' ? "" : "/") + path,
+                  [&] { return real(path, mode); });
+}
+
+int open64(const char* path, int flags, ...) {
+    mode_t mode = 0;
+    if ((flags & O_CREAT) != 0) {
+        va_list arguments;
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    static const auto real = next<int (*)(const char*, int, ...)>("open64");
+    if ((flags & O_CREAT) == 0) return real(path, flags, mode);
+    return inject("create", std::string(path[0] == '/' ? "" : "/") + path,
+                  [&] { return real(path, flags, mode); });
+}
+
+int open(const char* path, int flags, ...) {
+    mode_t mode = 0;
+    if ((flags & O_CREAT) != 0) {
+        va_list arguments;
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    return open64(path, flags, mode);
+}
+
+}  // extern "C"
