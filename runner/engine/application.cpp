@@ -14,7 +14,7 @@
 namespace runner {
 namespace {
 
-constexpr std::chrono::milliseconds k_min_check_interval{1000};
+constexpr std::chrono::milliseconds k_min_check_interval{500};
 constexpr std::chrono::milliseconds k_max_check_interval{30000};
 constexpr int k_kill_signals = 3;
 
@@ -178,8 +178,8 @@ bool Application::soak(AttemptEnd& last) {
     m_parts.reporter.notice("soaking: the checks are repeated for " +
                             format_duration(m_request.soak));
     const auto begun = m_parts.clock.steady();
-    const auto interval =
-        std::clamp(m_request.soak / 10, k_min_check_interval, k_max_check_interval);
+    // What breaks breaks soon, most of the time.
+    std::chrono::milliseconds interval = k_min_check_interval;
     for (bool over = false; !over;) {
         const auto left = begun + m_request.soak - m_parts.clock.steady();
         pollfd waiting{m_parts.signals.descriptor(), POLLIN, 0};
@@ -189,6 +189,7 @@ bool Application::soak(AttemptEnd& last) {
             stop_while_soaking(last);
             return false;
         }
+        interval = std::min(interval * 2, k_max_check_interval);
         ledger().heartbeat();
         over = m_parts.clock.steady() - begun >= m_request.soak;
         for (std::size_t i = 0; i < count; ++i) {

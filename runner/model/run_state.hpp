@@ -28,6 +28,8 @@ enum class RunState {
     interrupted,
 };
 
+inline constexpr int k_run_states = 17;
+
 const char* to_string(RunState state);
 std::optional<RunState> run_state_from(std::string_view word);
 

@@ -37,18 +37,6 @@ struct Disturbed : Sandbox {
         write("repository/old", "old\n");
     }
 
-    test::ProgramResult run_with(const std::string& fault) {
-        environment["LD_PRELOAD"] = FAULT_INJECTION;
-        environment["RUNNER_FAULT"] = fault;
-        environment["RUNNER_FAULT_COUNT"] = (path() / "count").string();
-        std::filesystem::remove(path() / "count");
-        auto result = upgrade();
-        for (const char* name : {"LD_PRELOAD", "RUNNER_FAULT", "RUNNER_FAULT_COUNT"})
-            environment.erase(name);
-        return result;
-    }
-    [[nodiscard]] std::size_t calls() const { return exists("count") ? read("count").size() : 0; }
-
     /// What must hold after a disturbed run, and after the plain one that follows.
     void check_and_finish(const test::ProgramResult& result, bool killed) {
         INFO(result.out << result.err);
@@ -84,8 +72,9 @@ struct Disturbed : Sandbox {
         for (std::size_t at = first;; at += stride) {
             CAPTURE(calls_named, how, at);
             reset();
-            const auto result = run_with(calls_named + ':' + how + ':' + std::to_string(at));
-            if (calls() < at) break;
+            const auto result = run_with_fault({"upgrade", "--yes"},
+                                               calls_named + ':' + how + ':' + std::to_string(at));
+            if (counted_calls() < at) break;
             ++disturbed;
             check_and_finish(result, kills);
         }

@@ -4,7 +4,8 @@
 // of call names joined by `+`, HOW is an errno's name, `torn` (half of it is written, then the
 // process is killed), `before` or `after` (killed there), N counts from 1 over those calls on files
 // whose path holds PATH. The file RUNNER_FAULT_COUNT gets one byte for each counted call: its size
-// tells how many there were. Only in the process that was started, never in those that it starts.
+// tells how many there were. RUNNER_CLOCK_OFFSET=SECONDS shifts the wall clock. Only in the process
+// that was started, never in those that it starts.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 namespace {
@@ -31,6 +33,7 @@ struct Fault {
     int count_file = -1;
     pid_t process = 0;
     long seen = 0;
+    long clock_offset = 0;
 };
 
 template <typename Function>
@@ -40,6 +43,10 @@ Function next(const char* name) {
 
 Fault read_fault() {
     Fault fault;
+    fault.process = ::getpid();
+    const char* offset = std::getenv("RUNNER_CLOCK_OFFSET");
+    if (offset != nullptr) fault.clock_offset = std::atol(offset);
+    ::unsetenv("LD_PRELOAD");  // nothing that this process starts is meant
     const char* text = std::getenv("RUNNER_FAULT");
     if (text == nullptr) return fault;
     const std::string all = text;
@@ -55,14 +62,10 @@ Fault read_fault() {
     fault.how = parts[1];
     fault.at = std::atol(parts[2].c_str());
     fault.path = parts[3];
-    fault.process = ::getpid();
     const char* count = std::getenv("RUNNER_FAULT_COUNT");
     if (count != nullptr)
         fault.count_file = static_cast<int>(::syscall(
             SYS_openat, AT_FDCWD, count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    // Nothing that this process starts is meant.
-    ::unsetenv("RUNNER_FAULT");
-    ::unsetenv("LD_PRELOAD");
     return fault;
 }
 
@@ -144,6 +147,13 @@ ssize_t inject_write(const char* name, const std::string& path, Call&& call, Hal
 }  // namespace
 
 extern "C" {
+
+int clock_gettime(clockid_t clock, struct timespec* time) {
+    static const auto real = next<int (*)(clockid_t, struct timespec*)>("clock_gettime");
+    const int result = real(clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME) time->tv_sec += fault().clock_offset;
+    return result;
+}
 
 ssize_t write(int fd, const void* bytes, size_t size) {
     static const auto real = next<ssize_t (*)(int, const void*, size_t)>("write");

@@ -196,6 +196,25 @@ void Sandbox::config(const std::string& original_version, const std::string& rel
               "trust: {verification: disabled}\n" + more);
 }
 
+ProgramResult Sandbox::run_with_fault(const std::vector<std::string>& arguments,
+                                      const std::string& fault, std::int64_t clock_offset_s) {
+    const auto before = environment;
+    environment["LD_PRELOAD"] = FAULT_INJECTION;
+    environment["RUNNER_CLOCK_OFFSET"] = std::to_string(clock_offset_s);
+    environment["RUNNER_FAULT_COUNT"] = (m_path / "count").string();
+    if (!fault.empty()) environment["RUNNER_FAULT"] = fault;
+    fs::remove(m_path / "count");
+    ProgramResult result = run(arguments);
+    environment = before;
+    return result;
+}
+
+std::size_t Sandbox::counted_calls() const {
+    std::error_code none;
+    const auto size = fs::file_size(m_path / "count", none);
+    return none ? 0 : size;
+}
+
 std::unique_ptr<Program> Sandbox::start(const std::vector<std::string>& arguments) {
     std::vector<std::string> all{program()};
     all.insert(all.end(), arguments.begin(), arguments.end());

@@ -86,6 +86,12 @@ class Sandbox {
 
     [[nodiscard]] ProgramResult run(const std::vector<std::string>& arguments);
     [[nodiscard]] ProgramResult upgrade(std::vector<std::string> more = {});
+    /// As run, with a fault (tests/support/fault_injection.cpp) and the wall clock shifted.
+    [[nodiscard]] ProgramResult run_with_fault(const std::vector<std::string>& arguments,
+                                               const std::string& fault,
+                                               std::int64_t clock_offset_s = 0);
+    /// How many calls the last run_with_fault has counted.
+    [[nodiscard]] std::size_t counted_calls() const;
     std::unique_ptr<Program> start(const std::vector<std::string>& arguments);
     /// As run, on a pseudo-terminal; `input` is typed when `prompt` has appeared (empty: at the
     /// start). Both outputs arrive in `out`.
