@@ -45,7 +45,9 @@ std::string RecordedRun::copy_ledger(const std::filesystem::path& ledger_file) {
     const std::filesystem::path copy = folder / (id() + ".db");
     m_ledger->copy_to(copy);
     std::vector<std::filesystem::path> copies = ledger_copies(ledger_file);
-    for (std::size_t i = k_kept_copies; i < copies.size(); ++i) ::unlink(copies[i].c_str());
+    for (std::size_t i = k_kept_copies; i < copies.size(); ++i) {
+        if (copies[i] != copy) ::unlink(copies[i].c_str());  // should the clock have jumped back
+    }
     return copy.string();
 }
 

@@ -95,9 +95,7 @@ class RollbackRun {
         const auto version = [](const DoneRecord& done) {
             return UpgradeVersion::parse(done.version);
         };
-        std::sort(m_done.begin(), m_done.end(), [&](const DoneRecord& a, const DoneRecord& b) {
-            return std::pair(a.recorded_at, version(a)) > std::pair(b.recorded_at, version(b));
-        });
+        std::reverse(m_done.begin(), m_done.end());
         m_selected.clear();
         if (m_request.target.empty()) {
             if (!m_done.empty()) m_selected.push_back(m_done.front());
@@ -214,8 +212,7 @@ class RollbackRun {
             throw Error(Failure::refused,
                         done.version + " cannot be rolled back: the original of " + change.path +
                             " is no longer kept, only those of the newest " +
-                            counted(k_kept_originals, "upgrade") +
-                            " are; nothing was changed",
+                            counted(k_kept_originals, "upgrade") + " are; nothing was changed",
                         "undo it by hand, and then: runner state forget " + done.version);
         }
         PlannedUpgrade shown;

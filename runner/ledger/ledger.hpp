@@ -18,9 +18,11 @@ class LedgerView {
  public:
     virtual ~LedgerView() = default;
     virtual LedgerFacts facts() = 0;
+    /// In the order in which they were done, whatever the clock said.
     virtual std::vector<DoneRecord> done() = 0;
     virtual std::optional<LeaseInfo> lease() = 0;
-    /// Newest first, at most `limit`; with `upgrade`, only runs that attempted it.
+    /// Newest first, whatever the clock said; at most `limit`; with `upgrade`, only runs that
+    /// attempted it.
     virtual std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade = {}) = 0;
     /// The digest of an upgrade's archive for a platform as of its first attempt.
     virtual std::optional<Digest> pinned(const std::string& version,

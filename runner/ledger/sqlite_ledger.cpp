@@ -185,8 +185,10 @@ std::vector<DoneRecord> SqliteQueries::done() {
     std::vector<DoneRecord> records;
     if (m_database == nullptr) return records;
     const StatementUse query = m_database->statement(
-        "SELECT version, tag, platform, digest, run, how, recorded_at FROM upgrade ORDER BY "
-        "recorded_at, version");
+        "SELECT version, tag, platform, digest, run, how, recorded_at, (SELECT coalesce(max(id), "
+        "0) "
+        "FROM attempt a WHERE a.version = u.version) AS number FROM upgrade u ORDER BY "
+        "number, recorded_at, version");
     while (query.executeStep()) {
         const auto digest = digest_from_blob(query.getColumn(3));
         records.push_back({query.getColumn(0), query.getColumn(1), query.getColumn(2),
@@ -247,7 +249,7 @@ std::vector<RunRecord> SqliteQueries::runs(std::size_t limit, const std::string&
         "SELECT id, command, actor, host, pid, runner_version, target, state, outcome, message, "
         "started_at, finished_at "
         "FROM run WHERE ?1 = '' OR id IN (SELECT run FROM attempt WHERE version = ?1) "
-        "ORDER BY started_at DESC, rowid DESC LIMIT ?2");
+        "ORDER BY rowid DESC LIMIT ?2");
     query.bind(1, upgrade);
     query.bind(2, static_cast<std::int64_t>(limit));
     while (query.executeStep()) {

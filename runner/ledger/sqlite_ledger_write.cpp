@@ -303,7 +303,9 @@ class SqliteLedger final : public Ledger {
             const StatementUse query = m_database->statement(
                 "SELECT version FROM upgrade u WHERE EXISTS (SELECT 1 FROM file_change f WHERE "
                 "f.version = u.version AND f.kept = 1 AND f.backup <> '') "
-                "ORDER BY recorded_at DESC, version DESC LIMIT -1 OFFSET ?");
+                "ORDER BY (SELECT max(id) FROM attempt a WHERE a.version = u.version) DESC LIMIT "
+                "-1 "
+                "OFFSET ?");
             query.bind(1, static_cast<std::int64_t>(kept));
             while (query.executeStep()) versions.push_back(query.getColumn(0).getString());
             for (const std::string& version : versions) {
