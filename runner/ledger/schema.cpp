@@ -129,7 +129,8 @@ CREATE TABLE history (
 )sql";
 
 // Version 2: what upgrades have declared and which parameter values they got, so that a plan can
-// show what is new and keep what was given; and which originals are still kept.
+// show what is new and keep what was given; which originals are still kept; and the order in which
+// upgrades were done, whatever the clock said.
 constexpr const char* k_schema_2 = R"sql(
 CREATE TABLE declaration (
   kind TEXT NOT NULL CHECK (kind IN ('write', 'command', 'network', 'parameter')),
@@ -143,6 +144,10 @@ CREATE TABLE parameter_value (
   version TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE file_change ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE upgrade ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+UPDATE upgrade SET position = (SELECT count(*) FROM upgrade o WHERE
+  (o.recorded_at, o.version) <= (upgrade.recorded_at, upgrade.version));
+CREATE INDEX upgrade_by_position ON upgrade (position);
 )sql";
 
 constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1, k_schema_2};

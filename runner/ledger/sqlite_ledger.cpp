@@ -185,10 +185,8 @@ std::vector<DoneRecord> SqliteQueries::done() {
     std::vector<DoneRecord> records;
     if (m_database == nullptr) return records;
     const StatementUse query = m_database->statement(
-        "SELECT version, tag, platform, digest, run, how, recorded_at, (SELECT coalesce(max(id), "
-        "0) "
-        "FROM attempt a WHERE a.version = u.version) AS number FROM upgrade u ORDER BY "
-        "number, recorded_at, version");
+        "SELECT version, tag, platform, digest, run, how, recorded_at FROM upgrade ORDER BY "
+        "position");
     while (query.executeStep()) {
         const auto digest = digest_from_blob(query.getColumn(3));
         records.push_back({query.getColumn(0), query.getColumn(1), query.getColumn(2),

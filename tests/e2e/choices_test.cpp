@@ -97,7 +97,7 @@ TEST_CASE("on a terminal each of them is a question of its own, no by default") 
     }
 }
 
-TEST_CASE("--keep-going leaves out what is blocked and what requires it, and nothing else") {
+TEST_CASE("going on leaves out what is blocked and what requires it, and nothing else") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");
     sandbox.release_plugin("puppet", "0.1.10002");
@@ -137,7 +137,7 @@ TEST_CASE("on a terminal going on without what is blocked is a question") {
 }
 
 TEST_CASE(
-    "a target below the cluster version is refused; with --force late hotfixes up to it run") {
+    "a target below the cluster version is refused - with --force late hotfixes up to it run") {
     Sandbox sandbox;
     release(sandbox, "0.1.1", {});
     release(sandbox, "0.1.3", {});

@@ -39,7 +39,7 @@ TEST_CASE("init writes a config that works, starts the ledger, and overwrites no
 }
 
 TEST_CASE(
-    "the config is -c, else RUNNER_CLUSTER, else cluster.yaml; a missing one says what to do") {
+    "the config is -c, else RUNNER_CLUSTER, else cluster.yaml - a missing one says what to do") {
     Sandbox sandbox;
     CHECK(sandbox.run({"plan"}).status == 0);
     sandbox.environment["RUNNER_CLUSTER"] = "elsewhere.yaml";

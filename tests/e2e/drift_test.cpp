@@ -89,7 +89,7 @@ TEST_CASE("the kernel's enforcement can be switched off in the config, with a wa
     CHECK(sandbox.run({"plan"}).status == 2);
 }
 
-TEST_CASE("a value that an upgrade got is kept for later ones; config and --env still win") {
+TEST_CASE("a value that an upgrade got is kept for later ones - config and --env still win") {
     Sandbox sandbox;
     sandbox.config("0.1.0", {}, "policy: {enforcement: disabled}\n");
     const runner::Json size = {

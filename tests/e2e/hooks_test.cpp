@@ -94,7 +94,7 @@ TEST_CASE("a hook that fails beforehand stops the run with nothing changed") {
     CHECK_THAT(result.err, Contains("cannot run './before.sh'"));
 }
 
-TEST_CASE("after a failure its hook runs; a hook that fails afterwards is a warning") {
+TEST_CASE("after a failure its hook runs - a hook that fails afterwards is a warning") {
     Hooked sandbox;
     sandbox.behaviour("0.1.10001 fail\n");
     CHECK(sandbox.upgrade().status == 1);
@@ -147,7 +147,7 @@ TEST_CASE("hooks stand around a rollback, too") {
     CHECK(runner::Json::parse(sandbox.read("after.json"))["result"]["outcome"] == "rolled_back");
 }
 
-TEST_CASE("a copy of the ledger is made before each run and named; the oldest go") {
+TEST_CASE("a copy of the ledger is made before each run and named - the oldest go") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");
     CHECK(sandbox.upgrade({"-o", "json"}).json()["ledgerCopy"].is_null());  // there was none

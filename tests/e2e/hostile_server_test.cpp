@@ -180,7 +180,7 @@ std::string flip(std::string bytes) {
 
 }  // namespace
 
-TEST_CASE("hostile forge: none; the releases run") {
+TEST_CASE("hostile forge: none - the releases run") {
     Forge forge;
     CHECK(forge.sandbox.upgrade().status == 0);
     CHECK(forge.sandbox.exists("repository/order"));

@@ -34,7 +34,7 @@ struct Planned : Sandbox {
 
 }  // namespace
 
-TEST_CASE("a saved plan runs as it was saved, though more is due by now; then it no longer fits") {
+TEST_CASE("a saved plan runs as it was saved, though more is due by now - then it no longer fits") {
     Planned sandbox;
     CHECK(sandbox.run({"plan", "--out", "plan.json"}).status == 6);  // never overwritten
     release(sandbox, "0.1.1.hotfix");

@@ -259,7 +259,7 @@ TEST_CASE("threat: a release is made anew, validly signed, after it was attempte
     CHECK(all.sandbox.upgrade({"--accept-changed", "0.1.10001"}).status == 0);
 }
 
-TEST_CASE("verification warn goes on and says what is wrong; disabled does not look") {
+TEST_CASE("verification warn goes on and says what is wrong - disabled does not look") {
     SignedReleases all;
     all.release("0.1.10001");
     std::filesystem::remove(all.sandbox.path() / ("releases/0.1.10001" + k_signature));
@@ -352,7 +352,7 @@ TEST_CASE(
     CHECK(all.sandbox.read("repository/order") == "0.1.10001\n0.1.10002\n");
 }
 
-TEST_CASE("what is not believed, or not whole, is not mirrored, and named; the rest is") {
+TEST_CASE("what is not believed, or not whole, is not mirrored, and named - the rest is") {
     SignedReleases all;
     all.release("0.1.10001");
     all.release("0.1.10002");

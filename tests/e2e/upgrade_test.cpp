@@ -59,7 +59,7 @@ TEST_CASE("without a terminal and --yes nothing is fetched, and the exit code is
     CHECK_FALSE(sandbox.exists("state"));
 }
 
-TEST_CASE("on a terminal it asks; the default is no, with its own exit code") {
+TEST_CASE("on a terminal it asks - the default is no, with its own exit code") {
     Sandbox sandbox;
     three_notes(sandbox);
     const auto declined = sandbox.run_on_terminal({"upgrade"}, "\n");
@@ -106,7 +106,7 @@ TEST_CASE("JSON output is one document and nothing else, on failure too") {
     CHECK(bad.json()["due"][0]["outcome"] == "failed");
 }
 
-TEST_CASE("an upgrade that fails stops the rest; what is done stays done, and a rerun goes on") {
+TEST_CASE("an upgrade that fails stops the rest - what is done stays done, and a rerun goes on") {
     Sandbox sandbox;
     three_notes(sandbox);
     sandbox.behaviour("0.1.10001 note\n0.1.10002 fail\n0.1.10003 note\n");
@@ -307,7 +307,7 @@ TEST_CASE("an upgrade can ask, and no is a failure") {
 }
 
 TEST_CASE(
-    "parameters come from --env, the config and defaults; missing ones are named before anything "
+    "parameters come from --env, the config and defaults - missing ones are named before anything "
     "changes") {
     Sandbox sandbox;
     const auto with_parameters = [&](const std::string& parameters) {

@@ -98,7 +98,7 @@ TEST_CASE("a token goes to the host it was meant for, and nowhere else") {
     CHECK_FALSE(has(elsewhere.requests().at(0), "secret-token"));
 }
 
-TEST_CASE("a server that fails at first is asked again; one that refuses is not") {
+TEST_CASE("a server that fails at first is asked again - one that refuses is not") {
     ScriptedServer flaky([](const std::string&, int number) {
         return number < 3 ? ScriptedServer::reply("503 Service Unavailable", "", "")
                           : ScriptedServer::reply("200 OK", "", "good");

@@ -96,7 +96,7 @@ TEST_CASE("the cluster version never falls, and the original version never chang
           Failure::refused);
 }
 
-TEST_CASE("one holds the lease; a live holder is named, a dead one's lease is taken over") {
+TEST_CASE("one holds the lease - a live holder is named, a dead one's lease is taken over") {
     Folder folder;
     const auto first = folder.open();
     const auto second = folder.open();
@@ -277,6 +277,8 @@ void check_format_1(LedgerView& ledger) {
     CHECK(facts.cluster.cluster_version->to_string() == "0.1.10001");
     CHECK(facts.cluster.done.size() == 2);
     CHECK(facts.cluster.skipped.at(0).reason == "not here");
+    CHECK(ledger.done().at(0).version == "0.1.10001");
+    CHECK(ledger.done().at(1).version == "0.1.10000");  // later, by hand
     CHECK(ledger.finished_steps("0.1.10001") == std::vector<std::string>{"one", "two"});
     CHECK(ledger.changed_files("0.1.10001").size() == 2);
     CHECK(ledger.runs(9).at(0).attempts.size() == 2);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people change in a ledger.
+#include "ledger/sqlite_store.hpp"
+#include "model/error.hpp"
+
+namespace runner {
+
+void SqliteLedger::record_done(const DoneRecord& done, const std::string& actor,
+                               const std::string& reason) {
+    write([&] {
+        insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest), done.run,
+                    done.how);
+        event("recorded", done.run, done.version, {{"actor", actor}, {"reason", reason}});
+    });
+}
+
+void SqliteLedger::record_skip(const SkippedUpgrade& skip) {
+    write([&] {
+        const StatementUse done = m_database->statement("SELECT 1 FROM upgrade WHERE version = ?");
+        done.bind(1, skip.version);
+        if (done.executeStep())
+            throw Error(Failure::refused, skip.version + " is done: there is nothing to skip");
+        const StatementUse insert = m_database->statement(
+            "INSERT OR REPLACE INTO skip (version, reason, actor, recorded_at) VALUES (?, ?, "
+            "?, ?)");
+        insert.bind(1, skip.version);
+        insert.bind(2, skip.reason);
+        insert.bind(3, skip.actor);
+        insert.bind(4, m_clock.wall().count());
+        insert.exec();
+        event("skipped", "", skip.version, {{"actor", skip.actor}, {"reason", skip.reason}});
+    });
+}
+
+bool SqliteLedger::remove_skip(const std::string& version, const std::string& actor) {
+    bool was_skipped = false;
+    write([&] {
+        const StatementUse remove = m_database->statement("DELETE FROM skip WHERE version = ?");
+        remove.bind(1, version);
+        was_skipped = remove.exec() > 0;
+        if (was_skipped) event("unskipped", "", version, {{"actor", actor}});
+    });
+    return was_skipped;
+}
+
+bool SqliteLedger::forget(const std::string& version, const std::string& actor,
+                          const std::string& reason) {
+    bool was_done = false;
+    write([&] {
+        const StatementUse remove = m_database->statement("DELETE FROM upgrade WHERE version = ?");
+        remove.bind(1, version);
+        was_done = remove.exec() > 0;
+        for (const char* sql :
+             {"DELETE FROM step WHERE version = ?", "DELETE FROM pin WHERE version = ?"}) {
+            const StatementUse also = m_database->statement(sql);
+            also.bind(1, version);
+            was_done = also.exec() > 0 || was_done;
+        }
+        if (was_done) event("forgotten", "", version, {{"actor", actor}, {"reason", reason}});
+    });
+    return was_done;
+}
+
+void SqliteLedger::import(const LedgerDump& dump, const std::string& actor) {
+    write([&] {
+        if (m_queries.facts().identity) {
+            throw Error(Failure::refused,
+                        m_file.string() + " already holds a ledger; import needs an empty one",
+                        "move it away first, or name another 'state' in the config");
+        }
+        const StatementUse insert = m_database->statement(
+            "INSERT INTO cluster (id, name, region, account_id, original_version, "
+            "cluster_version) "
+            "VALUES (1, ?, ?, ?, ?, ?)");
+        insert.bind(1, dump.identity.name);
+        insert.bind(2, dump.identity.region);
+        insert.bind(3, dump.identity.account_id);
+        if (dump.original_version) insert.bind(4, dump.original_version->to_string());
+        if (dump.cluster_version) insert.bind(5, dump.cluster_version->to_string());
+        insert.exec();
+        for (const DoneRecord& done : dump.done) {
+            insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest), done.run,
+                        "import", done.recorded_at);
+        }
+        import_rest(dump);
+        event("imported", "", "", {{"actor", actor}, {"upgrades", dump.done.size()}});
+    });
+}
+
+void SqliteLedger::import_rest(const LedgerDump& dump) {
+    const auto insert = [&](const char* sql, const std::vector<std::string>& values) {
+        const StatementUse statement = m_database->statement(sql);
+        for (std::size_t i = 0; i < values.size(); ++i)
+            statement.bind(static_cast<int>(i) + 1, values[i]);
+        statement.exec();
+    };
+    const std::string now = std::to_string(m_clock.wall().count());
+    for (const SkippedUpgrade& skip : dump.skipped)
+        insert("INSERT INTO skip (version, reason, actor, recorded_at) VALUES (?, ?, ?, ?)",
+               {skip.version, skip.reason, skip.actor, now});
+    for (const LedgerDump::Pin& pin : dump.pins)
+        insert("INSERT INTO pin (version, platform, digest) VALUES (?, ?, ?)",
+               {pin.version, pin.platform, pin.digest});
+    for (const LedgerDump::Step& step : dump.steps)
+        insert(
+            "INSERT INTO step (version, id, position, run, finished_at) VALUES (?1, ?2, "
+            "(SELECT count(*) FROM step WHERE version = ?1), '', ?3)",
+            {step.version, step.id, now});
+    for (const auto& [key, value] : dump.values)
+        insert("INSERT INTO state_value (scope, key, value) VALUES (?, ?, ?)",
+               {key.first, key.second, value});
+    for (const auto& [name, value] : dump.parameters)
+        insert("INSERT INTO parameter_value (name, value, version) VALUES (?, ?, '')",
+               {name, value});
+    for (const Declaration& declaration : dump.declared)
+        insert("INSERT INTO declaration (kind, name, version) VALUES (?, ?, '')",
+               {declaration.kind, declaration.name});
+}
+
+void SqliteLedger::insert_done(const std::string& version, const std::string& tag,
+                               const std::string& platform, const std::optional<Digest>& digest,
+                               const std::string& run, const std::string& how,
+                               std::optional<Time> recorded_at) {
+    const StatementUse insert = m_database->statement(
+        "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, "
+        "recorded_at, position) VALUES (?, ?, ?, ?, ?, ?, ?, "
+        "(SELECT coalesce(max(position), 0) + 1 FROM upgrade))");
+    insert.bind(1, version);
+    insert.bind(2, tag);
+    insert.bind(3, platform);
+    bind_digest(insert, 4, digest);
+    insert.bind(5, run);
+    insert.bind(6, how);
+    insert.bind(7, recorded_at.value_or(m_clock.wall()).count());
+    insert.exec();
+}
+
+void SqliteLedger::accept_digest(const std::string& version, const std::string& platform,
+                                 const Digest& digest, const std::string& actor) {
+    write([&] {
+        const StatementUse update =
+            m_database->statement("UPDATE pin SET digest = ? WHERE version = ? AND platform = ?");
+        update.bind(1, digest.to_string());
+        update.bind(2, version);
+        update.bind(3, platform);
+        update.exec();
+        event("digest_accepted", "", version, {{"actor", actor}, {"digest", digest.to_string()}});
+    });
+}
+
+void SqliteLedger::close_loose_ends() {
+    write([this] {
+        const StatementUse close = m_database->statement(
+            "UPDATE attempt SET outcome = 'interrupted', finished_at = ? WHERE outcome IS NULL "
+            "AND run IN (SELECT id FROM run WHERE finished_at IS NOT NULL)");
+        close.bind(1, m_clock.wall().count());
+        if (close.exec() > 0) event("loose_ends_closed", "", "", Json::object());
+    });
+}
+
+void SqliteLedger::note(const std::string& kind, const std::string& actor,
+                        const std::string& text) {
+    write([&] { event(kind.c_str(), "", "", {{"actor", actor}, {"text", text}}); });
+}
+
+}  // namespace runner

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lease, and the lock by hand.
+#include "ledger/sqlite_store.hpp"
+#include "model/error.hpp"
+
+namespace runner {
+namespace {
+
+/// A lease row of another host counts as live until its heartbeat is this old.
+constexpr Time k_lease_expiry = std::chrono::seconds(60);
+
+}  // namespace
+
+std::string SqliteLedger::describe(const LeaseInfo& lease) {
+    if (lease.manual()) {
+        return lease.actor + " (locked by hand on " + lease.host + " at " +
+               format_time(lease.acquired_at) + ": " + lease.reason + ")";
+    }
+    return "run " + lease.owner + " of " + lease.actor + " on " + lease.host + ", pid " +
+           std::to_string(lease.pid) + ", since " + format_time(lease.acquired_at);
+}
+
+void SqliteLedger::refuse_held(const std::optional<LeaseInfo>& held) {
+    if (!held) {
+        throw Error(Failure::lease_held,
+                    "another run holds the lease (it is just starting or ending)",
+                    "wait for it, or use --wait DURATION");
+    }
+    throw Error(Failure::lease_held,
+                "the lease is held by " + describe(*held) + "; nothing was changed",
+                held->manual() ? "'runner state unlock' releases it"
+                               : "wait for it, or use --wait DURATION");
+}
+
+void SqliteLedger::store_lease(const LeaseInfo& lease) {
+    const StatementUse insert = m_database->statement(
+        "INSERT OR REPLACE INTO lease (id, owner, actor, host, pid, reason, acquired_at, "
+        "heartbeat_at) "
+        "VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?6)");
+    insert.bind(1, lease.owner);
+    insert.bind(2, lease.actor);
+    insert.bind(3, lease.host);
+    insert.bind(4, lease.pid);
+    insert.bind(5, lease.reason);
+    insert.bind(6, m_clock.wall().count());
+    insert.exec();
+}
+
+std::string SqliteLedger::acquire_lease(const LeaseInfo& owner) {
+    if (!m_lease_file.try_lock(m_file.string() + ".lock")) refuse_held(lease());
+    std::string note;
+    try {
+        write([&] {
+            const auto held = m_queries.lease();
+            if (held && held->manual()) refuse_held(held);
+            if (held && held->host != owner.host &&
+                m_clock.wall() - held->heartbeat_at < k_lease_expiry) {
+                refuse_held(held);
+            }
+            if (held)
+                note = "took over the lease of " + describe(*held) + ", which is no longer running";
+            store_lease(owner);
+            if (held)
+                event("lease_taken_over", owner.owner, "",
+                      {{"from", held->owner}, {"host", held->host}});
+        });
+    } catch (...) {
+        m_lease_file.unlock();
+        throw;
+    }
+    m_lease_owner = owner.owner;
+    return note;
+}
+
+void SqliteLedger::heartbeat() {
+    write([this] {
+        const StatementUse update =
+            m_database->statement("UPDATE lease SET heartbeat_at = ? WHERE owner = ?");
+        update.bind(1, m_clock.wall().count());
+        update.bind(2, m_lease_owner);
+        update.exec();
+    });
+}
+
+void SqliteLedger::release_lease() {
+    if (m_lease_owner.empty()) return;
+    write([this] {
+        const StatementUse remove = m_database->statement("DELETE FROM lease WHERE owner = ?");
+        remove.bind(1, m_lease_owner);
+        remove.exec();
+    });
+    m_lease_owner.clear();
+    m_lease_file.unlock();
+}
+
+void SqliteLedger::lock_by_hand(const LeaseInfo& owner) {
+    if (!m_lease_file.try_lock(m_file.string() + ".lock")) refuse_held(lease());
+    write([&] {
+        const auto held = m_queries.lease();
+        if (held && held->manual()) refuse_held(held);
+        LeaseInfo manual = owner;
+        manual.owner = "manual";
+        store_lease(manual);
+        event("locked", "", "", {{"actor", owner.actor}, {"reason", owner.reason}});
+    });
+    m_lease_file.unlock();
+}
+
+bool SqliteLedger::unlock_by_hand(const std::string& actor) {
+    bool was_locked = false;
+    write([&] {
+        was_locked = m_database->connection().exec("DELETE FROM lease WHERE owner = 'manual'") > 0;
+        if (was_locked) event("unlocked", "", "", {{"actor", actor}});
+    });
+    return was_locked;
+}
+
+}  // namespace runner

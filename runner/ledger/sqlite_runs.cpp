@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs and attempts.
+#include "ledger/sqlite_store.hpp"
+#include "model/error.hpp"
+
+namespace runner {
+
+std::vector<InterruptedRun> SqliteLedger::mark_interrupted() {
+    std::vector<InterruptedRun> interrupted;
+    write([&] {
+        const StatementUse query = m_database->statement(
+            "SELECT r.id, r.actor, r.host, r.started_at, "
+            "coalesce((SELECT version FROM attempt WHERE run = r.id AND outcome IS NULL), ''), "
+            "(SELECT count(*) FROM attempt WHERE run = r.id AND outcome IN ('succeeded', "
+            "'nothing_to_do')), r.state "
+            "FROM run r WHERE r.finished_at IS NULL");
+        while (query.executeStep()) {
+            interrupted.push_back(
+                {query.getColumn(0), query.getColumn(1), query.getColumn(2),
+                 Time(query.getColumn(3).getInt64()), query.getColumn(4),
+                 static_cast<std::size_t>(query.getColumn(5).getInt64()),
+                 run_state_from(query.getColumn(6).getString()).value_or(RunState::queued)});
+        }
+        for (const InterruptedRun& run : interrupted) {
+            const StatementUse attempt = m_database->statement(
+                "UPDATE attempt SET outcome = 'interrupted', finished_at = ?1, "
+                "message = 'the runner died while it ran' WHERE run = ?2 AND outcome IS NULL");
+            attempt.bind(1, m_clock.wall().count());
+            attempt.bind(2, run.id);
+            attempt.exec();
+            close_run(run.id, RunState::interrupted, Outcome::interrupted, "the runner died");
+            event("run_interrupted", run.id, run.upgrade, Json::object());
+        }
+    });
+    return interrupted;
+}
+
+void SqliteLedger::begin_run(const RunStart& run) {
+    write([&] {
+        const StatementUse insert = m_database->statement(
+            "INSERT INTO run (id, command, actor, host, pid, runner_version, target, state, "
+            "started_at, "
+            "state_entered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8, ?8)");
+        insert.bind(1, run.id);
+        insert.bind(2, run.command);
+        insert.bind(3, run.actor);
+        insert.bind(4, run.host);
+        insert.bind(5, run.pid);
+        insert.bind(6, run.runner_version);
+        insert.bind(7, run.target);
+        insert.bind(8, m_clock.wall().count());
+        insert.exec();
+        event("run_started", run.id, "",
+              {{"command", run.command}, {"actor", run.actor}, {"target", run.target}});
+    });
+}
+
+void SqliteLedger::move(const std::string& run, RunState from, RunState to) {
+    if (!may_move(from, to)) {
+        throw Error(Failure::apply_failed, std::string("a run cannot move from ") +
+                                               to_string(from) + " to " + to_string(to));
+    }
+    const StatementUse update = m_database->statement(
+        "UPDATE run SET state = ?, state_entered_at = ? WHERE id = ? AND state = ?");
+    update.bind(1, to_string(to));
+    update.bind(2, m_clock.wall().count());
+    update.bind(3, run);
+    update.bind(4, to_string(from));
+    if (update.exec() != 1) {
+        throw Error(Failure::apply_failed,
+                    "run " + run + " is no longer " + to_string(from) + ": somebody else moved it");
+    }
+}
+
+void SqliteLedger::move_run(const std::string& run, RunState from, RunState to) {
+    write([&] { move(run, from, to); });
+}
+
+void SqliteLedger::finish_run(const std::string& run, RunState from, RunState to, Outcome outcome,
+                              const std::string& message) {
+    write([&] {
+        move(run, from, to);
+        close_run(run, to, outcome, message);
+        event("run_finished", run, "", {{"outcome", to_string(outcome)}, {"message", message}});
+    });
+}
+
+void SqliteLedger::close_run(const std::string& run, RunState state, Outcome outcome,
+                             const std::string& message) {
+    const StatementUse update = m_database->statement(
+        "UPDATE run SET state = ?1, outcome = ?2, message = ?3, state_entered_at = ?4, "
+        "finished_at = ?4 WHERE id = ?5");
+    update.bind(1, to_string(state));
+    update.bind(2, to_string(outcome));
+    update.bind(3, message);
+    update.bind(4, m_clock.wall().count());
+    update.bind(5, run);
+    update.exec();
+}
+
+void SqliteLedger::advance(const std::string& run, const std::optional<AttemptEnd>& end,
+                           const std::optional<AttemptStart>& start) {
+    write([&] {
+        if (end) close_attempt(run, *end);
+        if (start) open_attempt(run, *start);
+    });
+}
+
+void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& start) {
+    const StatementUse insert = m_database->statement(
+        "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at, "
+        "signer) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))");
+    const std::string digest = start.digest ? start.digest->to_string() : "";
+    insert.bind(1, run);
+    insert.bind(2, start.version);
+    insert.bind(3, start.tag);
+    insert.bind(4, start.platform);
+    insert.bind(5, digest);
+    insert.bind(6, start.late ? 1 : 0);
+    insert.bind(7, start.log);
+    insert.bind(8, m_clock.wall().count());
+    insert.bind(9, start.signer);
+    insert.exec();
+    if (start.digest) {
+        const StatementUse pin = m_database->statement(
+            "INSERT OR IGNORE INTO pin (version, platform, digest) VALUES (?, ?, ?)");
+        pin.bind(1, start.version);
+        pin.bind(2, start.platform);
+        pin.bind(3, digest);
+        pin.exec();
+    }
+    event("attempt_started", run, start.version, {{"digest", digest}});
+}
+
+void SqliteLedger::close_attempt(const std::string& run, const AttemptEnd& end) {
+    const StatementUse update = m_database->statement(
+        "UPDATE attempt SET outcome = ?, message = ?, finished_at = ?, apply_ms = ?, verify_ms "
+        "= ? "
+        "WHERE run = ? AND version = ? AND outcome IS NULL");
+    update.bind(1, to_string(end.outcome));
+    update.bind(2, end.message);
+    update.bind(3, m_clock.wall().count());
+    update.bind(4, end.apply_time.count());
+    update.bind(5, end.verify_time.count());
+    update.bind(6, run);
+    update.bind(7, end.version);
+    update.exec();
+    if (end.done) {
+        const StatementUse insert = m_database->statement(
+            "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, "
+            "recorded_at, position) "
+            "SELECT version, tag, platform, ?1, run, 'upgrade', ?2, "
+            "(SELECT coalesce(max(position), 0) + 1 FROM upgrade) FROM attempt WHERE run = ?3 "
+            "AND version = ?4 "
+            "ORDER BY id DESC LIMIT 1");
+        const StatementUse pinned_digest = m_database->statement(
+            "SELECT digest FROM attempt WHERE run = ? AND version = ? ORDER BY id DESC LIMIT "
+            "1");
+        pinned_digest.bind(1, run);
+        pinned_digest.bind(2, end.version);
+        if (!pinned_digest.executeStep()) return;
+        bind_digest(insert, 1, Digest::parse(pinned_digest.getColumn(0).getString()));
+        insert.bind(2, m_clock.wall().count());
+        insert.bind(3, run);
+        insert.bind(4, end.version);
+        insert.exec();
+        finish_files(end.version);
+        store_values(end.version, end.values);
+        store_declarations(end);
+    }
+    if (end.undone) undo_records(end);
+    if (end.cluster_version) raise_version(*end.cluster_version);
+    event("attempt_finished", run, end.version,
+          {{"outcome", to_string(end.outcome)}, {"message", end.message}});
+}
+
+void SqliteLedger::undo_records(const AttemptEnd& end) {
+    for (const char* sql :
+         {"DELETE FROM upgrade WHERE version = ?", "DELETE FROM step WHERE version = ?",
+          "DELETE FROM file_change WHERE version = ?"}) {
+        const StatementUse remove = m_database->statement(sql);
+        remove.bind(1, end.version);
+        remove.exec();
+    }
+    const StatementUse values = m_database->statement("DELETE FROM state_value WHERE scope = ?");
+    values.bind(1, stored_scope(0, end.version));
+    values.exec();
+    if (!end.lowered_version) return;
+    const StatementUse lower = m_database->statement("UPDATE cluster SET cluster_version = ?");
+    lower.bind(1, end.lowered_version->to_string());
+    lower.exec();
+}
+
+void SqliteLedger::store_declarations(const AttemptEnd& end) {
+    for (const Declaration& declaration : end.declarations) {
+        const StatementUse insert = m_database->statement(
+            "INSERT OR IGNORE INTO declaration (kind, name, version) VALUES (?, ?, ?)");
+        insert.bind(1, declaration.kind);
+        insert.bind(2, declaration.name);
+        insert.bind(3, end.version);
+        insert.exec();
+    }
+    for (const auto& [name, value] : end.parameters) {
+        const StatementUse insert = m_database->statement(
+            "INSERT OR REPLACE INTO parameter_value (name, value, version) VALUES (?, ?, ?)");
+        insert.bind(1, name);
+        insert.bind(2, value);
+        insert.bind(3, end.version);
+        insert.exec();
+    }
+}
+
+}  // namespace runner
