@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 
 #include "model/json.hpp"
@@ -28,6 +29,24 @@ std::string slurp(const fs::path& file) {
     text << std::ifstream(file, std::ios::binary).rdbuf();
     return text.str();
 }
+
+/// A function that the test sets while the server's thread calls it.
+template <typename Function>
+class Guarded {
+ public:
+    void operator=(Function function) {
+        const std::lock_guard lock(m_mutex);
+        m_function = std::move(function);
+    }
+    [[nodiscard]] Function get() const {
+        const std::lock_guard lock(m_mutex);
+        return m_function;
+    }
+
+ private:
+    mutable std::mutex m_mutex;
+    Function m_function;
+};
 
 /// A forge over the sandbox's folder of releases, and how it lies.
 class Forge {
@@ -93,20 +112,20 @@ class Forge {
     }
 
     Sandbox sandbox;
-    Lie lie;
-    std::function<void(runner::Json&)> lie_in_list;
+    Guarded<Lie> lie;
+    Guarded<std::function<void(runner::Json&)>> lie_in_list;
 
  private:
     std::string answer(const std::string& request) {
         const std::size_t begin = request.find(' ') + 1;
         std::string path = request.substr(begin, request.find(' ', begin) - begin);
         path = path.substr(0, path.find('?'));
-        if (lie) {
-            if (const auto told = lie(path)) return *told;
+        if (const Lie told_lie = lie.get()) {
+            if (const auto told = told_lie(path)) return *told;
         }
         if (path == "/repos/o/r/releases") {
             runner::Json releases = list();
-            if (lie_in_list) lie_in_list(releases);
+            if (const auto change = lie_in_list.get()) change(releases);
             return ScriptedServer::reply("200 OK", "", releases.dump());
         }
         if (path.rfind("/assets/", 0) == 0 && fs::exists(sandbox.releases() / path.substr(8)))

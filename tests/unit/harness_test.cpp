@@ -113,3 +113,27 @@ TEST_CASE("an undeclared command, path or parameter is refused by name") {
     harness.allow_commands({"kubectl"});
     CHECK(harness.apply<Busy>().message.find("helm") != std::string::npos);
 }
+
+namespace {
+
+struct Waiting : upgrade::Upgrade {
+    void apply(upgrade::Context& context) override {
+        context.step("wait", "for the server", [&] {
+            context.files().write("half", "done");
+            if (!context.files().exists("ready")) throw upgrade::Transient("the server restarts");
+        });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a failure that may pass is told apart, and leaves nothing of its step") {
+    Harness harness;
+    const auto waiting = harness.apply<Waiting>();
+    CHECK(waiting.transient());
+    CHECK_FALSE(waiting.ok());
+    CHECK(waiting.message == "the server restarts");
+    CHECK_FALSE(harness.exists("half"));
+    harness.write("ready", "");
+    CHECK(harness.apply<Waiting>().ok());
+}
