@@ -2,7 +2,11 @@
 // A secret reaches the upgrade that declares it, and nothing else: no output, no log, no file, no
 // ledger.
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
+
+#include <fstream>
+#include <sstream>
 
 #include "support/catch.hpp"
 #include "support/redaction.hpp"
@@ -24,6 +28,29 @@ void check_kept(Sandbox& sandbox, const std::string& text, const std::string& bu
         INFO(name);
         if (name != but) CHECK_FALSE(redactor.finds_in(content));
     }
+}
+
+/// The process and all below it.
+std::vector<pid_t> family_of(pid_t pid) {
+    std::vector<pid_t> all{pid};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const std::string id = std::to_string(all[i]);
+        std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+        for (pid_t child = 0; children >> child;) all.push_back(child);
+    }
+    return all;
+}
+
+/// "0 0" of the line with the limit of core files.
+std::string core_limit(pid_t pid) {
+    std::ifstream limits("/proc/" + std::to_string(pid) + "/limits");
+    for (std::string line; std::getline(limits, line);) {
+        std::istringstream words(line);
+        std::string max, core, file, size, soft, hard;
+        words >> max >> core >> file >> size >> soft >> hard;
+        if (core == "core") return soft + ' ' + hard;
+    }
+    return "none";
 }
 
 }  // namespace
@@ -95,6 +122,24 @@ TEST_CASE("a secret in a file that is rolled back is masked in the diff that sho
     check_kept(sandbox, dry.out + dry.err, "repository/told");
     const auto result = sandbox.run({"rollback", "--yes", "--secret", secret});
     CHECK(result.status == 0);
+    check_kept(sandbox, result.out + result.err);
+}
+
+TEST_CASE("no process that holds a secret can leave a core file") {
+    Sandbox sandbox;
+    sandbox.release_plugin("secretive", "0.1.10001");
+    sandbox.write("repository/behaviour", "hang");
+    sandbox.environment["MY_TOKEN"] = k_secret;
+    const auto run = sandbox.start({"upgrade", "--yes", "--secret", "token=env:MY_TOKEN"});
+    REQUIRE(run->wait_for_output("hanging"));
+    const std::vector<pid_t> family = family_of(run->pid());
+    CHECK(family.size() ==
+          3);  // the supervisor, the host parent, which holds none, and the upgrade
+    CHECK(core_limit(family.front()) == "0 0");
+    CHECK(core_limit(family.back()) == "0 0");
+    ::kill(family.back(), SIGABRT);
+    const auto result = run->wait();
+    CHECK(result.status == 3);
     check_kept(sandbox, result.out + result.err);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An upgrade with a secret that it tells wherever it can. The file `behaviour` says more: `write`
-// it into a file, keep it as `state`, or `fail` with it.
+// it into a file, keep it as `state`, `fail` with it, or `hang` with it in memory.
 #include <unistd.h>
 
 #include <upgrade/sdk.hpp>
@@ -39,6 +39,10 @@ struct Secretive final : upgrade::Upgrade {
             if (told_to(context, "state")) context.state().set("token", token);
             context.exec().change({"echo", token});
         });
+        if (told_to(context, "hang")) {
+            context.log("hanging");
+            while (true) ::pause();
+        }
         if (told_to(context, "fail")) throw std::runtime_error("it is " + token);
     }
 
