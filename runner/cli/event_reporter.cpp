@@ -38,7 +38,7 @@ EventReporter::EventReporter(const std::filesystem::path& file, Reporter& next, 
                     "--events " + file.string() + ": cannot be written: " + std::strerror(errno));
 }
 
-void EventReporter::write(const char* event, Json fields) {
+void EventReporter::write(const char* event, const Json& fields) {
     if (!m_file) return;
     Json line = {{"seq", ++m_sequence}, {"at", format_time(m_clock.wall())}, {"event", event}};
     line.update(fields);

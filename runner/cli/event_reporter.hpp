@@ -38,7 +38,7 @@ class EventReporter final : public Reporter {
     void finished(const RunReport& report) override;
 
  private:
-    void write(const char* event, Json fields);
+    void write(const char* event, const Json& fields);
 
     UniqueFd m_file;
     Reporter& m_next;
