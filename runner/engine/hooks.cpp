@@ -73,6 +73,8 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
         if (status != 0) problem = "it ended with exit status " + std::to_string(status);
     } catch (const upgrade::services::Refusal& refusal) {
         problem = refusal.what();
+    } catch (const Error& error) {  // the heartbeat
+        problem = error.what();
     }
     output.flush();
     errors.flush();

@@ -15,23 +15,17 @@
 #include <cstring>
 
 #include "host/frame.hpp"
+#include "host/message.hpp"
 #include "host/zygote.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 #include "upgrade/abi.h"
-
-extern char** environ;
 
 namespace runner {
 namespace {
 
 constexpr std::uint64_t k_max_output = 64U << 20U;
 constexpr int k_tick_ms = 1000;
-constexpr std::size_t k_max_text = 64U << 10U;
-
-constexpr std::array<const char*, 12> k_environment{
-    "PATH", "HOME", "USER",     "LOGNAME", "SHELL",         "LANG",
-    "TERM", "TZ",   "NO_COLOR", "LC_ALL",  "SSL_CERT_FILE", "SSL_CERT_DIR"};
 
 /// One process at the other end of a socket.
 struct Child {
@@ -39,53 +33,6 @@ struct Child {
     FrameChannel channel;
     UniqueFd output;
 };
-
-/// A text out of a message of the plugin process.
-std::string text_at(const Json& message, const char* key) {
-    const auto found = message.find(key);
-    if (found == message.end()) return {};
-    if (!found->is_string())
-        throw ProtocolError(std::string("'") + key + "' of a message is no text");
-    return found->get<std::string>().substr(0, k_max_text);
-}
-
-std::int64_t number_at(const Json& message, const char* key) {
-    const auto found = message.find(key);
-    if (found == message.end()) return 0;
-    if (!found->is_number_integer())
-        throw ProtocolError(std::string("'") + key + "' of a message is no number");
-    return found->get<std::int64_t>();
-}
-
-std::vector<std::string> texts_at(const Json& message, const char* key) {
-    std::vector<std::string> texts;
-    const auto found = message.find(key);
-    if (found == message.end()) return texts;
-    if (!found->is_array())
-        throw ProtocolError(std::string("'") + key + "' of a message is no list");
-    for (const Json& item : *found) {
-        if (!item.is_string())
-            throw ProtocolError(std::string("'") + key +
-                                "' of a message holds something else than texts");
-        texts.push_back(item.get<std::string>());
-    }
-    return texts;
-}
-
-HostValues values_at(const Json& message) {
-    HostValues values;
-    const auto found = message.find("values");
-    if (found == message.end()) return values;
-    for (const Json& item : *found) {
-        if (!item.is_array() || item.size() != 3 || !item[0].is_number_integer() ||
-            !item[1].is_string() || !item[2].is_string()) {
-            throw ProtocolError("a state value of a message is malformed");
-        }
-        values[{item[0].get<std::int32_t>(), item[1].get<std::string>()}] =
-            item[2].get<std::string>();
-    }
-    return values;
-}
 
 std::string signal_name(int number) {
     const char* name = ::strsignal(number);
@@ -113,19 +60,6 @@ const char* to_string(HostPhase phase) {
 
 bool PhaseResult::has(const char* phase_name) const {
     return std::find(implements.begin(), implements.end(), phase_name) != implements.end();
-}
-
-std::vector<std::string> plugin_environment(const std::map<std::string, std::string>& declared) {
-    std::map<std::string, std::string> variables;
-    for (const char* name : k_environment) {
-        if (const char* value = std::getenv(name); value != nullptr) variables[name] = value;
-    }
-    for (const auto& [name, value] : declared) {
-        if (!name.starts_with("LD_") && !name.starts_with("DYLD_")) variables[name] = value;
-    }
-    std::vector<std::string> list;
-    for (const auto& [name, value] : variables) list.push_back(name + '=' + value);
-    return list;
 }
 
 /// Conducts one phase.
@@ -296,12 +230,7 @@ class PhaseConductor {
             throw ProtocolError("a phase that changes nothing wants something recorded");
         }
         if (type == "files") {
-            std::vector<HostFileChange> changes;
-            for (const Json& item : message.at("changes")) {
-                changes.push_back({item.at(0).get<std::string>(), item.at(1).get<std::string>(),
-                                   item.at(2).get<std::string>(), item.at(3).get<std::string>()});
-            }
-            m_events.record_files(text_at(message, "step"), changes);
+            m_events.record_files(text_at(message, "step"), changes_at(message));
         } else if (type == "stepFinished") {
             m_events.record_step(text_at(message, "id"), values_at(message));
         } else {

@@ -49,6 +49,8 @@ class Ledger : public LedgerView {
     /// Takes the lease for `owner` (LeaseInfo's times are set here). Throws Error{lease_held} that
     /// names the holder. A dead holder's lease is taken over; the text says so, empty otherwise.
     virtual std::string acquire_lease(const LeaseInfo& owner) = 0;
+    /// Throws Error{apply_failed} when the lease is somebody else's by now, as everything does that
+    /// a run records.
     virtual void heartbeat() = 0;
     virtual void release_lease() = 0;
     /// A descriptor that keeps the lease as long as any process has it open; -1 when there is none.

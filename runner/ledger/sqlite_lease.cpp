@@ -74,12 +74,24 @@ std::string SqliteLedger::acquire_lease(const LeaseInfo& owner) {
 
 void SqliteLedger::heartbeat() {
     write([this] {
+        require_lease();
         const StatementUse update =
             m_database->statement("UPDATE lease SET heartbeat_at = ? WHERE owner = ?");
         update.bind(1, m_clock.wall().count());
         update.bind(2, m_lease_owner);
         update.exec();
     });
+}
+
+void SqliteLedger::require_lease() {
+    if (m_lease_owner.empty()) return;
+    const auto held = m_queries.lease();
+    if (held && held->owner == m_lease_owner) return;
+    throw Error(Failure::apply_failed,
+                "the lease was lost" +
+                    (held ? " to " + describe(*held) : std::string(": somebody removed it")) +
+                    "; nothing more is recorded or changed",
+                "'runner history' shows who goes on");
 }
 
 void SqliteLedger::release_lease() {

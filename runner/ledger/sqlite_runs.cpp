@@ -73,12 +73,16 @@ void SqliteLedger::move(const std::string& run, RunState from, RunState to) {
 }
 
 void SqliteLedger::move_run(const std::string& run, RunState from, RunState to) {
-    write([&] { move(run, from, to); });
+    write([&] {
+        require_lease();
+        move(run, from, to);
+    });
 }
 
 void SqliteLedger::finish_run(const std::string& run, RunState from, RunState to, Outcome outcome,
                               const std::string& message) {
     write([&] {
+        require_lease();
         move(run, from, to);
         close_run(run, to, outcome, message);
         event("run_finished", run, "", {{"outcome", to_string(outcome)}, {"message", message}});
@@ -101,6 +105,7 @@ void SqliteLedger::close_run(const std::string& run, RunState state, Outcome out
 void SqliteLedger::advance(const std::string& run, const std::optional<AttemptEnd>& end,
                            const std::optional<AttemptStart>& start) {
     write([&] {
+        require_lease();
         if (end) close_attempt(run, *end);
         if (start) open_attempt(run, *start);
     });

@@ -8,6 +8,7 @@ namespace runner {
 void SqliteLedger::record_files(const std::string& run, const std::string& version,
                                 const std::string& step, const std::vector<FileIntent>& changes) {
     write([&] {
+        require_lease();
         for (const FileIntent& change : changes) {
             const StatementUse insert = m_database->statement(
                 "INSERT INTO file_change (run, version, step, path, temporary, backup, "
@@ -29,6 +30,7 @@ void SqliteLedger::record_files(const std::string& run, const std::string& versi
 void SqliteLedger::record_step(const std::string& run, const std::string& version,
                                const std::string& step, const StateMap& values) {
     write([&] {
+        require_lease();
         const StatementUse insert = m_database->statement(
             "INSERT OR REPLACE INTO step (version, id, position, run, finished_at) "
             "VALUES (?1, ?2, (SELECT count(*) FROM step WHERE version = ?1), ?3, ?4)");
@@ -46,6 +48,7 @@ void SqliteLedger::record_step(const std::string& run, const std::string& versio
 void SqliteLedger::record_step_undone(const std::string& run, const std::string& version,
                                       const std::string& step, const StateMap& values) {
     write([&] {
+        require_lease();
         const StatementUse remove =
             m_database->statement("DELETE FROM step WHERE version = ? AND id = ?");
         remove.bind(1, version);

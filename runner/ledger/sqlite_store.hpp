@@ -179,6 +179,10 @@ class SqliteLedger final : public Ledger {
     [[noreturn]] static void refuse_held(const std::optional<LeaseInfo>& held);
 
     void store_lease(const LeaseInfo& lease);
+    /// What a run records is recorded only while the lease is its own: a runner that slept through
+    /// its lease must not go on beside the one that took over. Within a transaction. Throws
+    /// Error{apply_failed}.
+    void require_lease();
 
     /// Appends to the history; the newest hash is kept between calls, since only the lease's holder
     /// appends during a run.

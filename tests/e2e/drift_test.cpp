@@ -68,7 +68,7 @@ TEST_CASE("the config's policy refuses what it does not allow, all of it named a
     refused("{commands: []}", "wants to run sh");
     refused("{write: [a/c, b]}", "wants to write a/b");
     Sandbox sandbox;
-    sandbox.config("0.1.0", {}, "policy: {write: [a], commands: [sh, true], network: allowed}\n");
+    sandbox.config("0.1.0", {}, "policy: {write: [a/], commands: [sh, true], network: allowed}\n");
     release(sandbox, "0.1.1", {{"permissions", permissions({"a/b"}, {"sh", "true"}, true)}});
     CHECK(sandbox.upgrade().status == 0);
     sandbox.config("0.1.0", {}, "policy: {undeclared: refused}\n");

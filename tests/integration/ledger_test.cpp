@@ -134,6 +134,36 @@ TEST_CASE("a lease of another host counts as live until its heartbeat is old") {
     CHECK_THAT(ledger->acquire_lease(owner("run2")), Catch::Contains("took over"));
 }
 
+TEST_CASE("a runner whose lease was taken over records nothing more") {
+    Folder folder;
+    const auto ledger = folder.open();
+    ledger->acquire_lease(owner("run-a"));
+    start(*ledger, "run-a");
+    ledger->advance("run-a", std::nullopt, attempt("0.0.1"));
+    {  // it slept, and a runner on another host went on
+        SQLite::Database database(folder.file().string(), SQLite::OPEN_READWRITE, 5000);
+        database.exec("UPDATE lease SET owner = 'run-b', host = 'there'");
+    }
+    AttemptEnd end;
+    end.version = "0.0.1";
+    end.done = true;
+    for (const std::function<void()>& work : std::vector<std::function<void()>>{
+             [&] { ledger->heartbeat(); }, [&] { ledger->advance("run-a", end, std::nullopt); },
+             [&] { ledger->record_step("run-a", "0.0.1", "one", {}); },
+             [&] { ledger->record_files("run-a", "0.0.1", "one", {}); },
+             [&] { ledger->record_step_undone("run-a", "0.0.1", "one", {}); },
+             [&] { ledger->move_run("run-a", RunState::applying, RunState::verifying); },
+             [&] {
+                 ledger->finish_run("run-a", RunState::applying, RunState::failed, Outcome::failed,
+                                    "");
+             }})
+        CHECK(failure_of(work) == Failure::apply_failed);
+    CHECK(ledger->done().empty());
+    CHECK(ledger->runs(1).front().state == RunState::applying);
+    ledger->release_lease();
+    CHECK(ledger->lease()->owner == "run-b");
+}
+
 TEST_CASE("a lock by hand stays until it is released by hand") {
     Folder folder;
     LeaseInfo manual = owner("x");
