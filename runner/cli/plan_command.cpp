@@ -44,7 +44,7 @@ int plan_command(int argc, char** argv) {
     } catch (const Error& error) {
         if (!common.json()) throw;
         report.cluster = composition.config.name;
-        report.error = RunError{to_string(error.failure()), error.what(), error.next(), "no", {}};
+        report.error = RunError{to_string(error.failure()), error.what(), error.next(), "no"};
         print_error(error);
         print_json(plan_document(report));
         return exit_code(error.failure());

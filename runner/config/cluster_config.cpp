@@ -133,10 +133,10 @@ std::vector<ConfigProblem> check_durations(const YAML::Node& document) {
 PolicyConfig read_policy(const YAML::Node& node) {
     PolicyConfig policy;
     if (!node) return policy;
-    std::vector<std::string> none;
     policy.write = texts_at(node, "write");
-    for (std::string& path : policy.write ? *policy.write : none) {
-        while (path.size() > 1 && path.back() == '/') path.pop_back();
+    if (policy.write) {
+        for (std::string& path : *policy.write)
+            while (path.size() > 1 && path.back() == '/') path.pop_back();
     }
     policy.commands = texts_at(node, "commands");
     policy.network = text_at(node, "network") != "refused";

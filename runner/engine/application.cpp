@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/application.hpp"
 
-#include <poll.h>
-
 #include <algorithm>
 
 #include "engine/escape_hatch.hpp"
 #include "engine/recovery.hpp"
 #include "engine/rollback.hpp"
+#include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 
@@ -85,7 +84,7 @@ void Application::run() {
 }
 
 std::filesystem::path Application::log_of(std::size_t i) const {
-    return std::filesystem::path("logs") / m_report.run / (m_prepared.upgrades[i].version + ".log");
+    return log_name(m_report.run, m_prepared.upgrades[i].version);
 }
 
 std::filesystem::path Application::log_file(std::size_t i) const {
@@ -147,7 +146,9 @@ AttemptEnd Application::apply_one(std::size_t i) {
     result.phase = HostPhase::apply;
     if (result.ok() && result.has("verify")) {
         m_run.move_to(RunState::verifying);
-        result = verify_one(i, end, another);
+        const auto verify_begun = m_parts.clock.steady();
+        result = verify_one(i, another);
+        end.verify_time = m_parts.clock.steady() - verify_begun;
     }
     upgrade.image.reset();
     const std::string words = words_for(result, result.phase);
@@ -161,11 +162,9 @@ AttemptEnd Application::apply_one(std::size_t i) {
     return end;
 }
 
-PhaseResult Application::verify_one(std::size_t i, AttemptEnd& end, bool another) {
+PhaseResult Application::verify_one(std::size_t i, bool another) {
     const RunnableUpgrade& upgrade = m_prepared.upgrades[i];
-    const auto begun = m_parts.clock.steady();
     PhaseResult verified = m_phases.verify(upgrade, &ledger(), m_report.run, log_file(i), another);
-    end.verify_time = m_parts.clock.steady() - begun;
     warn_about_strays(upgrade, verified);
     verified.phase = HostPhase::verify;
     return verified;
@@ -182,9 +181,8 @@ bool Application::soak(AttemptEnd& last) {
     std::chrono::milliseconds interval = k_min_check_interval;
     for (bool over = false; !over;) {
         const auto left = begun + m_request.soak - m_parts.clock.steady();
-        pollfd waiting{m_parts.signals.descriptor(), POLLIN, 0};
         if (m_parts.signals.count() == 0 && left.count() > 0)
-            ::poll(&waiting, 1, static_cast<int>(std::min(left, interval).count()));
+            wait_for_signal(m_parts.signals, std::min(left, interval));
         if (m_parts.signals.count() > 0) {
             stop_while_soaking(last);
             return false;
@@ -195,8 +193,7 @@ bool Application::soak(AttemptEnd& last) {
         for (std::size_t i = 0; i < count; ++i) {
             if (m_prepared.nothing_to_do[i]) continue;
             have_image(i);
-            AttemptEnd ignored;
-            const PhaseResult result = verify_one(i, ignored, true);
+            const PhaseResult result = verify_one(i, true);
             m_prepared.upgrades[i].image.reset();
             if (result.ok()) continue;
             if (m_parts.signals.count() > 0) {
@@ -218,7 +215,7 @@ void Application::stop_while_soaking(const AttemptEnd& last) {
     const std::string message =
         "stopped by a signal while soaking; everything is done, and the checks were good so far";
     m_report.error =
-        RunError{"interrupted", message, "'runner verify' repeats the checks", "perhaps", {}};
+        RunError{"interrupted", message, "'runner verify' repeats the checks", "perhaps"};
     m_run.finish(RunState::cancelled, Outcome::cancelled, message);
     refresh_version();
     m_report.outcome = Outcome::interrupted;
@@ -250,11 +247,9 @@ void Application::fail_while_soaking(std::size_t i, const std::string& words, At
                                 "; every upgrade of this run is recorded as done, and none was "
                                 "rolled back";
     m_report.error = RunError{
-        to_string(Failure::apply_failed),
-        message,
+        to_string(Failure::apply_failed), message,
         "mend the cause, then 'runner verify'; or undo them: 'runner rollback --to VERSION'",
-        "perhaps",
-        {}};
+        "perhaps"};
     m_report.due[i].message = "while soaking: " + words;
     m_run.finish(RunState::failed, Outcome::failed, message);
     refresh_version();
@@ -287,7 +282,7 @@ void Application::stop_between_upgrades(std::size_t next) {
     const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
                                 counted(left, "upgrade") + " left, none of them begun";
     m_report.error =
-        RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no", {}};
+        RunError{"interrupted", message, "run it again to go on", next > 0 ? "perhaps" : "no"};
     m_run.finish(RunState::cancelled, Outcome::cancelled, message);
     refresh_version();
     m_report.outcome = Outcome::interrupted;
@@ -307,11 +302,9 @@ void Application::stop_after_failure(std::size_t i, const AttemptEnd& end, bool 
         : end.outcome == Outcome::rollback_failed
             ? "mend the cause and run it again, or put right by hand what it names; "
             : "mend the cause and run it again: it goes on after the last finished step; ";
-    m_report.error = RunError{cancelled ? "interrupted" : to_string(failure),
-                              message,
+    m_report.error = RunError{cancelled ? "interrupted" : to_string(failure), message,
                               go_on + "'runner logs " + end.version + "' shows its output",
-                              undone ? "undone" : "perhaps",
-                              {}};
+                              undone ? "undone" : "perhaps"};
     if (!undone) m_report.error->commands = escape_hatch(ledger(), m_parts.config, end.version);
     const RunState state = undone                                    ? RunState::rolled_back
                            : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed

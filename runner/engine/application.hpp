@@ -49,7 +49,7 @@ class Application {
     AttemptStart attempt_start(std::size_t i);
     AttemptEnd apply_one(std::size_t i);
     AttemptEnd succeeded(std::size_t i, Outcome outcome, AttemptEnd end);
-    PhaseResult verify_one(std::size_t i, AttemptEnd& end, bool another);
+    PhaseResult verify_one(std::size_t i, bool another);
     /// Checks all again and again for as long as was asked for; `last` is recorded afterwards.
     /// False when that is over, and told, already.
     bool soak(AttemptEnd& last);

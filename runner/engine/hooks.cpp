@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/documents.hpp"
+#include "engine/lease_holder.hpp"
 #include "host/host.hpp"
 #include "model/error.hpp"
 #include "services/command.hpp"
@@ -12,38 +13,14 @@
 #include "upgrade/abi.h"
 
 namespace runner {
-namespace {
-
-constexpr auto k_heartbeat_interval = std::chrono::seconds(5);
-
-/// Pieces of output as lines.
-class Lines {
- public:
-    Lines(Reporter& reporter, std::int32_t level) : m_reporter(reporter), m_level(level) {}
-    void push(std::string_view piece) {
-        m_partial += piece;
-        for (std::size_t end = 0; (end = m_partial.find('\n')) != std::string::npos;) {
-            m_reporter.line(m_level, sanitize(std::string_view(m_partial).substr(0, end)));
-            m_partial.erase(0, end + 1);
-        }
-    }
-    void flush() {
-        if (!m_partial.empty()) m_reporter.line(m_level, sanitize(m_partial));
-        m_partial.clear();
-    }
-
- private:
-    Reporter& m_reporter;
-    std::int32_t m_level;
-    std::string m_partial;
-};
-
-}  // namespace
 
 std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport& report) {
     m_reporter.notice("hook " + std::string(name) + ": " + sanitize(join(hook.command, " ")));
-    Lines output(m_reporter, UPGRADE_LOG_INFO);
-    Lines errors(m_reporter, UPGRADE_LOG_INFO);
+    LineBuffer output;
+    LineBuffer errors;
+    const auto take = [this](std::string_view line) {
+        m_reporter.line(UPGRADE_LOG_INFO, sanitize(line));
+    };
     upgrade::services::CommandSpec spec;
     spec.arguments = hook.command;
     spec.environment = plugin_environment(m_config.environment);
@@ -56,15 +33,12 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
                             {"result", upgrade_document(report)}}) +
                  '\n';
     spec.timeout = hook.timeout;
-    spec.on_output = [&](std::string_view piece) { output.push(piece); };
-    spec.on_error = [&](std::string_view piece) { errors.push(piece); };
+    spec.on_output = [&](std::string_view piece) { output.push(piece, take); };
+    spec.on_error = [&](std::string_view piece) { errors.push(piece, take); };
     const int signals_before = m_signals.count();
-    auto last_heartbeat = m_clock.steady();
+    Heart heart(m_clock);
     spec.cancelled = [&] {
-        if (m_clock.steady() - last_heartbeat >= k_heartbeat_interval) {
-            last_heartbeat = m_clock.steady();
-            m_ledger.heartbeat();
-        }
+        heart.beat(m_ledger);
         return m_signals.count() > signals_before;
     };
     std::string problem;
@@ -76,8 +50,8 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
     } catch (const Error& error) {  // the heartbeat
         problem = error.what();
     }
-    output.flush();
-    errors.flush();
+    output.flush(take);
+    errors.flush(take);
     return problem;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/lease_holder.hpp"
 
-#include <poll.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@
 namespace runner {
 namespace {
 
-constexpr int k_lease_poll_ms = 100;
+constexpr std::chrono::milliseconds k_lease_poll{100};
 
 }  // namespace
 
@@ -52,8 +51,7 @@ std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::m
             if (wait.count() > 0 && signals.count() > 0) throw Interrupted{signals.first_signal()};
             if (error.failure() != Failure::lease_held || clock.steady() >= deadline) throw;
         }
-        pollfd waiting{signals.descriptor(), POLLIN, 0};
-        ::poll(&waiting, 1, k_lease_poll_ms);
+        wait_for_signal(signals, k_lease_poll);
     }
 }
 

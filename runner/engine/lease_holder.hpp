@@ -35,6 +35,24 @@ class LeaseHolder {
     Ledger& m_ledger;
 };
 
+/// How often a run that waits or works says that it lives.
+constexpr std::chrono::milliseconds k_heartbeat_interval{5000};
+
+/// Heartbeats of the lease, at most one in each interval.
+class Heart {
+ public:
+    explicit Heart(const Clock& clock) : m_clock(clock), m_last(clock.steady()) {}
+    void beat(Ledger& ledger) {
+        if (m_clock.steady() - m_last < k_heartbeat_interval) return;
+        m_last = m_clock.steady();
+        ledger.heartbeat();
+    }
+
+ private:
+    const Clock& m_clock;
+    std::chrono::milliseconds m_last;
+};
+
 /// Who, where and as what: for the ledger.
 LeaseInfo make_lease_owner(const std::string& run);
 /// A run's id: sortable by time, unique.

@@ -2,15 +2,16 @@
 #include "engine/phase_runner.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "engine/lease_holder.hpp"
 #include "engine/recovery.hpp"
 #include "host/sandbox.hpp"
+#include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "services/diff.hpp"
 #include "services/files.hpp"
@@ -24,7 +25,6 @@ namespace {
 
 constexpr std::size_t k_max_changes = 512U << 20U;
 constexpr std::size_t k_max_file = 256U << 20U;
-constexpr auto k_heartbeat_interval = std::chrono::seconds(5);
 
 /// The upgrade's own log file, made with its first line.
 class AttemptLog {
@@ -84,8 +84,7 @@ class PhaseEvents final : public HostEvents {
           m_lines(redactor),
           m_reporter(reporter),
           m_terminal(terminal),
-          m_clock(clock),
-          m_last_heartbeat(clock.steady()) {}
+          m_heart(clock) {}
 
     void on_log(std::int32_t level, const std::string& text) override {
         if (level == UPGRADE_LOG_DEBUG && !m_options.debug) return;
@@ -93,14 +92,7 @@ class PhaseEvents final : public HostEvents {
     }
 
     void on_output(std::string_view bytes) override {
-        m_partial += bytes;
-        std::size_t begin = 0;
-        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos;
-             begin = end + 1) {
-            line(UPGRADE_LOG_INFO,
-                 sanitize(std::string_view(m_partial).substr(begin, end - begin)));
-        }
-        m_partial.erase(0, begin);
+        m_output.push(bytes, [this](std::string_view text) { printed(text); });
     }
 
     /// Whether something was refused in a way that the sandbox refuses.
@@ -108,8 +100,7 @@ class PhaseEvents final : public HostEvents {
 
     /// A last line without its newline.
     void end_of_output() {
-        if (!m_partial.empty()) line(UPGRADE_LOG_INFO, sanitize(m_partial));
-        m_partial.clear();
+        m_output.flush([this](std::string_view text) { printed(text); });
         flush_lines();
     }
 
@@ -181,13 +172,11 @@ class PhaseEvents final : public HostEvents {
     }
 
     void tick() override {
-        if (m_writer == nullptr || m_clock.steady() - m_last_heartbeat < k_heartbeat_interval)
-            return;
-        m_last_heartbeat = m_clock.steady();
-        m_writer->heartbeat();
+        if (m_writer != nullptr) m_heart.beat(*m_writer);
     }
 
  private:
+    void printed(std::string_view text) { line(UPGRADE_LOG_INFO, sanitize(text)); }
     void line(std::int32_t level, const std::string& text) {
         m_saw_refusal = m_saw_refusal || tells_of_refusal(text);
         show(m_lines.push(level, text));
@@ -202,8 +191,7 @@ class PhaseEvents final : public HostEvents {
     /// The messages come from another process: no path in them may lead anywhere else than it
     /// should.
     [[nodiscard]] FileIntent checked_intent(const HostFileChange& change) const {
-        const std::filesystem::path originals =
-            m_config.state.parent_path() / "originals" / m_upgrade.version;
+        const std::filesystem::path originals = originals_beside(m_config.state, m_upgrade.version);
         FileIntent intent{change.path, change.temporary, change.backup, std::nullopt, std::nullopt};
         try {
             upgrade::services::check_path(change.path);
@@ -246,9 +234,8 @@ class PhaseEvents final : public HostEvents {
     LineRedactor m_lines;
     Reporter& m_reporter;
     Terminal& m_terminal;
-    const Clock& m_clock;
-    std::chrono::milliseconds m_last_heartbeat;
-    std::string m_partial;
+    Heart m_heart;
+    LineBuffer m_output;
     bool m_saw_refusal = false;
 };
 
@@ -341,10 +328,7 @@ void PhaseRunner::pause(std::chrono::milliseconds length, Ledger* writer) {
     const auto end = m_clock.steady() + length;
     for (auto left = length; left.count() > 0 && m_signals.count() == 0;
          left = end - m_clock.steady()) {
-        pollfd waiting{m_signals.descriptor(), POLLIN, 0};
-        ::poll(&waiting, 1,
-               static_cast<int>(
-                   std::min<std::chrono::milliseconds>(left, k_heartbeat_interval).count()));
+        wait_for_signal(m_signals, std::min(left, k_heartbeat_interval));
         if (writer != nullptr) writer->heartbeat();
     }
 }
@@ -358,8 +342,8 @@ PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase 
     const bool simulation = phase == HostPhase::preflight || phase == HostPhase::simulate;
     if (upgrade.check_description && simulation) request.manifest = &upgrade.manifest_json;
     request.repository = m_config.repository_directory;
-    request.backup_folder = m_config.state.parent_path() / "originals" / upgrade.version /
-                            std::to_string(m_clock.wall().count());
+    request.backup_folder =
+        originals_beside(m_config.state, upgrade.version) / std::to_string(m_clock.wall().count());
     request.temporary_folder = m_temporary.path();
     request.write_paths = upgrade.manifest.permissions.write;
     request.commands = upgrade.manifest.permissions.commands;

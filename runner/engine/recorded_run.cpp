@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/recovery.hpp"
+#include "ledger/beside.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -14,16 +15,13 @@ namespace {
 
 constexpr std::size_t k_kept_copies = 10;
 
-std::filesystem::path copies_of(const std::filesystem::path& ledger_file) {
-    return ledger_file.parent_path() / "copies";
-}
-
 }  // namespace
 
 std::vector<std::filesystem::path> ledger_copies(const std::filesystem::path& ledger_file) {
     std::vector<std::filesystem::path> copies;
     std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator(copies_of(ledger_file), none)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(copies_beside(ledger_file), none)) {
         if (entry.path().extension() == ".db") copies.push_back(entry.path());
     }
     std::sort(copies.rbegin(), copies.rend());  // they begin with their run's time
@@ -41,10 +39,9 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
 }
 
 std::string RecordedRun::copy_ledger(const std::filesystem::path& ledger_file) {
-    const std::filesystem::path folder = copies_of(ledger_file);
-    const std::filesystem::path copy = folder / (id() + ".db");
+    const std::filesystem::path copy = copies_beside(ledger_file) / (id() + ".db");
     m_ledger->copy_to(copy);
-    std::vector<std::filesystem::path> copies = ledger_copies(ledger_file);
+    const std::vector<std::filesystem::path> copies = ledger_copies(ledger_file);
     for (std::size_t i = k_kept_copies; i < copies.size(); ++i) {
         if (copies[i] != copy) ::unlink(copies[i].c_str());  // should the clock have jumped back
     }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 
+#include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
@@ -38,7 +39,7 @@ void put_back(const FileIntent& change, const fs::path& repository) {
 void remove_old_originals(Ledger& ledger, const fs::path& ledger_file) {
     for (const std::string& version : ledger.forget_old_originals(k_kept_originals)) {
         std::error_code ignored;  // what is left takes space and nothing else
-        fs::remove_all(ledger_file.parent_path() / "originals" / version, ignored);
+        fs::remove_all(originals_beside(ledger_file, version), ignored);
     }
 }
 

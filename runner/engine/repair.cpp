@@ -12,6 +12,7 @@
 #include "engine/lease_holder.hpp"
 #include "engine/planning.hpp"
 #include "engine/recorded_run.hpp"
+#include "ledger/beside.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
@@ -25,7 +26,7 @@ namespace fs = std::filesystem;
 
 /// Whether somebody works with the ledger now.
 bool is_held(const ClusterConfig& config) {
-    const std::string file = config.state.string() + ".lock";
+    const fs::path file = lock_beside(config.state);
     if (!fs::exists(file)) return false;
     LeaseFile lease;
     return !lease.try_lock(file);
@@ -37,7 +38,7 @@ std::vector<std::string> attempted_since(const ClusterConfig& config, const std:
     const std::string made = fs::path(copy).stem().string();
     std::set<std::string> versions;
     std::error_code none;
-    for (const auto& run : fs::directory_iterator(config.state.parent_path() / "logs", none)) {
+    for (const auto& run : fs::directory_iterator(logs_beside(config.state), none)) {
         // Names begin with their run's time; the copy was made by the run of its own name.
         if (run.path().filename().string() < made) continue;
         for (const auto& log : fs::directory_iterator(run.path(), none))
@@ -59,7 +60,7 @@ Diagnosis diagnose_damage(const ClusterConfig& config, const std::string& damage
     if (diagnosis.copy.empty()) {
         finding.repairable = false;
         finding.remedy =
-            "there is no whole copy below " + (config.state.parent_path() / "copies").string() +
+            "there is no whole copy below " + copies_beside(config.state).string() +
             ": bring one back from a backup, or start anew with what 'state export' wrote";
     } else {
         finding.remedy =
@@ -74,7 +75,7 @@ Diagnosis diagnose_damage(const ClusterConfig& config, const std::string& damage
              "they will be due again, from their first step on: run them again, which changes "
              "nothing where they are finished, or 'runner state record VERSION --reason …' those "
              "whose log in " +
-                 (config.state.parent_path() / "logs").string() + " shows that they are",
+                 logs_beside(config.state).string() + " shows that they are",
              false});
     return diagnosis;
 }
@@ -99,8 +100,7 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
     const LedgerFacts facts = ledger->facts();
     check_identity(config, facts);
     const auto lease = ledger->lease();
-    const bool held = is_held(config);
-    if (held) {
+    if (is_held(config)) {
         add("a run is under way" + (lease ? ": " + lease->owner + " of " + lease->actor : ""),
             "wait for its end; nothing is judged meanwhile", false);
         return diagnosis;
@@ -123,13 +123,12 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
     if (ends.missing_references > 0)
         add(counted(ends.missing_references, "reference") + " to rows that are gone",
             "somebody has changed the file by other means: compare with a copy below " +
-                (config.state.parent_path() / "copies").string(),
+                copies_beside(config.state).string(),
             false);
     if (const auto broken = ledger->first_broken_event())
         add("the history is not as it was written, from event " + std::to_string(*broken) + " on",
             "it cannot be put right, only compared with a copy or a backup: what it says from "
-            "there "
-            "on is not to be trusted",
+            "there on is not to be trusted",
             false);
     return diagnosis;
 }
@@ -140,7 +139,7 @@ namespace {
 std::vector<std::string> replace_by_copy(const ClusterConfig& config, const Diagnosis& diagnosis,
                                          const Clock& clock) {
     LeaseFile lease;
-    if (!lease.try_lock(config.state.string() + ".lock"))
+    if (!lease.try_lock(lock_beside(config.state)))
         throw Error(Failure::lease_held, "another run holds the lease; nothing was changed");
     const std::string aside = config.state.string() + ".damaged-" + make_run_id(clock);
     // A log beside the copy would be taken for its own.

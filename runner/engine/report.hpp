@@ -40,8 +40,8 @@ struct RunError {
     std::string code;
     std::string message;
     std::string next;
-    std::string changed = "no";         ///< no, perhaps, undone
-    std::vector<std::string> commands;  ///< the escape hatch: to finish or undo by hand
+    std::string changed = "no";           ///< no, perhaps, undone
+    std::vector<std::string> commands{};  ///< the escape hatch: to finish or undo by hand
 };
 
 /// The plan, and after a run its result.

@@ -8,6 +8,7 @@
 #include "engine/recorded_run.hpp"
 #include "engine/recovery.hpp"
 #include "engine/rollback.hpp"
+#include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "services/diff.hpp"
 #include "support/file.hpp"
@@ -35,8 +36,8 @@ class RollbackRun {
                                         : error.failure();
             const bool declined = failure == Failure::declined;
             m_report.outcome = declined ? Outcome::aborted : Outcome::rollback_failed;
-            m_report.error = RunError{
-                to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no", {}};
+            m_report.error = RunError{to_string(failure), error.what(), error.next(),
+                                      m_changing ? "perhaps" : "no"};
             m_report.exit_code = exit_code(failure);
             if (m_run)
                 m_run->abandon(declined     ? RunState::aborted
@@ -329,8 +330,7 @@ class RollbackRun {
 
     void undo_one(std::size_t i) {
         const RunnableUpgrade& upgrade = m_upgrades[i];
-        const std::filesystem::path log =
-            std::filesystem::path("logs") / m_report.run / (upgrade.version + ".log");
+        const std::filesystem::path log = log_name(m_report.run, upgrade.version);
         AttemptStart start;
         start.version = upgrade.version;
         start.tag = m_selected[i].tag;

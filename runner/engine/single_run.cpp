@@ -5,6 +5,7 @@
 
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
+#include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
@@ -49,8 +50,8 @@ class SingleRun {
                                         ? Failure::apply_failed
                                         : error.failure();
             m_report.outcome = Outcome::failed;
-            m_report.error = RunError{
-                to_string(failure), error.what(), error.next(), m_changing ? "perhaps" : "no", {}};
+            m_report.error = RunError{to_string(failure), error.what(), error.next(),
+                                      m_changing ? "perhaps" : "no"};
             m_report.exit_code = exit_code(failure);
             if (m_run)
                 m_run->abandon(failure == Failure::declined ? RunState::aborted
@@ -194,8 +195,7 @@ class SingleRun {
         m_run->move_to(RunState::awaiting_confirmation);
         m_run->move_to(RunState::applying);
         m_parts.reporter.applying_begins(1);
-        const std::filesystem::path log =
-            std::filesystem::path("logs") / m_report.run / (m_upgrade.version + ".log");
+        const std::filesystem::path log = log_name(m_report.run, m_upgrade.version);
         m_run->ledger().advance(
             m_report.run, std::nullopt,
             AttemptStart{m_upgrade.version, m_tag, Platform::current().to_string(), m_digest,

@@ -38,7 +38,7 @@ class UpgradeRun {
                 end_failed(error);
             }
         }
-        if (m_run && m_recorded) hooks().after(m_report);
+        if (m_run && !m_report.run.empty()) hooks().after(m_report);
         m_application.reset();
         m_phases.reset();  // no plugin process is left when the lease goes
         m_run.reset();
@@ -146,12 +146,17 @@ class UpgradeRun {
         if (m_parts.signals.count() > 0) throw Interrupted{m_parts.signals.first_signal()};
     }
 
-    void publish_plan() {
+    /// The report is that of the plan as it is now.
+    void report_plan() {
         RunReport planned = m_planner->report(m_prepared, m_request.report_other);
         planned.run = m_report.run;
         planned.dry_run = m_report.dry_run;
-        planned.ledger_copy = m_ledger_copy;
+        planned.ledger_copy = m_report.ledger_copy;
         m_report = std::move(planned);
+    }
+
+    void publish_plan() {
+        report_plan();
         for (const std::string& warning : m_report.warnings) m_parts.reporter.warning(warning);
         m_parts.reporter.planned(m_report);
     }
@@ -164,13 +169,12 @@ class UpgradeRun {
         if (!m_prepared.plan.due.empty()) phases();  // its host starts while the ledger is written
         LedgerFacts facts = ledger().facts();
         check_identity(m_parts.config, facts);
-        if (facts.identity) m_ledger_copy = m_run->copy_ledger(m_parts.config.state);
+        if (facts.identity) m_report.ledger_copy = m_run->copy_ledger(m_parts.config.state);
         m_run->recover(m_parts.config.repository_directory);
         if (!facts.identity) ledger().set_identity(identity());
         if (!facts.cluster.original_version) ledger().set_original_version(*m_original);
         m_run->begin("upgrade", m_prepared.plan.target.to_string());
         m_report.run = m_run->id();
-        m_recorded = true;
         return facts;
     }
 
@@ -409,11 +413,7 @@ class UpgradeRun {
         m_ready.nothing_to_do = std::move(nothing_to_do);
         m_prepared = m_planner->plan(facts, *m_original, selection(), m_blocked);
         m_planner->load_manifests(m_prepared, facts.cluster);
-        RunReport planned = m_planner->report(m_prepared, m_request.report_other);
-        planned.run = m_report.run;
-        planned.dry_run = m_report.dry_run;
-        planned.ledger_copy = m_ledger_copy;
-        m_report = std::move(planned);
+        report_plan();
         for (const auto& [version, words] : m_blocked) {
             m_report.warnings.push_back(version + " is left out: " + words);
             m_parts.reporter.warning(m_report.warnings.back());
@@ -459,8 +459,8 @@ class UpgradeRun {
     void end_interrupted(int signal) {
         if (m_run) m_run->abandon(RunState::cancelled, Outcome::interrupted, "interrupted");
         m_report.outcome = Outcome::interrupted;
-        m_report.error = RunError{
-            "interrupted", "interrupted; nothing was changed", "run it again to go on", "no", {}};
+        m_report.error = RunError{"interrupted", "interrupted; nothing was changed",
+                                  "run it again to go on", "no"};
         m_report.exit_code = 128 + signal;
     }
 
@@ -476,8 +476,8 @@ class UpgradeRun {
                                            : RunState::failed_pre,
                            declined ? Outcome::aborted : Outcome::failed, error.what());
         m_report.outcome = declined ? Outcome::aborted : Outcome::failed;
-        m_report.error = RunError{
-            to_string(failure), error.what(), error.next(), changing() ? "perhaps" : "no", {}};
+        m_report.error =
+            RunError{to_string(failure), error.what(), error.next(), changing() ? "perhaps" : "no"};
         m_report.exit_code = exit_code(failure);
     }
 
@@ -494,8 +494,6 @@ class UpgradeRun {
     std::optional<PhaseRunner> m_phases;  // after the run: it ends first, with all plugin processes
     std::map<std::string, std::string> m_blocked;  ///< by version: why it is left out
     std::optional<Application> m_application;
-    std::string m_ledger_copy;
-    bool m_recorded = false;
     bool m_raising = false;
 };
 

@@ -49,12 +49,14 @@ class VerifyRun {
     }
 
  private:
+    [[nodiscard]] bool is_wanted(const std::string& version) const {
+        const std::vector<std::string>& only = m_request.only;
+        return only.empty() || std::find(only.begin(), only.end(), version) != only.end();
+    }
+
     void select() {
         for (const DoneRecord& done : m_view->done()) {
-            const bool wanted =
-                m_request.only.empty() || std::find(m_request.only.begin(), m_request.only.end(),
-                                                    done.version) != m_request.only.end();
-            if (wanted) m_candidates.push_back({done, std::nullopt, {}});
+            if (is_wanted(done.version)) m_candidates.push_back({done, std::nullopt, {}});
         }
         for (const std::string& version : m_request.only) {
             const bool found = std::any_of(
@@ -202,10 +204,7 @@ class VerifyRun {
 
     void check_files() {
         for (const LeftFile& file : m_view->files_as_left()) {
-            const bool wanted =
-                m_request.only.empty() || std::find(m_request.only.begin(), m_request.only.end(),
-                                                    file.version) != m_request.only.end();
-            if (!wanted) continue;
+            if (!is_wanted(file.version)) continue;
             const auto now = digest_at(m_parts.config.repository_directory / file.path);
             if (now == file.digest) continue;
             m_report.files.push_back({file.path, file.version,

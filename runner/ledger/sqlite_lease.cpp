@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lease, and the lock by hand.
+#include "ledger/beside.hpp"
 #include "ledger/sqlite_store.hpp"
 #include "model/error.hpp"
 
@@ -47,7 +48,7 @@ void SqliteLedger::store_lease(const LeaseInfo& lease) {
 }
 
 std::string SqliteLedger::acquire_lease(const LeaseInfo& owner) {
-    if (!m_lease_file.try_lock(m_file.string() + ".lock")) refuse_held(lease());
+    if (!m_lease_file.try_lock(lock_beside(m_file))) refuse_held(lease());
     std::string note;
     try {
         write([&] {
@@ -106,7 +107,7 @@ void SqliteLedger::release_lease() {
 }
 
 void SqliteLedger::lock_by_hand(const LeaseInfo& owner) {
-    if (!m_lease_file.try_lock(m_file.string() + ".lock")) refuse_held(lease());
+    if (!m_lease_file.try_lock(lock_beside(m_file))) refuse_held(lease());
     write([&] {
         const auto held = m_queries.lease();
         if (held && held->manual()) refuse_held(held);

@@ -152,24 +152,14 @@ void SqliteLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
     update.bind(7, end.version);
     update.exec();
     if (end.done) {
-        const StatementUse insert = m_database->statement(
-            "INSERT OR REPLACE INTO upgrade (version, tag, platform, digest, run, how, "
-            "recorded_at, position) "
-            "SELECT version, tag, platform, ?1, run, 'upgrade', ?2, "
-            "(SELECT coalesce(max(position), 0) + 1 FROM upgrade) FROM attempt WHERE run = ?3 "
-            "AND version = ?4 "
-            "ORDER BY id DESC LIMIT 1");
-        const StatementUse pinned_digest = m_database->statement(
-            "SELECT digest FROM attempt WHERE run = ? AND version = ? ORDER BY id DESC LIMIT "
-            "1");
-        pinned_digest.bind(1, run);
-        pinned_digest.bind(2, end.version);
-        if (!pinned_digest.executeStep()) return;
-        bind_digest(insert, 1, Digest::parse(pinned_digest.getColumn(0).getString()));
-        insert.bind(2, m_clock.wall().count());
-        insert.bind(3, run);
-        insert.bind(4, end.version);
-        insert.exec();
+        const StatementUse attempt = m_database->statement(
+            "SELECT tag, platform, digest FROM attempt WHERE run = ? AND version = ? ORDER BY id "
+            "DESC LIMIT 1");
+        attempt.bind(1, run);
+        attempt.bind(2, end.version);
+        if (!attempt.executeStep()) return;
+        insert_done(end.version, attempt.getColumn(0), attempt.getColumn(1),
+                    Digest::parse(attempt.getColumn(2).getString()), run, "upgrade");
         finish_files(end.version);
         store_values(end.version, end.values);
         store_declarations(end);

@@ -184,8 +184,7 @@ class SqliteLedger final : public Ledger {
     /// Error{apply_failed}.
     void require_lease();
 
-    /// Appends to the history; the newest hash is kept between calls, since only the lease's holder
-    /// appends during a run.
+    /// Appends to the history.
     void event(const char* kind, const std::string& run, const std::string& version,
                const Json& detail);
 

@@ -2,6 +2,7 @@
 #include "support/stop_signals.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -34,6 +35,11 @@ void on_signal(int number) {
 }
 
 }  // namespace
+
+void wait_for_signal(const StopSignals& signals, std::chrono::milliseconds length) {
+    pollfd waiting{signals.descriptor(), POLLIN, 0};
+    ::poll(&waiting, 1, static_cast<int>(length.count()));
+}
 
 ProcessStopSignals::ProcessStopSignals() {
     std::array<int, 2> ends{};

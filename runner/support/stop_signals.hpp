@@ -2,6 +2,8 @@
 // SIGINT, SIGTERM and SIGHUP as a count and a descriptor to wait on.
 #pragma once
 
+#include <chrono>
+
 #include "support/unique_fd.hpp"
 
 namespace runner {
@@ -19,6 +21,10 @@ class StopSignals {
     [[nodiscard]] virtual int descriptor() const = 0;
     virtual void drain() const = 0;
 };
+
+/// Until a signal is there to be told of, or for `length`; one that was not drained ends it at
+/// once.
+void wait_for_signal(const StopSignals& signals, std::chrono::milliseconds length);
 
 /// The process's own signals. A reader of its output that goes away (SIGPIPE) stops nothing. One
 /// object at a time; restores the earlier handlers when it ends.

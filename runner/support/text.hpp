@@ -11,6 +11,30 @@ namespace runner {
 /// Lines without their ends; a last line without newline counts too.
 std::vector<std::string_view> split_lines(std::string_view text);
 
+/// Whole lines out of a stream that comes in pieces.
+class LineBuffer {
+ public:
+    /// Calls `take` with each line that is complete by now, without its end.
+    template <typename Take>
+    void push(std::string_view piece, Take&& take) {
+        m_partial += piece;
+        std::size_t begin = 0;
+        for (std::size_t end = 0; (end = m_partial.find('\n', begin)) != std::string::npos;
+             begin = end + 1)
+            take(std::string_view(m_partial).substr(begin, end - begin));
+        m_partial.erase(0, begin);
+    }
+    /// The last line, when it had no end.
+    template <typename Take>
+    void flush(Take&& take) {
+        if (!m_partial.empty()) take(std::string_view(m_partial));
+        m_partial.clear();
+    }
+
+ private:
+    std::string m_partial;
+};
+
 std::vector<std::string> split(std::string_view text, char separator);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands beside the ledger's file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace runner {
+
+/// The file whose kernel lock is half of the lease.
+inline std::filesystem::path lock_beside(const std::filesystem::path& ledger_file) {
+    return ledger_file.string() + ".lock";
+}
+
+/// The copies of the ledger that are made before runs.
+inline std::filesystem::path copies_beside(const std::filesystem::path& ledger_file) {
+    return ledger_file.parent_path() / "copies";
+}
+
+/// The originals of the files that an upgrade has changed.
+inline std::filesystem::path originals_beside(const std::filesystem::path& ledger_file,
+                                              const std::string& version) {
+    return ledger_file.parent_path() / "originals" / version;
+}
+
+/// A folder for each run, a log in it for each upgrade.
+inline std::filesystem::path logs_beside(const std::filesystem::path& ledger_file) {
+    return ledger_file.parent_path() / "logs";
+}
+
+/// The log of an upgrade in a run, as the ledger names it: relative to the ledger's folder.
+inline std::filesystem::path log_name(const std::string& run, const std::string& version) {
+    return std::filesystem::path("logs") / run / (version + ".log");
+}
+
+}  // namespace runner
