@@ -3,7 +3,7 @@
 install(DIRECTORY ${CMAKE_BINARY_DIR}/package/ DESTINATION share COMPONENT runner OPTIONAL)  # packaging/documents
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION share/doc/upgrade-runner COMPONENT runner)
 install(DIRECTORY docs/ DESTINATION share/doc/upgrade-runner/docs COMPONENT runner FILES_MATCHING PATTERN "*.md")
-install(FILES docs/schema/cluster.schema.json DESTINATION share/upgrade-runner COMPONENT runner)
+install(FILES docs/schema/cluster.schema.json docs/schema/openapi.json DESTINATION share/upgrade-runner COMPONENT runner)
 
 set(CPACK_PACKAGE_NAME upgrade-runner)
 set(CPACK_PACKAGE_VENDOR "upgrade-runner")

@@ -32,6 +32,8 @@ int skip_command(int argc, char** argv);
 int state_command(int argc, char** argv);
 int unskip_command(int argc, char** argv);
 int upgrade_command(int argc, char** argv);
+int token_command(int argc, char** argv);
+int serve_command(int argc, char** argv);
 int verify_command(int argc, char** argv);
 
 }  // namespace runner

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/common.hpp"
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
+
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "cli/event_reporter.hpp"
 #include "ledger/sqlite_ledger.hpp"
@@ -27,6 +31,12 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
 
 void add_events_option(CLI::App& app, std::string& file) {
     app.add_option("--events", file, "append what happens to this file, as JSON lines");
+}
+
+void add_run_id_option(CLI::App& app, std::string& id) {
+    app.add_option("--run-id", id,
+                   "record the run under this id, up to 64 letters, digits and '-'; for programs "
+                   "that start runs");
 }
 
 void add_selection_options(CLI::App& app, Selection& selection) {
@@ -158,6 +168,17 @@ std::chrono::milliseconds parse_duration_option(const std::string& text,
     } catch (const Error& error) {
         throw error.as(Failure::usage);
     }
+}
+
+void become_http_program(const std::vector<std::string>& arguments) {
+    const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe");
+    const std::string program = (own.parent_path() / "runner-http").string();
+    std::vector<char*> argv{const_cast<char*>(program.c_str())};
+    for (const std::string& argument : arguments)
+        argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    ::execv(program.c_str(), argv.data());
+    throw system_error("cannot start " + program + ", which belongs beside runner", errno);
 }
 
 void print_error(const Error& error) {

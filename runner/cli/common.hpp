@@ -36,6 +36,8 @@ struct CommonOptions {
 void add_common_options(CLI::App& app, CommonOptions& options);
 /// --events.
 void add_events_option(CLI::App& app, std::string& file);
+/// --run-id.
+void add_run_id_option(CLI::App& app, std::string& id);
 void add_cluster_option(CLI::App& app, CommonOptions& options);
 void add_selection_options(CLI::App& app, Selection& selection);
 
@@ -89,6 +91,12 @@ void start_if_new(Ledger& ledger, const ClusterConfig& config);
 
 /// "30s" of an option; none: nothing. Throws Error{usage}.
 std::chrono::milliseconds parse_duration_option(const std::string& text, const std::string& option);
+
+/// Goes on as the program that speaks HTTP. Throws Error{preparation} when it is not there.
+[[noreturn]] void become_http_program(const std::vector<std::string>& arguments);
+
+/// --tokens, else $RUNNER_TOKENS, else tokens.json.
+std::string token_file(const std::string& named);
 
 /// Message and next step on standard error.
 void print_error(const Error& error);

@@ -1,32 +1,94 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program behind `runner releases serve`.
+// The program behind `runner serve` and `runner releases serve`: what speaks HTTP.
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "api/api.hpp"
+#include "api/serve.hpp"
 #include "cli/release_server.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"
 
-int main(int argc, char** argv) {
-    runner::ReleaseServerOptions options;
-    std::string listen = "127.0.0.1:8770";
-    CLI::App app("The release server of runner; use it as 'runner releases serve'.", "runner-http");
-    app.add_option("directory", options.directory, "the folder with a folder per tag")->required();
-    app.add_option("--listen", listen, "address and port");
-    app.add_option("--repository", options.repository, "OWNER/NAME")->required();
+namespace runner {
+namespace {
+
+struct Address {
+    std::string host;
+    int port = 0;
+};
+
+Address parse_address(const std::string& text) {
+    const std::size_t colon = text.rfind(':');
+    const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
+    if (port.empty() || port.size() > 5 ||
+        port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535)
+        throw Error(Failure::usage, "--listen '" + text + "': expected ADDRESS:PORT");
+    std::string host = text.substr(0, colon);
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+        host = host.substr(1, host.size() - 2);
+    return {host, std::stoi(port)};
+}
+
+int serve(int argc, char** argv) {
+    CLI::App app(
+        "What speaks HTTP for runner; use it as 'runner serve' or 'runner releases serve'.",
+        "runner-http");
+    app.require_subcommand(1);
+    std::string listen;
+    ReleaseServerOptions releases;
+    CLI::App* releases_app = app.add_subcommand("releases", "a folder of releases");
+    releases_app->add_option("directory", releases.directory)->required();
+    releases_app->add_option("--listen", listen)->required();
+    releases_app->add_option("--repository", releases.repository)->required();
+    ServeOptions api;
+    bool debug = false;
+    CLI::App* api_app = app.add_subcommand("api", "the HTTP API");
+    api_app->add_option("--clusters", api.clusters)->required();
+    api_app->add_option("--listen", listen)->required();
+    api_app->add_option("--tls-cert", api.certificate);
+    api_app->add_option("--tls-key", api.key);
+    api_app->add_option("--tokens", api.tokens)->required();
+    api_app->add_flag("--insecure", api.insecure);
+    api_app->add_flag("--debug", debug);
+    app.add_subcommand("openapi", "the description of the HTTP API");
     CLI11_PARSE(app, argc, argv);
+    if (app.got_subcommand("openapi")) {
+        std::puts(dump_json(openapi_document(), 2).c_str());
+        return 0;
+    }
+    const Address address = parse_address(listen);
+    if (releases_app->parsed()) {
+        releases.host = address.host;
+        releases.port = address.port;
+        return serve_releases(releases);
+    }
+    log_with_times();
+    start_log(debug);
+    api.address = address.host;
+    api.port = address.port;
+    api.program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "runner";
+    if (::access(api.program.c_str(), X_OK) != 0)
+        throw Error(Failure::preparation,
+                    api.program.string() + " is not there: it belongs beside runner-http");
+    return serve_api(api);
+}
+
+}  // namespace
+}  // namespace runner
+
+int main(int argc, char** argv) {
     try {
-        const std::size_t colon = listen.rfind(':');
-        const std::string port = colon == std::string::npos ? "" : listen.substr(colon + 1);
-        if (port.empty() || port.size() > 5 ||
-            port.find_first_not_of("0123456789") != std::string::npos) {
-            throw runner::Error(runner::Failure::usage,
-                                "--listen '" + listen + "': expected ADDRESS:PORT");
-        }
-        options.host = listen.substr(0, colon);
-        options.port = std::stoi(port);
-        return runner::serve_releases(options);
+        return runner::serve(argc, argv);
     } catch (const runner::Error& error) {
         runner::log_error(error.what());
+        if (!error.next().empty()) std::fprintf(stderr, "       %s\n", error.next().c_str());
         return runner::exit_code(error.failure());
+    } catch (const std::exception& error) {
+        runner::log_error(std::string("unexpected: ") + error.what() + "; this is a bug in runner");
+        return runner::exit_code(runner::Failure::preparation);
     }
 }

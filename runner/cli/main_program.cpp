@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/main_program.hpp"
 
+#include <linux/close_range.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -32,6 +35,8 @@ const std::vector<Command>& all_commands() {
         {"releases", releases_command, "the source by hand: list, verify, mirror, serve"},
         {"conformance", conformance_command, "prove that a built upgrade keeps the rules"},
         {"package", package_command, "make the release artefacts of a built upgrade"},
+        {"serve", serve_command, "the HTTP API: check, start, watch and undo upgrades"},
+        {"token", token_command, "who may use the HTTP API: create, list, revoke"},
         {"completion", completion_command,
          "a script that completes commands and options in a shell"},
     };
@@ -75,6 +80,12 @@ void print_help(std::FILE* stream) {
         stream);
 }
 
+/// What this program was given besides the standard three is for it alone, not for hooks and
+/// commands: secrets, the lock of a job.
+void keep_descriptors_to_itself() {
+    ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);  // an old kernel: as they were
+}
+
 int dispatch(int argc, char** argv) {
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "--help" || name == "-h" || name == "help") {
@@ -101,6 +112,7 @@ int dispatch(int argc, char** argv) {
 
 int main_program(int argc, char** argv) {
     if (argc == 2 && std::string_view(argv[1]) == k_zygote_command) return run_zygote();
+    keep_descriptors_to_itself();
     try {
         return dispatch(argc, argv);
     } catch (const Error& error) {

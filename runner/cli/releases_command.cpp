@@ -102,17 +102,6 @@ std::size_t mirror(const ClusterConfig& config, ReleaseSource& source,
     return bad;
 }
 
-[[noreturn]] void become_server(const std::vector<std::string>& arguments) {
-    const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe");
-    const std::string program = (own.parent_path() / "runner-http").string();
-    std::vector<char*> argv{const_cast<char*>(program.c_str())};
-    for (const std::string& argument : arguments)
-        argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    ::execv(program.c_str(), argv.data());
-    throw system_error("cannot start " + program + ", which belongs beside runner", errno);
-}
-
 }  // namespace
 
 int releases_command(int argc, char** argv) {
@@ -150,7 +139,8 @@ int releases_command(int argc, char** argv) {
         "  runner releases serve ./releases --listen 127.0.0.1:8770");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     if (serve_app->parsed())
-        become_server({directory, "--listen", listen, "--repository", repository});
+        become_http_program(
+            {"releases", directory, "--listen", listen, "--repository", repository});
     Composition composition(common, false);
     if (list_app->parsed()) {
         list(composition.source(), common.json());

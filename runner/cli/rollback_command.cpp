@@ -28,6 +28,7 @@ int rollback_command(int argc, char** argv) {
     app.add_flag("--force", request.force, "overwrite files that were changed by hand since");
     add_parameter_options(app, parameters);
     add_events_option(app, events);
+    add_run_id_option(app, request.run_id);
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(

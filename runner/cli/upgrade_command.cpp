@@ -65,7 +65,9 @@ int upgrade_command(int argc, char** argv) {
                  "cluster version stays");
     app.add_option("--soak", soak,
                    "repeat the checks for so long before the run counts as a success, such as 5m");
+    app.add_option("--reason", request.reason, "why; kept in the history");
     add_events_option(app, events);
+    add_run_id_option(app, request.run_id);
     app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
     app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
     app.footer(

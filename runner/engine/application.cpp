@@ -73,7 +73,7 @@ void Application::run() {
     finished->cluster_version = m_prepared.plan.plan.final_version;
     if (m_request.soak.count() > 0 && !soak(*finished)) return;
     ledger().advance(m_report.run, finished, std::nullopt);
-    m_run.finish(RunState::succeeded, Outcome::succeeded, "");
+    m_run.finish(RunState::succeeded, Outcome::succeeded, m_request.reason);
     try {
         remove_old_originals(ledger(), m_parts.config.state);
     } catch (const Error& error) {  // the run is over, and good

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 
 #include "model/error.hpp"
@@ -15,6 +16,7 @@ namespace runner {
 namespace {
 
 constexpr std::chrono::milliseconds k_lease_poll{100};
+constexpr std::size_t k_max_run_id = 64;
 
 }  // namespace
 
@@ -39,6 +41,18 @@ std::string make_run_id(const Clock& clock) {
                             [](char c) { return c == '-' || c == ':' || c == '.'; }),
              id.end());
     return id + '-' + random_hex(3);
+}
+
+void check_run_id(LedgerView& ledger, const std::string& id) {
+    if (id.empty()) return;
+    const bool fits = id.size() <= k_max_run_id && std::all_of(id.begin(), id.end(), [](char c) {
+                          return c == '-' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+                      });
+    if (!fits || id.front() == '-')
+        throw Error(Failure::usage, "--run-id: expected up to 64 letters, digits and '-'");
+    if (ledger.run(id))
+        throw Error(Failure::usage, "--run-id " + id + ": the ledger has a run with this id",
+                    "every run has an id of its own; 'runner history' shows them");
 }
 
 std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,

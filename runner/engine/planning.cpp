@@ -140,6 +140,43 @@ std::optional<SemanticVersion> known_original_version(const ClusterConfig& confi
                                           : config.original_version;
 }
 
+namespace {
+
+/// Looking works without keys, and says what that means.
+TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning) {
+    try {
+        return TrustPolicy::of(config);
+    } catch (const Error& error) {
+        warning = std::string(error.what()) + "; 'upgrade' refuses to run like this";
+        return {};
+    }
+}
+
+}  // namespace
+
+LookingPlanner::LookingPlanner(const ClusterConfig& config, ReleaseSource& source)
+    : m_config(config), m_planner(config, source, policy_for_looking(config, m_warning)) {}
+
+LedgerFacts LookingPlanner::look(LedgerView& ledger) const {
+    LedgerFacts facts = ledger.facts();
+    check_identity(m_config, facts);
+    if (!known_original_version(m_config, facts)) {
+        throw Error(Failure::preparation,
+                    "the original version of the cluster '" + m_config.name + "' is not known",
+                    "write originalVersion into " + m_config.file.string());
+    }
+    return facts;
+}
+
+RunReport LookingPlanner::report(const LedgerFacts& facts, const Selection& selection) {
+    PreparedPlan prepared =
+        m_planner.plan(facts, *known_original_version(m_config, facts), selection);
+    if (!prepared.plan.due.empty()) m_planner.load_manifests(prepared, facts.cluster);
+    RunReport report = m_planner.report(prepared, true);
+    if (!m_warning.empty()) report.warnings.push_back(m_warning);
+    return report;
+}
+
 Planner::Planner(const ClusterConfig& config, ReleaseSource& source, TrustPolicy trust)
     : m_config(config),
       m_source(source),

@@ -77,4 +77,28 @@ class Planner {
     std::vector<Release> m_releases;
 };
 
+/// A plan, and what it was made from.
+struct PlanReport {
+    RunReport report;
+    LedgerFacts facts;
+};
+
+/// Plans for those who only look: works without keys, and warns of that. What was listed once
+/// serves for as many plans as are wanted.
+class LookingPlanner {
+ public:
+    LookingPlanner(const ClusterConfig& config, ReleaseSource& source);
+
+    /// Throws Error when this is no ledger of the cluster, or its original version is not known.
+    LedgerFacts look(LedgerView& ledger) const;
+    void list() { m_planner.list(); }
+    /// For what `look` has returned; changes nothing. Throws Error.
+    RunReport report(const LedgerFacts& facts, const Selection& selection);
+
+ private:
+    const ClusterConfig& m_config;
+    std::string m_warning;
+    Planner m_planner;
+};
+
 }  // namespace runner

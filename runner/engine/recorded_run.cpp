@@ -29,10 +29,11 @@ std::vector<std::filesystem::path> ledger_copies(const std::filesystem::path& le
 }
 
 RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::milliseconds wait,
-                         Reporter& reporter, const StopSignals& signals, const Clock& clock)
+                         Reporter& reporter, const StopSignals& signals, const Clock& clock,
+                         const std::string& id)
     : m_reporter(reporter),
       m_ledger(std::move(ledger)),
-      m_owner(make_lease_owner(make_run_id(clock))),
+      m_owner(make_lease_owner(id.empty() ? make_run_id(clock) : id)),
       m_lease(*m_ledger) {
     const std::string note = acquire_lease(*m_ledger, m_owner, wait, signals, clock);
     if (!note.empty()) m_reporter.notice(note);
@@ -61,9 +62,10 @@ void RecordedRun::recover(const std::filesystem::path& repository) {
     }
 }
 
-void RecordedRun::begin(const std::string& command, const std::string& target) {
+void RecordedRun::begin(const std::string& command, const std::string& target,
+                        const std::string& reason) {
     m_ledger->begin_run(
-        {id(), command, m_owner.actor, m_owner.host, m_owner.pid, RUNNER_VERSION, target});
+        {id(), command, m_owner.actor, m_owner.host, m_owner.pid, RUNNER_VERSION, target, reason});
     m_begun = true;
 }
 

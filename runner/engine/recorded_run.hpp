@@ -26,8 +26,9 @@ class RecordedRun {
  public:
     /// Takes the lease, waiting up to `wait`; reports whose lease was taken over. Throws
     /// Error{lease_held}, Interrupted.
+    /// `id`: the run's; empty: a new one.
     RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::milliseconds wait, Reporter& reporter,
-                const StopSignals& signals, const Clock& clock);
+                const StopSignals& signals, const Clock& clock, const std::string& id = {});
 
     [[nodiscard]] Ledger& ledger() const { return *m_ledger; }
     [[nodiscard]] const std::string& id() const { return m_owner.owner; }
@@ -41,7 +42,8 @@ class RecordedRun {
     /// the files of its unfinished step.
     void recover(const std::filesystem::path& repository);
     /// Opens the row: from here on the run is in the history.
-    void begin(const std::string& command, const std::string& target);
+    void begin(const std::string& command, const std::string& target,
+               const std::string& reason = {});
     void move_to(RunState next);
     void finish(RunState end, Outcome outcome, const std::string& message);
     /// Like finish, when something has failed: does nothing without an open row, records

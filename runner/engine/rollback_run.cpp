@@ -61,6 +61,7 @@ class RollbackRun {
                         "add --yes to go ahead without a question, or --dry-run to look");
         }
         m_view = m_parts.look_at_ledger();
+        check_run_id(*m_view, m_request.run_id);
         select(*m_view);
         if (m_selected.empty()) {
             m_report.outcome = Outcome::nothing_to_do;
@@ -230,7 +231,7 @@ class RollbackRun {
 
     void begin() {
         m_run.emplace(m_parts.open_ledger(), m_request.wait, m_parts.reporter, m_parts.signals,
-                      m_parts.clock);
+                      m_parts.clock, m_request.run_id);
         m_report.ledger_copy = m_run->copy_ledger(m_parts.config.state);
         m_run->recover(m_parts.config.repository_directory);
         const std::vector<DoneRecord> before = m_selected;

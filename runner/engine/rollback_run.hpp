@@ -19,6 +19,7 @@ struct RollbackRequest {
     bool debug = false;
     GivenParameters parameters;
     std::chrono::milliseconds wait{0};
+    std::string run_id;  ///< under which it is recorded; empty: any
 };
 
 /// Runs it, and returns the result with its exit code; failures are in the result, not thrown.

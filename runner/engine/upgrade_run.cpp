@@ -56,6 +56,7 @@ class UpgradeRun {
         }
         m_planner.emplace(m_parts.config, m_parts.source, TrustPolicy::of(m_parts.config));
         m_view = m_parts.look_at_ledger();
+        check_run_id(*m_view, m_request.run_id);
         LedgerFacts facts = m_view->facts();
         check_identity(m_parts.config, facts);
         m_original = original_version(facts);
@@ -65,7 +66,9 @@ class UpgradeRun {
         const bool settled = facts.identity &&
                              facts.cluster.cluster_version == m_prepared.plan.final_version &&
                              facts.cluster.original_version && !facts.has_unfinished_run;
-        if (m_prepared.plan.due.empty() && (settled || m_request.dry_run)) {
+        // A run whose id was given is in the history for those who gave it.
+        const bool recorded = !settled || !m_request.run_id.empty();
+        if (m_prepared.plan.due.empty() && (!recorded || m_request.dry_run)) {
             publish_plan();
             finish(Outcome::nothing_to_do, m_report.cluster_version);
             return;
@@ -164,7 +167,7 @@ class UpgradeRun {
     /// Lease, what an earlier run left, and the row of this one. Returns the facts as of the lease.
     LedgerFacts begin_recorded_run() {
         m_run.emplace(m_parts.open_ledger(), m_request.wait, m_parts.reporter, m_parts.signals,
-                      m_parts.clock);
+                      m_parts.clock, m_request.run_id);
         check_interrupted();
         if (!m_prepared.plan.due.empty()) phases();  // its host starts while the ledger is written
         LedgerFacts facts = ledger().facts();
@@ -173,7 +176,7 @@ class UpgradeRun {
         m_run->recover(m_parts.config.repository_directory);
         if (!facts.identity) ledger().set_identity(identity());
         if (!facts.cluster.original_version) ledger().set_original_version(*m_original);
-        m_run->begin("upgrade", m_prepared.plan.target.to_string());
+        m_run->begin("upgrade", m_prepared.plan.target.to_string(), m_request.reason);
         m_report.run = m_run->id();
         return facts;
     }
@@ -198,7 +201,7 @@ class UpgradeRun {
     void raise_without_upgrades() {
         m_raising = true;
         ledger().raise_cluster_version(m_prepared.plan.final_version, m_report.run);
-        m_run->finish(RunState::succeeded, Outcome::nothing_to_do, "");
+        m_run->finish(RunState::succeeded, Outcome::nothing_to_do, m_request.reason);
         finish(Outcome::nothing_to_do, m_prepared.plan.final_version.to_string());
     }
 
@@ -503,38 +506,12 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
     return UpgradeRun(parts, request).run();
 }
 
-namespace {
-
-/// Looking works without keys, and says what that means.
-TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning) {
-    try {
-        return TrustPolicy::of(config);
-    } catch (const Error& error) {
-        warning = std::string(error.what()) + "; 'upgrade' refuses to run like this";
-        return {};
-    }
-}
-
-}  // namespace
-
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
-    const std::unique_ptr<LedgerView> ledger = parts.look_at_ledger();
-    const LedgerFacts facts = ledger->facts();
-    check_identity(parts.config, facts);
-    const auto original = known_original_version(parts.config, facts);
-    if (!original) {
-        throw Error(Failure::preparation,
-                    "the original version of the cluster '" + parts.config.name + "' is not known",
-                    "write originalVersion into " + parts.config.file.string());
-    }
-    std::string warning;
-    Planner planner(parts.config, parts.source, policy_for_looking(parts.config, warning));
+    LookingPlanner planner(parts.config, parts.source);
+    LedgerFacts facts = planner.look(*parts.look_at_ledger());
     planner.list();
-    PreparedPlan prepared = planner.plan(facts, *original, selection);
-    if (!prepared.plan.due.empty()) planner.load_manifests(prepared, facts.cluster);
-    RunReport report = planner.report(prepared, true);
-    if (!warning.empty()) report.warnings.push_back(warning);
-    return {std::move(report), facts};
+    RunReport report = planner.report(facts, selection);
+    return {std::move(report), std::move(facts)};
 }
 
 }  // namespace runner

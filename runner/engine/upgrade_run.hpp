@@ -39,6 +39,8 @@ struct UpgradeRequest {
     std::chrono::milliseconds soak{0};  ///< how long the checks are repeated at the end
     bool keep_going = false;            ///< without what is blocked, and what requires it
     bool roll_back = true;              ///< an upgrade that fails, where it can be undone
+    std::string run_id;  ///< under which it is recorded, also when nothing is due; empty: any
+    std::string reason;  ///< kept in the history
 };
 
 /// What the engine works with, made in main.
@@ -55,12 +57,6 @@ struct EngineParts {
 
 /// Runs it, and returns the result with its exit code; failures are in the result, not thrown.
 RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
-
-/// A plan, and what it was made from.
-struct PlanReport {
-    RunReport report;
-    LedgerFacts facts;
-};
 
 /// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection);

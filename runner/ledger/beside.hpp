@@ -28,6 +28,11 @@ inline std::filesystem::path logs_beside(const std::filesystem::path& ledger_fil
     return ledger_file.parent_path() / "logs";
 }
 
+/// A folder for each run that was started over HTTP.
+inline std::filesystem::path jobs_beside(const std::filesystem::path& ledger_file) {
+    return ledger_file.parent_path() / "jobs";
+}
+
 /// The log of an upgrade in a run, as the ledger names it: relative to the ledger's folder.
 inline std::filesystem::path log_name(const std::string& run, const std::string& version) {
     return std::filesystem::path("logs") / run / (version + ".log");

@@ -24,6 +24,9 @@ class LedgerView {
     /// Newest first, whatever the clock said; at most `limit`; with `upgrade`, only runs that
     /// attempted it.
     virtual std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade = {}) = 0;
+    virtual std::optional<RunRecord> run(const std::string& id) = 0;
+    /// How many runs have ended how, by command.
+    virtual std::vector<RunTally> tallies() = 0;
     /// The digest of an upgrade's archive for a platform as of its first attempt.
     virtual std::optional<Digest> pinned(const std::string& version,
                                          const std::string& platform) = 0;

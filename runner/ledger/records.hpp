@@ -67,6 +67,7 @@ struct RunStart {
     std::int64_t pid = 0;
     std::string runner_version;
     std::string target;
+    std::string reason{};  ///< why somebody wanted it; kept in the history
 };
 
 /// An upgrade's attempt, about to begin: recorded before its first effect.
@@ -146,6 +147,14 @@ struct RunRecord {
     Time started_at{};
     std::optional<Time> finished_at;
     std::vector<AttemptRecord> attempts;
+};
+
+/// The runs of one command that ended in one way.
+struct RunTally {
+    std::string command;
+    std::string outcome;
+    std::int64_t count = 0;
+    std::chrono::milliseconds time{};  ///< of all of them together
 };
 
 /// An upgrade that is done, with where that is known from.

@@ -60,6 +60,12 @@ class SqliteLedgerView final : public LedgerView {
     std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade) override {
         return look([&](SqliteQueries& queries) { return queries.runs(limit, upgrade); });
     }
+    std::optional<RunRecord> run(const std::string& id) override {
+        return look([&](SqliteQueries& queries) { return queries.run(id); });
+    }
+    std::vector<RunTally> tallies() override {
+        return look([](SqliteQueries& queries) { return queries.tallies(); });
+    }
     std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
         return look([&](SqliteQueries& queries) { return queries.pinned(version, platform); });
     }
@@ -241,8 +247,7 @@ std::vector<AttemptRecord> SqliteQueries::attempts(const std::string& run) {
 }
 
 std::vector<RunRecord> SqliteQueries::runs(std::size_t limit, const std::string& upgrade) {
-    std::vector<RunRecord> records;
-    if (m_database == nullptr) return records;
+    if (m_database == nullptr) return {};
     const StatementUse query = m_database->statement(
         "SELECT id, command, actor, host, pid, runner_version, target, state, outcome, message, "
         "started_at, finished_at "
@@ -250,6 +255,34 @@ std::vector<RunRecord> SqliteQueries::runs(std::size_t limit, const std::string&
         "ORDER BY rowid DESC LIMIT ?2");
     query.bind(1, upgrade);
     query.bind(2, static_cast<std::int64_t>(limit));
+    return read_runs(query);
+}
+
+std::optional<RunRecord> SqliteQueries::run(const std::string& id) {
+    if (m_database == nullptr) return std::nullopt;
+    const StatementUse query = m_database->statement(
+        "SELECT id, command, actor, host, pid, runner_version, target, state, outcome, message, "
+        "started_at, finished_at FROM run WHERE id = ?");
+    query.bind(1, id);
+    std::vector<RunRecord> records = read_runs(query);
+    return records.empty() ? std::nullopt : std::optional(std::move(records.front()));
+}
+
+std::vector<RunTally> SqliteQueries::tallies() {
+    std::vector<RunTally> tallies;
+    if (m_database == nullptr) return tallies;
+    const StatementUse query = m_database->statement(
+        "SELECT command, outcome, count(*), sum(finished_at - started_at) FROM run "
+        "WHERE outcome IS NOT NULL GROUP BY command, outcome ORDER BY command, outcome");
+    while (query.executeStep()) {
+        tallies.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                           query.getColumn(2).getInt64(), time_at(query.getColumn(3))});
+    }
+    return tallies;
+}
+
+std::vector<RunRecord> SqliteQueries::read_runs(const StatementUse& query) {
+    std::vector<RunRecord> records;
     while (query.executeStep()) {
         RunRecord record;
         record.start.id = query.getColumn(0).getString();

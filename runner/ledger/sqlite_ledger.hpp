@@ -31,6 +31,8 @@ class SqliteQueries {
     std::vector<DoneRecord> done();
     std::optional<LeaseInfo> lease();
     std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade);
+    std::optional<RunRecord> run(const std::string& id);
+    std::vector<RunTally> tallies();
     std::optional<Digest> pinned(const std::string& version, const std::string& platform);
     std::vector<std::string> finished_steps(const std::string& version);
     std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
@@ -42,6 +44,7 @@ class SqliteQueries {
     std::optional<std::int64_t> first_broken_event();
 
  private:
+    std::vector<RunRecord> read_runs(const StatementUse& query);
     std::vector<AttemptRecord> attempts(const std::string& run);
 
     LedgerDatabase* m_database;

@@ -50,8 +50,9 @@ void SqliteLedger::begin_run(const RunStart& run) {
         insert.bind(7, run.target);
         insert.bind(8, m_clock.wall().count());
         insert.exec();
-        event("run_started", run.id, "",
-              {{"command", run.command}, {"actor", run.actor}, {"target", run.target}});
+        Json detail = {{"command", run.command}, {"actor", run.actor}, {"target", run.target}};
+        if (!run.reason.empty()) detail["reason"] = run.reason;
+        event("run_started", run.id, "", detail);
     });
 }
 

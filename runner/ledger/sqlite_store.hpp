@@ -81,6 +81,12 @@ class SqliteLedger final : public Ledger {
     std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade) override {
         return read([&] { return m_queries.runs(limit, upgrade); });
     }
+    std::optional<RunRecord> run(const std::string& id) override {
+        return read([&] { return m_queries.run(id); });
+    }
+    std::vector<RunTally> tallies() override {
+        return read([this] { return m_queries.tallies(); });
+    }
     std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
         return read([&] { return m_queries.pinned(version, platform); });
     }

@@ -12,6 +12,11 @@
 namespace runner {
 namespace {
 
+bool& times_shown() {
+    static bool shown = false;
+    return shown;
+}
+
 /// Made at the first line: most runs print none.
 spdlog::logger& logger() {
     static const std::shared_ptr<spdlog::logger> instance = [] {
@@ -19,7 +24,11 @@ spdlog::logger& logger() {
         auto made = std::make_shared<spdlog::logger>(
             "runner", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
                           colour ? spdlog::color_mode::always : spdlog::color_mode::never));
-        made->set_pattern("%^%l%$: %v");
+        if (times_shown()) {
+            made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$: %v", spdlog::pattern_time_type::utc);
+        } else {
+            made->set_pattern("%^%l%$: %v");
+        }
         made->set_level(spdlog::level::debug);
         return made;
     }();
@@ -37,8 +46,15 @@ void start_log(bool debug) {
     debug_enabled() = debug;
 }
 
+void log_with_times() {
+    times_shown() = true;
+}
+
 void log_debug(const std::string& text) {
     if (debug_enabled()) logger().debug(text);
+}
+void log_info(const std::string& text) {
+    logger().info(text);
 }
 void log_warning(const std::string& text) {
     logger().warn(text);

@@ -67,6 +67,41 @@ TEST_CASE("events of a failed run end with its result, those of the next run are
     CHECK(events(sandbox, "events.jsonl").back()["exitCode"] == 0);
 }
 
+TEST_CASE("a run under a given id is found under it, also when nothing is due") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    CHECK(sandbox.upgrade({"--run-id", "job-1", "--reason", "the window is open"}).status == 0);
+    CHECK(sandbox.upgrade({"--run-id", "job-2"}).status == 0);
+    const auto runs = sandbox.run({"history", "-o", "json"}).json()["runs"];
+    REQUIRE(runs.size() == 2);
+    CHECK(runs[0]["id"] == "job-2");
+    CHECK(runs[0]["outcome"] == "nothing_to_do");
+    CHECK(runs[1]["id"] == "job-1");
+    CHECK(runs[1]["message"] == "the window is open");
+    sandbox.release_plugin("reversible", "0.1.10002");
+    sandbox.write("repository/shared", "shared\n");
+    CHECK(sandbox.upgrade().status == 0);
+    CHECK(sandbox.run({"rollback", "--yes", "--run-id", "job-3"}).status == 0);
+    CHECK(sandbox.run({"history", "-o", "json"}).json()["runs"][0]["id"] == "job-3");
+}
+
+TEST_CASE("an id that another run has, or that is no id, is refused before anything begins") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    for (const std::string& odd :
+         {std::string("../x"), std::string("a b"), std::string("-a"), std::string(65, 'a')}) {
+        const auto refused = sandbox.upgrade({"--run-id=" + odd});
+        CHECK(refused.status == 2);
+        CHECK_THAT(refused.err, Contains("--run-id: expected up to 64 letters, digits and '-'"));
+    }
+    CHECK_FALSE(sandbox.exists("state/state.db"));
+    CHECK(sandbox.upgrade({"--run-id", "job-1"}).status == 0);
+    const auto again = sandbox.upgrade({"--run-id", "job-1"});
+    CHECK(again.status == 2);
+    CHECK_THAT(again.err, Contains("the ledger has a run with this id"));
+    CHECK(sandbox.run({"rollback", "--yes", "--run-id", "job-1"}).status == 2);
+}
+
 TEST_CASE("events that cannot be written fail before anything begins, or only warn later") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");

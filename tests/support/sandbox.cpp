@@ -176,9 +176,15 @@ void Sandbox::release_plugin(const std::string& plugin, const std::string& versi
     m_maker.plugin(plugin, version);
 }
 
-void Sandbox::release_program(const std::string& version, const std::string& script) {
+void Sandbox::release_program(const std::string& version, const std::string& script,
+                              const std::optional<runner::Json>& manifest) {
     const auto names = runner::AssetNames::of("upgrade", version, runner::Platform::current());
-    release_file(version, names.executable, script, std::nullopt);
+    std::optional<runner::Json> whole = manifest;
+    if (whole) {
+        (*whole)["schema"] = 1;
+        (*whole)["version"] = version;
+    }
+    release_file(version, names.executable, script, whole);
 }
 
 void Sandbox::remove_release(const std::string& version) {

@@ -36,6 +36,11 @@ class Program {
     void signal(int number) const;
     /// Waits until its standard output holds `text`; false after 30 s or when it ended without.
     bool wait_for_output(const std::string& text);
+    /// Its standard error so far.
+    [[nodiscard]] const std::string& errors() {
+        read_some(0);
+        return m_result.err;
+    }
     /// Its standard output so far.
     [[nodiscard]] const std::string& output() const { return m_result.out; }
     ProgramResult wait();
@@ -71,8 +76,10 @@ class Sandbox {
     /// A release of a test plugin (puppet, noop, thrower, constructor_crash) under another version
     /// of the form 0.1.NNNNN.
     void release_plugin(const std::string& plugin, const std::string& version);
-    /// A release of an executable upgrade of the older form.
-    void release_program(const std::string& version, const std::string& script);
+    /// A release of an executable upgrade of the older form; `manifest`: what its manifest says
+    /// beside schema and version, none: it has none.
+    void release_program(const std::string& version, const std::string& script,
+                         const std::optional<runner::Json>& manifest = std::nullopt);
     /// A release with these bytes as its archive's file.
     void release_file(const std::string& version, const std::string& name,
                       const std::string& content, const std::optional<runner::Json>& manifest);

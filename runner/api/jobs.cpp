@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/jobs.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "api/problem.hpp"
+#include "engine/lease_holder.hpp"
+#include "ledger/beside.hpp"
+#include "ledger/sqlite_ledger.hpp"
+#include "model/error.hpp"
+#include "support/file.hpp"
+#include "support/sha256.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_kept_jobs = 100;
+constexpr std::size_t k_max_record = 1U << 20U;
+constexpr std::size_t k_read_bytes = 256U << 10U;
+constexpr std::size_t k_max_line = 64U << 20U;
+constexpr int k_lock_descriptor = 3;
+constexpr int k_first_secret = 4;
+constexpr int k_high_descriptor = 100;  // above all that a child is given
+
+std::string digest_of(const JobRequest& request) {
+    const Json json = {request.command,        request.selection.target, request.selection.only,
+                       request.selection.skip, request.confirm_downtime, request.confirm_major,
+                       request.parameters};
+    return sha256(dump_json(json)).to_string();
+}
+
+Json record_document(const JobRecord& record) {
+    return {{"schemaVersion", 1},
+            {"id", record.id},
+            {"cluster", record.cluster},
+            {"command", record.command},
+            {"target", record.target},
+            {"only", record.only},
+            {"actor", record.actor},
+            {"reason", record.reason},
+            {"key", record.key},
+            {"requestDigest", record.request_digest},
+            {"createdAt", format_time(record.created_at)},
+            {"pid", record.pid},
+            {"cancelled", record.cancelled}};
+}
+
+fs::path record_file(const fs::path& folder) {
+    return folder / "job.json";
+}
+
+void write_record(const fs::path& folder, const JobRecord& record) {
+    replace_file(record_file(folder), dump_json(record_document(record), 2) + '\n');
+}
+
+/// Nothing when there is no such job, or none whose record can be read.
+std::optional<JobRecord> read_record(const fs::path& folder) {
+    try {
+        const auto text = read_file_if_there(record_file(folder), k_max_record);
+        if (!text) return std::nullopt;
+        const Json document = parse_json(*text, record_file(folder).string());
+        const JsonObject object(document, record_file(folder).string());
+        JobRecord record;
+        record.id = object.string("id");
+        record.cluster = object.string("cluster");
+        record.command = object.string("command");
+        record.target = object.string_or("target", "");
+        record.only = object.strings_or_empty("only");
+        record.actor = object.string_or("actor", "");
+        record.reason = object.string_or("reason", "");
+        record.key = object.string_or("key", "");
+        record.request_digest = object.string_or("requestDigest", "");
+        record.created_at = parse_time(object.string("createdAt"));
+        record.pid = object.integer_or("pid", 0);
+        record.cancelled = object.boolean_or("cancelled", false);
+        return record;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+bool is_id(const std::string& id) {
+    return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
+        return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+               (c >= 'A' && c <= 'Z');
+    });
+}
+
+/// A descriptor out of the way of those that a child is given.
+UniqueFd moved_up(UniqueFd descriptor) {
+    UniqueFd high(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, k_high_descriptor));
+    if (!high) throw system_error("cannot copy a descriptor", errno);
+    return high;
+}
+
+UniqueFd opened(const fs::path& file, int flags) {
+    UniqueFd descriptor(::open(file.c_str(), flags | O_CLOEXEC, 0600));
+    if (!descriptor) throw system_error("cannot open " + file.string(), errno);
+    return moved_up(std::move(descriptor));
+}
+
+/// A file in memory with `text`, to be read from its start.
+UniqueFd secret_file(const std::string& text) {
+    UniqueFd file(::memfd_create("secret", MFD_CLOEXEC));
+    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        throw system_error("cannot hand over a secret", errno);
+    ::lseek(file.get(), 0, SEEK_SET);
+    return moved_up(std::move(file));
+}
+
+void take_phase(const Json& event, JobProgress& progress) {
+    const JsonObject object(event, "event");
+    progress.current = object.string_or("version", "");
+    progress.phase = object.string_or("phase", "");
+    progress.position = static_cast<std::size_t>(object.integer_or("position", 0));
+    progress.count = static_cast<std::size_t>(object.integer_or("count", 0));
+    progress.detail = progress.phase + ' ' + progress.current + " (" +
+                      std::to_string(progress.position) + " of " + std::to_string(progress.count) +
+                      ')';
+}
+
+void take_finished(const Json& event, JobProgress& progress) {
+    const JsonObject object(event, "event");
+    progress.exit_code = static_cast<int>(object.integer_or("exitCode", 1));
+    progress.current.clear();
+    const Json* found = object.find("result");
+    if (found == nullptr) return;
+    const JsonObject result(*found, "result");
+    progress.outcome = result.string_or("outcome", "");
+    if (const Json* error = result.find("error"); error != nullptr) {
+        const JsonObject words(*error, "error");
+        progress.error_code = words.string_or("code", "");
+        progress.error_message = words.string_or("message", "");
+        progress.changed = words.string_or("changed", "no");
+        progress.detail = progress.error_message;
+    }
+}
+
+void take_event(const std::string& id, const Json& event, JobProgress& progress) {
+    const JsonObject object(event, "event");
+    const std::string kind = object.string_or("event", "");
+    progress.last_event = static_cast<std::uint64_t>(object.integer_or("seq", 0));
+    if (kind == "state" && object.string_or("run", "") == id) {
+        progress.state = run_state_from(object.string_or("to", ""));
+    } else if (kind == "planned") {
+        progress.due.clear();
+        const JsonObject plan(object.at("plan"), "plan");
+        for (const Json& due : plan.at("due"))
+            progress.due.push_back(JsonObject(due, "due").string("version"));
+    } else if (kind == "phaseBegan") {
+        take_phase(event, progress);
+    } else if (kind == "finished") {
+        take_finished(event, progress);
+    }
+}
+
+/// How far a run is that is in this state.
+int percent(RunState state, const JobProgress& progress) {
+    const auto part = [&](int from, int to) {
+        if (progress.count == 0 || progress.position == 0) return from;
+        return from + static_cast<int>((progress.position - 1) *
+                                       static_cast<std::size_t>(to - from) / progress.count);
+    };
+    switch (state) {
+        case RunState::queued:
+            return 1;
+        case RunState::fetching:
+            return 5;
+        case RunState::building:
+            return 10;
+        case RunState::simulating:
+            return part(20, 38);
+        case RunState::awaiting_confirmation:
+            return 39;
+        case RunState::applying:
+        case RunState::verifying:
+            return part(40, 95);
+        case RunState::soaking:
+            return 96;
+        case RunState::rolling_back:
+            return part(50, 95);
+        case RunState::succeeded:
+        case RunState::rolled_back:
+            return 100;
+        default:
+            return 0;
+    }
+}
+
+Json optional_time(const std::optional<std::chrono::milliseconds>& time) {
+    return time ? Json(format_time(*time)) : Json();
+}
+
+}  // namespace
+
+bool JobView::good() const {
+    return state == RunState::succeeded ||
+           (state == RunState::rolled_back && record.command == "rollback");
+}
+
+Json job_document(const JobView& job) {
+    const JobProgress& events = job.events;
+    std::string detail = events.detail;
+    if (job.run && job.over) detail = job.good() ? std::string() : job.run->message;
+    if (detail.empty()) detail = events.error_message;
+    Json json = {{"schemaVersion", 1},
+                 {"id", job.record.id},
+                 {"cluster", job.record.cluster},
+                 {"command", job.record.command},
+                 {"state", to_string(job.state)},
+                 {"over", job.over},
+                 {"progress", job.progress},
+                 {"current", events.current.empty() || job.over ? Json() : Json(events.current)},
+                 {"detail", detail},
+                 {"actor", job.record.actor},
+                 {"reason", job.record.reason},
+                 {"target", job.run ? job.run->start.target : job.record.target},
+                 {"createdAt", format_time(job.record.created_at)},
+                 {"startedAt", job.run ? Json(format_time(job.run->started_at)) : Json()},
+                 {"finishedAt", job.run ? optional_time(job.run->finished_at) : Json()},
+                 {"upgrades", Json::array()},
+                 {"error", nullptr}};
+    std::vector<std::string> attempted;
+    if (job.run) {
+        for (const AttemptRecord& attempt : job.run->attempts) {
+            attempted.push_back(attempt.version);
+            json["upgrades"].push_back(
+                {{"version", attempt.version},
+                 {"outcome", attempt.outcome.empty() ? Json() : Json(attempt.outcome)},
+                 {"startedAt", format_time(attempt.started_at)},
+                 {"finishedAt", optional_time(attempt.finished_at)}});
+        }
+    }
+    for (const std::string& version : events.due) {
+        if (std::find(attempted.begin(), attempted.end(), version) == attempted.end())
+            json["upgrades"].push_back({{"version", version},
+                                        {"outcome", nullptr},
+                                        {"startedAt", nullptr},
+                                        {"finishedAt", nullptr}});
+    }
+    if (job.over && !job.good())
+        json["error"] = {
+            {"code", events.error_code.empty() ? to_string(job.state) : events.error_code},
+            {"message", detail},
+            {"changed", job.state == RunState::interrupted && job.run && !job.run->attempts.empty()
+                            ? "perhaps"
+                            : events.changed}};
+    return json;
+}
+
+fs::path events_of(const fs::path& job_folder) {
+    return job_folder / "events.jsonl";
+}
+
+Jobs::Jobs(Clusters& clusters, const Clock& clock, fs::path program)
+    : m_clusters(clusters), m_clock(clock), m_program(std::move(program)) {}
+
+bool Jobs::is_alive(const fs::path& job_folder) const {
+    const UniqueFd lock(::open((job_folder / "lock").c_str(), O_RDONLY | O_CLOEXEC));
+    return lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+std::vector<JobRecord> Jobs::records(const ClusterConfig& config) {
+    std::vector<std::string> ids;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(jobs_beside(config.state), none))
+        ids.push_back(entry.path().filename().string());
+    std::sort(ids.rbegin(), ids.rend());  // they begin with their time
+    std::vector<JobRecord> records;
+    for (const std::string& id : ids) {
+        if (auto record = read_record(jobs_beside(config.state) / id))
+            records.push_back(std::move(*record));
+    }
+    return records;
+}
+
+bool Jobs::has_key(Cluster& cluster, const std::string& key) {
+    const std::vector<JobRecord> all = records(*cluster.config());
+    return std::any_of(all.begin(), all.end(),
+                       [&](const JobRecord& record) { return record.key == key; });
+}
+
+std::string Jobs::active(Cluster& cluster) {
+    const auto config = cluster.config();
+    for (const JobRecord& record : records(*config)) {
+        if (is_alive(jobs_beside(config->state) / record.id)) return record.id;
+    }
+    const auto lease = look_at_ledger(config->state)->lease();
+    return lease && is_live(*lease, m_clock) ? lease->owner : std::string();
+}
+
+Jobs::Started Jobs::start(Cluster& cluster, const JobRequest& request) {
+    const auto config = cluster.config();
+    const std::string digest = digest_of(request);
+    if (!request.key.empty()) {
+        for (const JobRecord& record : records(*config)) {
+            if (record.key != request.key) continue;
+            const JobView view = view_of(record, config, jobs_beside(config->state) / record.id);
+            if (view.over && !view.good()) continue;
+            if (record.request_digest != digest)
+                throw Problem{Trouble::key_reused, {}, {{"job", record.id}}};
+            return {record.id, false};
+        }
+    }
+    if (const std::string id = active(cluster); !id.empty())
+        throw Problem{Trouble::job_active, {}, {{"job", id}}};
+    JobRecord record;
+    record.id = make_run_id(m_clock);
+    record.cluster = config->name;
+    record.command = request.command;
+    record.target = request.selection.target;
+    record.only = request.selection.only;
+    record.actor = request.actor;
+    record.reason = request.reason;
+    record.key = request.key;
+    record.request_digest = digest;
+    record.created_at = m_clock.wall();
+    const fs::path folder = jobs_beside(config->state) / record.id;
+    try {
+        make_folders(folder);
+        ::chmod(folder.c_str(), S_IRWXU);
+        write_record(folder, record);
+        spawn(*config, request, record, folder);
+    } catch (const Error& error) {
+        std::error_code ignored;
+        fs::remove_all(folder, ignored);
+        throw Problem{Trouble::unavailable, error.what()};
+    }
+    try {
+        write_record(folder, record);
+        remove_old(*config);
+    } catch (const Error&) {  // it runs; its process is found by the lease, too
+    }
+    return {record.id, true};
+}
+
+void Jobs::spawn(const ClusterConfig& config, const JobRequest& request, JobRecord& record,
+                 const fs::path& folder) {
+    std::vector<std::string> arguments{m_program.string(),
+                                       request.command,
+                                       "--run-id",
+                                       record.id,
+                                       "--cluster",
+                                       fs::absolute(config.file).string(),
+                                       "--events",
+                                       events_of(folder).string(),
+                                       "--yes",
+                                       "--non-interactive",
+                                       "--output",
+                                       "json"};
+    const auto add = [&](const char* option, const std::string& value) {
+        // One word: a value that begins with a dash is no option.
+        arguments.push_back(std::string(option) + '=' + value);
+    };
+    if (!request.selection.target.empty()) add("--to", request.selection.target);
+    for (const std::string& version : request.selection.only) add("--only", version);
+    for (const std::string& version : request.selection.skip) add("--skip", version);
+    if (!request.reason.empty()) add("--reason", request.reason);
+    if (request.confirm_downtime) arguments.emplace_back("--confirm-downtime");
+    if (request.confirm_major) arguments.emplace_back("--confirm-major");
+    for (const auto& [name, value] : request.parameters) add("--env", name + '=' + value);
+
+    const UniqueFd lock = opened(folder / "lock", O_RDWR | O_CREAT);
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) throw system_error("cannot lock a job", errno);
+    const UniqueFd nothing = opened("/dev/null", O_RDWR);
+    const UniqueFd errors = opened(folder / "errors.log", O_WRONLY | O_CREAT | O_APPEND);
+    std::vector<UniqueFd> secrets;
+    for (const auto& [name, value] : request.secrets) {
+        add("--secret",
+            name + "=fd:" + std::to_string(k_first_secret + static_cast<int>(secrets.size())));
+        secrets.push_back(secret_file(value));
+    }
+    std::vector<std::string> environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text = *entry;
+        if (text.rfind("RUNNER_ACTOR=", 0) != 0 && text.rfind("RUNNER_CLUSTER=", 0) != 0)
+            environment.emplace_back(text);
+    }
+    environment.push_back("RUNNER_ACTOR=" + request.actor);
+
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, nothing.get(), STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, nothing.get(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, errors.get(), STDERR_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, lock.get(), k_lock_descriptor);
+    for (std::size_t i = 0; i < secrets.size(); ++i)
+        ::posix_spawn_file_actions_adddup2(&actions, secrets[i].get(),
+                                           k_first_secret + static_cast<int>(i));
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    sigset_t none;
+    sigset_t all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setsigdefault(&attributes, &all);
+    ::posix_spawnattr_setflags(
+        &attributes,
+        static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    std::vector<char*> envp;
+    for (std::string& entry : environment) envp.push_back(entry.data());
+    envp.push_back(nullptr);
+    pid_t pid = -1;
+    int result = 0;
+    {
+        const std::lock_guard guard(m_mutex);  // reaped by nobody before it is known
+        result =
+            ::posix_spawn(&pid, m_program.c_str(), &actions, &attributes, argv.data(), envp.data());
+        if (result == 0) m_children.push_back(pid);
+    }
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (result != 0) throw system_error("cannot start " + m_program.string(), result);
+    record.pid = pid;
+}
+
+void Jobs::remove_old(const ClusterConfig& config) {
+    const std::vector<JobRecord> all = records(config);
+    for (std::size_t i = k_kept_jobs; i < all.size(); ++i) {
+        const fs::path folder = jobs_beside(config.state) / all[i].id;
+        if (is_alive(folder)) continue;
+        std::error_code ignored;
+        fs::remove_all(folder, ignored);
+        const std::lock_guard lock(m_mutex);
+        m_followers.erase(all[i].id);
+    }
+}
+
+void Jobs::follow(const std::string& id, const fs::path& folder, JobProgress& progress) {
+    std::shared_ptr<Follower> follower;
+    {
+        const std::lock_guard lock(m_mutex);
+        auto& known = m_followers[id];
+        if (!known) known = std::make_shared<Follower>();
+        follower = known;
+    }
+    const std::lock_guard lock(follower->mutex);
+    const UniqueFd file(::open(events_of(folder).c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    while (file && text.size() < k_max_line) {
+        std::string piece(k_read_bytes, '\0');
+        const ssize_t count = ::pread(file.get(), piece.data(), piece.size(),
+                                      static_cast<off_t>(follower->offset + text.size()));
+        if (count <= 0) break;
+        text.append(piece, 0, static_cast<std::size_t>(count));
+        const std::size_t end = text.rfind('\n');
+        if (end == std::string::npos) continue;
+        for (const std::string_view line : split_lines(std::string_view(text).substr(0, end))) {
+            try {
+                take_event(id, parse_json(line, "event"), follower->progress);
+            } catch (const Error&) {  // torn by a full disk, say
+            }
+        }
+        follower->offset += end + 1;
+        text.erase(0, end + 1);
+    }
+    progress = follower->progress;
+}
+
+JobView Jobs::view_of(const JobRecord& record, const std::shared_ptr<const ClusterConfig>& config,
+                      const fs::path& folder) {
+    JobView view;
+    view.record = record;
+    view.started_here = true;
+    view.folder = folder;
+    view.config = config;
+    view.alive = is_alive(folder);  // before its records: what it wrote last is seen
+    follow(record.id, folder, view.events);
+    view.run = look_at_ledger(config->state)->run(record.id);
+    if (view.run) {
+        view.state = view.run->state;
+    } else if (view.events.exit_code) {
+        view.state = *view.events.exit_code == 0 ? RunState::succeeded : RunState::failed_pre;
+        if (view.events.error_code == "interrupted") view.state = RunState::cancelled;
+    } else if (view.events.state) {
+        view.state = *view.events.state;
+    }
+    if (!is_end(view.state) && !view.alive)
+        view.state = view.run || view.events.state ? RunState::interrupted : RunState::failed_pre;
+    view.over = is_end(view.state) && !view.alive;
+    view.progress = percent(view.state, view.events);
+    return view;
+}
+
+std::optional<JobView> Jobs::find(const std::string& id) {
+    if (!is_id(id)) return std::nullopt;
+    for (const auto& [name, cluster] : m_clusters.all()) {
+        const auto config = cluster->config();
+        const fs::path folder = jobs_beside(config->state) / id;
+        if (const auto record = read_record(folder)) return view_of(*record, config, folder);
+    }
+    for (const auto& [name, cluster] : m_clusters.all()) {
+        const auto config = cluster->config();
+        const auto ledger = look_at_ledger(config->state);
+        auto run = ledger->run(id);
+        if (!run) continue;
+        JobView view;
+        view.record.id = id;
+        view.record.cluster = name;
+        view.record.command = run->start.command;
+        view.record.target = run->start.target;
+        view.record.actor = run->start.actor;
+        view.record.created_at = run->started_at;
+        view.config = config;
+        const auto lease = ledger->lease();
+        view.alive = lease && lease->owner == id && is_live(*lease, m_clock);
+        view.state = is_end(run->state) || view.alive ? run->state : RunState::interrupted;
+        view.over = is_end(view.state);
+        view.run = std::move(run);
+        view.progress = percent(view.state, view.events);
+        return view;
+    }
+    return std::nullopt;
+}
+
+void Jobs::cancel(const JobView& job) {
+    if (!job.started_here) throw Problem{Trouble::not_started_here};
+    if (job.over) throw Problem{Trouble::job_over};
+    // A second signal would cut off the upgrade that is under way.
+    if (job.record.cancelled) return;
+    std::int64_t pid = job.record.pid;
+    if (pid == 0) {
+        const auto lease = look_at_ledger(job.config->state)->lease();
+        if (lease && lease->owner == job.record.id) pid = lease->pid;
+    }
+    if (pid <= 0) throw Problem{Trouble::unavailable, "the job's process is not known yet"};
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0)));
+    // Once it is open, the number cannot become another process's; before, it may have.
+    const auto command = read_file_if_there("/proc/" + std::to_string(pid) + "/cmdline");
+    if (!process || !command || command->find(job.record.id) == std::string::npos)
+        throw Problem{Trouble::job_over};
+    JobRecord record = job.record;
+    record.pid = pid;
+    record.cancelled = true;
+    try {
+        write_record(job.folder, record);
+    } catch (const Error& error) {
+        throw Problem{Trouble::unavailable, error.what()};
+    }
+    if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0) != 0)
+        throw Problem{Trouble::job_over};
+}
+
+void Jobs::reap() {
+    const std::lock_guard lock(m_mutex);
+    std::erase_if(m_children, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+}
+
+std::vector<std::string> Jobs::reconcile(Cluster& cluster) {
+    const auto config = cluster.config();
+    const auto view = look_at_ledger(config->state);
+    const std::vector<RunRecord> newest = view->runs(1);
+    if (newest.empty() || is_end(newest.front().state)) return {};
+    const auto lease = view->lease();
+    if (lease && is_live(*lease, m_clock)) return {};
+    if (is_alive(jobs_beside(config->state) / newest.front().start.id)) return {};
+    std::vector<std::string> ids;
+    const auto ledger = open_ledger(config->state, m_clock);
+    LeaseInfo owner = make_lease_owner("serve-" + make_run_id(m_clock));
+    ledger->acquire_lease(owner);  // refused while anything of it is left
+    const LeaseHolder holder(*ledger);
+    for (const InterruptedRun& run : ledger->mark_interrupted()) ids.push_back(run.id);
+    return ids;
+}
+
+}  // namespace runner

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs: runs of `runner` in processes and sessions of their own. What is known of one is on disk
+// (its request, its events, a lock that dies with it, its run in the ledger), so that a server that
+// starts anew goes on where the last one ended.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/clusters.hpp"
+#include "engine/planning.hpp"
+#include "ledger/records.hpp"
+#include "model/json.hpp"
+#include "model/run_state.hpp"
+
+namespace runner {
+
+/// What a client may choose.
+struct JobRequest {
+    std::string command = "upgrade";  ///< or rollback
+    Selection selection;
+    bool confirm_downtime = false;
+    bool confirm_major = false;
+    std::string reason;
+    std::string key;  ///< for starting only once; empty: none
+    std::string actor;
+    std::map<std::string, std::string> parameters;
+    std::map<std::string, std::string> secrets;
+};
+
+/// As it was asked for.
+struct JobRecord {
+    std::string id;
+    std::string cluster;
+    std::string command;
+    std::string target;
+    std::vector<std::string> only;
+    std::string actor;
+    std::string reason;
+    std::string key;
+    std::string request_digest;  ///< of what the key stands for
+    std::chrono::milliseconds created_at{};
+    std::int64_t pid = 0;
+    bool cancelled = false;
+};
+
+/// What its events have told so far.
+struct JobProgress {
+    std::vector<std::string> due;
+    std::string current;  ///< upgrade
+    std::string phase;
+    std::size_t position = 0;
+    std::size_t count = 0;
+    std::string detail;
+    std::optional<RunState> state;
+    std::optional<int> exit_code;
+    std::string error_code;
+    std::string error_message;
+    std::string changed = "no";
+    std::string outcome;
+    std::uint64_t last_event = 0;  ///< its number
+};
+
+struct JobView {
+    JobRecord record;
+    bool started_here = false;
+    bool alive = false;
+    RunState state = RunState::queued;
+    bool over = false;
+    int progress = 0;  ///< 0 to 100
+    JobProgress events;
+    std::optional<RunRecord> run;
+    std::filesystem::path folder;  ///< with its events; empty: not started here
+    std::shared_ptr<const ClusterConfig> config;
+
+    /// Whether it did what was asked.
+    [[nodiscard]] bool good() const;
+};
+
+/// A job as JSON, for everybody who may look.
+Json job_document(const JobView& job);
+
+/// The file of its events.
+std::filesystem::path events_of(const std::filesystem::path& job_folder);
+
+class Jobs {
+ public:
+    /// `program`: runner.
+    Jobs(Clusters& clusters, const Clock& clock, std::filesystem::path program);
+
+    struct Started {
+        std::string id;
+        bool created = true;  ///< false: the key belongs to this job already
+    };
+    /// Throws Problem{job_active}, {key_reused}, {unavailable}. Call with the cluster's
+    /// start_mutex.
+    Started start(Cluster& cluster, const JobRequest& request);
+    /// Any run of any cluster.
+    std::optional<JobView> find(const std::string& id);
+    /// The run that is under way, if one is.
+    std::string active(Cluster& cluster);
+    /// The jobs of a cluster that were started here, newest first.
+    std::vector<JobRecord> records(const ClusterConfig& config);
+    /// Whether a job of the cluster was started with this key.
+    bool has_key(Cluster& cluster, const std::string& key);
+    [[nodiscard]] const std::filesystem::path& program() const { return m_program; }
+    /// Asks it to stop: at once before its first change, else after the current upgrade. Throws
+    /// Problem{job_over}, {not_started_here}.
+    void cancel(const JobView& job);
+    /// Collects the ends of processes that this server has started.
+    void reap();
+    /// Marks runs interrupted that have died. Returns their ids.
+    std::vector<std::string> reconcile(Cluster& cluster);
+    [[nodiscard]] bool is_alive(const std::filesystem::path& job_folder) const;
+
+ private:
+    struct Follower {
+        std::mutex mutex;
+        std::uint64_t offset = 0;
+        JobProgress progress;
+    };
+    JobView view_of(const JobRecord& record, const std::shared_ptr<const ClusterConfig>& config,
+                    const std::filesystem::path& folder);
+    void follow(const std::string& id, const std::filesystem::path& folder, JobProgress& progress);
+    void spawn(const ClusterConfig& config, const JobRequest& request, JobRecord& record,
+               const std::filesystem::path& folder);
+    void remove_old(const ClusterConfig& config);
+
+    Clusters& m_clusters;
+    const Clock& m_clock;
+    std::filesystem::path m_program;
+    std::mutex m_mutex;
+    std::map<std::string, std::shared_ptr<Follower>> m_followers;
+    std::vector<pid_t> m_children;
+};
+
+}  // namespace runner
