@@ -89,6 +89,12 @@ ApiReply ApiServer::send(const std::string& method, const std::string& path,
     return {result->status, result->headers, result->body};
 }
 
+int ApiServer::send_quietly(const std::string& path) const {
+    httplib::Client client("127.0.0.1", m_port);
+    const auto result = client.Get(path);
+    return result ? result->status : 0;
+}
+
 std::string ApiServer::start_upgrade(const std::string& body) const {
     const ApiReply reply = post("/api/v1/clusters/test/upgrades", body);
     INFO(reply.body);

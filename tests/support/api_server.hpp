@@ -43,6 +43,9 @@ class ApiServer {
     int stop();
 
     [[nodiscard]] int port() const { return m_port; }
+    [[nodiscard]] pid_t pid() const { return m_program->pid(); }
+    /// The status of an open address; 0 without an answer.
+    [[nodiscard]] int send_quietly(const std::string& path) const;
     [[nodiscard]] const std::string& admin() const { return m_admin; }
     [[nodiscard]] const std::string& reader() const { return m_reader; }
     [[nodiscard]] std::string address() const {
