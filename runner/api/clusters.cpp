@@ -189,9 +189,9 @@ std::int64_t Cluster::discovery_wait_s() const {
     return left.count() <= 0 ? 0 : (left.count() + 999) / 1000;
 }
 
-std::chrono::milliseconds Cluster::last_discovery() const {
+std::optional<std::chrono::milliseconds> Cluster::last_discovery() const {
     const std::lock_guard lock(m_mutex);
-    return m_last_try.value_or(std::chrono::milliseconds::min());
+    return m_last_try;
 }
 
 std::uint64_t Cluster::discoveries() const {

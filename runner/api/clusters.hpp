@@ -56,7 +56,8 @@ class Cluster {
     void discover();
     /// Seconds until `discover` may be asked for again; 0: now.
     [[nodiscard]] std::int64_t discovery_wait_s() const;
-    [[nodiscard]] std::chrono::milliseconds last_discovery() const;
+    /// By the steady clock; nothing when nobody has looked yet.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> last_discovery() const;
     [[nodiscard]] std::uint64_t discoveries() const;
     [[nodiscard]] std::uint64_t failed_discoveries() const;
 

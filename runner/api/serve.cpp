@@ -54,7 +54,8 @@ int serve_api(const ServeOptions& options) {
     api.install();
     for (const auto& [name, cluster] : clusters.all())
         log_info("serving the cluster " + name + " of " + cluster->file().string());
-    Keeper keeper(clusters, jobs, clock);
+    Webhooks webhooks(clusters, clock, [&] { return stopping.load(); });
+    Keeper keeper(clusters, jobs, webhooks, clock);
     std::printf("Serving at %s://%s%s%s:%d\n", secure ? "https" : "http",
                 options.address.find(':') == std::string::npos ? "" : "[", options.address.c_str(),
                 options.address.find(':') == std::string::npos ? "" : "]", server.port());

@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_config_size = 1U << 20U;
+constexpr std::chrono::milliseconds k_min_discovery{1000};
 
 [[noreturn]] void refuse(const fs::path& file, const std::vector<ConfigProblem>& problems) {
     std::string message;
@@ -83,6 +84,14 @@ int count_documents(std::string_view text) {
     return count;
 }
 
+/// Plain http to another host.
+bool is_open_http(const std::string& url) {
+    const bool loopback = url.rfind("http://127.", 0) == 0 ||
+                          url.rfind("http://localhost", 0) == 0 ||
+                          url.rfind("http://[::1]", 0) == 0;
+    return url.rfind("http://", 0) == 0 && !loopback;
+}
+
 /// What one key must say because of another.
 std::vector<ConfigProblem> check_releases(const YAML::Node& releases) {
     std::vector<ConfigProblem> problems;
@@ -99,11 +108,7 @@ std::vector<ConfigProblem> check_releases(const YAML::Node& releases) {
     if (source == "git")
         problems.push_back(
             problem_at(releases["source"], "source git is not available in this version"));
-    const std::string api = text_at(releases, "api");
-    const bool loopback = api.rfind("http://127.", 0) == 0 ||
-                          api.rfind("http://localhost", 0) == 0 ||
-                          api.rfind("http://[::1]", 0) == 0;
-    if (api.rfind("http://", 0) == 0 && !loopback) {
+    if (is_open_http(text_at(releases, "api"))) {
         problems.push_back(problem_at(
             releases["api"], "'api' must use https: plain http is for loopback addresses only"));
     }
@@ -127,6 +132,22 @@ std::vector<ConfigProblem> check_durations(const YAML::Node& document) {
             check_duration(document["hooks"][key], "timeout", problems);
     }
     check_duration(document["retry"], "delay", problems);
+    check_duration(document["schedule"], "discover", problems);
+    return problems;
+}
+
+std::vector<ConfigProblem> check_serving(const YAML::Node& document) {
+    std::vector<ConfigProblem> problems;
+    const YAML::Node approved = document["autoApprove"];
+    if (approved && !(document["schedule"] && document["schedule"]["window"]))
+        problems.push_back(problem_at(
+            approved, "'autoApprove' needs 'window' in 'schedule': when upgrades may begin"));
+    if (!document["webhooks"]) return problems;
+    for (const auto& webhook : document["webhooks"]) {
+        if (is_open_http(webhook["url"].Scalar()))
+            problems.push_back(problem_at(
+                webhook["url"], "'url' must use https: plain http is for loopback addresses only"));
+    }
     return problems;
 }
 
@@ -168,6 +189,51 @@ RetryConfig read_retry(const YAML::Node& node) {
     if (node["attempts"]) retry.attempts = std::stoi(node["attempts"].Scalar());
     if (node["delay"]) retry.delay = parse_duration(node["delay"].Scalar(), "delay");
     return retry;
+}
+
+/// One or several.
+std::vector<std::string> words_at(const YAML::Node& node, const char* key) {
+    if (!node || !node[key]) return {};
+    if (node[key].IsScalar()) return {node[key].Scalar()};
+    return texts_at(node, key).value();
+}
+
+int minute_at(const YAML::Node& node, const char* key, int fallback) {
+    if (!node[key]) return fallback;
+    const std::string text = node[key].Scalar();  // HH:MM, as the schema says
+    return std::stoi(text.substr(0, 2)) * 60 + std::stoi(text.substr(3));
+}
+
+ScheduleConfig read_schedule(const YAML::Node& node) {
+    ScheduleConfig schedule;
+    if (!node) return schedule;
+    if (node["discover"])
+        schedule.discover = std::max<std::chrono::milliseconds>(
+            parse_duration(node["discover"].Scalar(), "discover"), k_min_discovery);
+    schedule.downtime = text_at(node, "downtime") == "allowed";
+    const YAML::Node window = node["window"];
+    if (!window) return schedule;
+    schedule.window.emplace();
+    schedule.window->from_minute = minute_at(window, "from", schedule.window->from_minute);
+    schedule.window->to_minute = minute_at(window, "to", schedule.window->to_minute);
+    const std::vector<std::string> days = words_at(window, "days");
+    if (days.empty()) return schedule;
+    constexpr std::array<const char*, 7> k_days{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+    for (std::size_t i = 0; i < k_days.size(); ++i)
+        schedule.window->days[i] = std::find(days.begin(), days.end(), k_days[i]) != days.end();
+    return schedule;
+}
+
+std::vector<WebhookConfig> read_webhooks(const YAML::Node& node) {
+    std::vector<WebhookConfig> webhooks;
+    if (!node) return webhooks;
+    for (const auto& item : node) {
+        WebhookConfig webhook{text_at(item, "url"), text_at(item, "secretEnv"),
+                              words_at(item, "events")};
+        if (webhook.events.empty()) webhook.events = {"due", "started", "succeeded", "failed"};
+        webhooks.push_back(std::move(webhook));
+    }
+    return webhooks;
 }
 
 ReleasesConfig read_releases(const YAML::Node& node, const fs::path& folder) {
@@ -219,6 +285,21 @@ Verification parse_verification(std::string_view word) {
                               : Verification::enabled;
 }
 
+bool MaintenanceWindow::contains(std::chrono::milliseconds moment) const {
+    using std::chrono::days;
+    using std::chrono::minutes;
+    const auto day = std::chrono::floor<days>(moment);
+    const auto minute = static_cast<int>(std::chrono::floor<minutes>(moment - day).count());
+    // The epoch was a Thursday.
+    const auto index = [](auto count) {
+        return static_cast<std::size_t>(((count + 3) % 7 + 7) % 7);
+    };
+    const bool today = this->days[index(day.count())];
+    const bool yesterday = this->days[index(day.count() - 1)];
+    if (from_minute < to_minute) return today && minute >= from_minute && minute < to_minute;
+    return (today && minute >= from_minute) || (yesterday && minute < to_minute);
+}
+
 ClusterConfig ClusterConfig::load(const fs::path& file) {
     try {
         return parse(read_file(file, k_max_config_size), file);
@@ -251,8 +332,8 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
     std::vector<ConfigProblem> problems = check_config(document, config_schema());
     if (problems.empty()) {
         problems = check_releases(document["releases"]);
-        const std::vector<ConfigProblem> more = check_durations(document);
-        problems.insert(problems.end(), more.begin(), more.end());
+        for (const auto& more : {check_durations(document), check_serving(document)})
+            problems.insert(problems.end(), more.begin(), more.end());
     }
     if (!problems.empty()) refuse(file, problems);
 
@@ -284,6 +365,13 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
     config.policy = read_policy(document["policy"]);
     config.hooks = read_hooks(document["hooks"]);
     config.retry = read_retry(document["retry"]);
+    config.schedule = read_schedule(document["schedule"]);
+    const std::vector<std::string> approved = words_at(document, "autoApprove");
+    for (const Severity severity : {Severity::routine, Severity::important, Severity::critical}) {
+        if (std::find(approved.begin(), approved.end(), to_string(severity)) != approved.end())
+            config.auto_approve.push_back(severity);
+    }
+    config.webhooks = read_webhooks(document["webhooks"]);
     config.environment = map_at(document, "environment");
     config.parameters = map_at(document, "parameters");
     return config;

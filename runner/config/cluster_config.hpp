@@ -3,6 +3,7 @@
 // anything else happens.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/manifest.hpp"
 #include "model/upgrade_version.hpp"
 
 namespace runner {
@@ -64,6 +66,29 @@ struct RetryConfig {
     std::chrono::milliseconds delay{std::chrono::seconds(1)};  ///< doubled after each
 };
 
+/// When something may begin by itself. All of it in UTC.
+struct MaintenanceWindow {
+    std::array<bool, 7> days{true, true, true, true, true, true, true};  ///< from Monday on
+    int from_minute = 0;                                                 ///< of the day
+    int to_minute = 24 * 60;  ///< not after `from`: of the day after
+    /// Whether this moment (milliseconds since the Unix epoch) is in it. What goes on after
+    /// midnight belongs to the day of its beginning.
+    [[nodiscard]] bool contains(std::chrono::milliseconds moment) const;
+};
+
+/// What `runner serve` does by itself.
+struct ScheduleConfig {
+    std::chrono::milliseconds discover{std::chrono::minutes(30)};  ///< at least one second
+    std::optional<MaintenanceWindow> window;
+    bool downtime = false;  ///< automatic upgrades that cause it are allowed
+};
+
+struct WebhookConfig {
+    std::string url;
+    std::string secret_variable;      ///< the name of the environment variable with the secret
+    std::vector<std::string> events;  ///< due, started, succeeded, failed
+};
+
 struct ClusterConfig {
     std::filesystem::path file;  ///< as it was named
     std::string name;
@@ -80,6 +105,9 @@ struct ClusterConfig {
     PolicyConfig policy;
     HooksConfig hooks;
     RetryConfig retry;
+    ScheduleConfig schedule;
+    std::vector<Severity> auto_approve;
+    std::vector<WebhookConfig> webhooks;
     std::map<std::string, std::string> environment;
     std::map<std::string, std::string> parameters;
 

@@ -39,6 +39,21 @@ SchemaEntry texts(std::string key, std::string description, std::string pattern 
             std::move(pattern)};
 }
 
+SchemaEntry words(std::string key, std::string description, std::vector<std::string> list) {
+    return {
+        std::move(key), ValueKind::words, std::move(description), false, std::move(list), {}, {}};
+}
+
+SchemaEntry objects(std::string key, std::string description, std::vector<SchemaEntry> children) {
+    return {std::move(key),
+            ValueKind::objects,
+            std::move(description),
+            false,
+            {},
+            std::move(children),
+            {}};
+}
+
 SchemaEntry object(std::string key, std::string description, bool required,
                    std::vector<SchemaEntry> children) {
     return {std::move(key),
@@ -51,6 +66,7 @@ SchemaEntry object(std::string key, std::string description, bool required,
 }
 
 constexpr const char* k_duration_pattern = "^[0-9]+(ms|s|m|h)$";
+constexpr const char* k_clock_pattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 SchemaEntry hook(std::string key, std::string description) {
     return object(std::move(key), std::move(description), false,
@@ -126,28 +142,65 @@ SchemaEntry make_schema() {
                 {number("attempts", "How often one phase is tried, 1 to 9; default: 3", "^[1-9]$"),
                  text("delay", "Before the second try; doubled each time; default: 1s", false,
                       k_duration_pattern)}),
+            object("schedule", "What 'runner serve' does by itself", false,
+                   {text("discover", "How often it looks for releases; default: 30m", false,
+                         k_duration_pattern),
+                    object("window", "When automatic upgrades may begin; UTC", false,
+                           {words("days", "Of its beginning; default: every day",
+                                  {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}),
+                            text("from", "Such as 22:00; default: 00:00", false, k_clock_pattern),
+                            text("to", "Such as 04:00, the next day; default: 24:00", false,
+                                 k_clock_pattern)}),
+                    word("downtime", "Automatic upgrades that cause downtime; default: refused",
+                         {"refused", "allowed"})}),
+            words("autoApprove",
+                  "'runner serve' runs upgrades of these severities by itself, in the schedule's "
+                  "window; default: none",
+                  {"routine", "important", "critical"}),
+            objects(
+                "webhooks", "Who is told by 'runner serve' what happens",
+                {text("url", "https, or http to a loopback address", true, "^https?://[^\\s]+$"),
+                 text("secretEnv",
+                      "The environment variable with the secret that messages are signed with, "
+                      "never the secret",
+                      true, "^[A-Za-z_][A-Za-z0-9_]*$"),
+                 words("events", "Default: all", {"due", "started", "succeeded", "failed"})}),
             plain("environment", ValueKind::name_map, "Environment variables of the upgrades"),
             plain("parameters", ValueKind::text_map,
                   "Values for the parameters that upgrades declare"),
         });
 }
 
+Json schema_of(const SchemaEntry& entry);
+
+Json object_schema(const SchemaEntry& entry) {
+    Json json = {{"type", "object"}, {"additionalProperties", false}};
+    Json properties = Json::object();
+    Json required = Json::array();
+    for (const SchemaEntry& child : entry.children) {
+        properties[child.key] = schema_of(child);
+        if (child.required) required.push_back(child.key);
+    }
+    json["properties"] = std::move(properties);
+    if (!required.empty()) json["required"] = std::move(required);
+    return json;
+}
+
 Json schema_of(const SchemaEntry& entry) {
     Json json;
     switch (entry.kind) {
-        case ValueKind::object: {
-            json["type"] = "object";
-            json["additionalProperties"] = false;
-            Json properties = Json::object();
-            Json required = Json::array();
-            for (const SchemaEntry& child : entry.children) {
-                properties[child.key] = schema_of(child);
-                if (child.required) required.push_back(child.key);
-            }
-            json["properties"] = std::move(properties);
-            if (!required.empty()) json["required"] = std::move(required);
+        case ValueKind::object:
+            json = object_schema(entry);
             break;
-        }
+        case ValueKind::objects:
+            json["type"] = "array";
+            json["items"] = object_schema(entry);
+            break;
+        case ValueKind::words:
+            json["anyOf"] = {
+                {{"enum", entry.words}},
+                {{"type", "array"}, {"minItems", 1}, {"items", {{"enum", entry.words}}}}};
+            break;
         case ValueKind::text:
             json["type"] = "string";
             json["minLength"] = 1;

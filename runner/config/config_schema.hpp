@@ -15,6 +15,8 @@ enum class ValueKind {
     version,   ///< MAJOR.MINOR.PATCH[-PRERELEASE]
     target,    ///< latest, stable or a version
     texts,     ///< a list of strings
+    words,     ///< one or several of `words`
+    objects,   ///< a list of objects, with the keys of `children`
     text_map,  ///< any keys, string values
     name_map,  ///< environment variables: names [A-Za-z_][A-Za-z0-9_]*, string values
 };

@@ -54,6 +54,12 @@ class Checker {
             case ValueKind::object:
                 check_object(node, entry);
                 break;
+            case ValueKind::objects:
+                check_objects(node, entry);
+                break;
+            case ValueKind::words:
+                check_words(node, entry);
+                break;
             case ValueKind::texts:
                 check_list(node, entry);
                 break;
@@ -101,6 +107,30 @@ class Checker {
         }
     }
 
+    void check_objects(const YAML::Node& node, const SchemaEntry& entry) {
+        if (!node.IsSequence()) {
+            add(node.Mark(), "'" + entry.key + "' must be a list, not " + kind_name(node));
+            return;
+        }
+        for (const auto& item : node) check_object(item, entry);
+    }
+
+    void check_words(const YAML::Node& node, const SchemaEntry& entry) {
+        if (!node.IsSequence()) {
+            check_word(node, entry);
+            return;
+        }
+        if (node.size() == 0) add(node.Mark(), "'" + entry.key + "' must not be empty");
+        for (const auto& item : node) check_word(item, entry);
+    }
+
+    void check_word(const YAML::Node& node, const SchemaEntry& entry) {
+        const std::string value = node.IsScalar() ? node.Scalar() : kind_name(node);
+        if (std::find(entry.words.begin(), entry.words.end(), value) == entry.words.end())
+            add(node.Mark(), "'" + entry.key + "' must be " + join(entry.words, " or ") +
+                                 ", not '" + value + "'");
+    }
+
     static std::string place(const SchemaEntry& entry) {
         return entry.key.find(' ') == std::string::npos ? "'" + entry.key + "'"
                                                         : "the " + entry.key;
@@ -115,10 +145,7 @@ class Checker {
         if (value.empty()) {
             add(node.Mark(), "'" + entry.key + "' must not be empty");
         } else if (entry.kind == ValueKind::word) {
-            if (std::find(entry.words.begin(), entry.words.end(), value) == entry.words.end()) {
-                add(node.Mark(), "'" + entry.key + "' must be " + join(entry.words, " or ") +
-                                     ", not '" + value + "'");
-            }
+            check_word(node, entry);
         } else if (entry.kind == ValueKind::version || entry.kind == ValueKind::target) {
             check_version(node, entry);
         } else if (!entry.pattern.empty() && !std::regex_match(value, std::regex(entry.pattern))) {

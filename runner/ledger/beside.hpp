@@ -33,6 +33,11 @@ inline std::filesystem::path jobs_beside(const std::filesystem::path& ledger_fil
     return ledger_file.parent_path() / "jobs";
 }
 
+/// Messages to webhooks that nobody has taken yet, and what was told last.
+inline std::filesystem::path webhooks_beside(const std::filesystem::path& ledger_file) {
+    return ledger_file.parent_path() / "webhooks";
+}
+
 /// The log of an upgrade in a run, as the ledger names it: relative to the ledger's folder.
 inline std::filesystem::path log_name(const std::string& run, const std::string& version) {
     return std::filesystem::path("logs") / run / (version + ".log");

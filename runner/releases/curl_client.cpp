@@ -27,6 +27,7 @@ constexpr int k_max_redirects = 5;
 constexpr long k_connect_timeout_s = 15;
 constexpr long k_stall_speed = 100;  // bytes a second, over k_stall_time_s
 constexpr long k_stall_time_s = 30;
+constexpr long k_post_timeout_s = 10;
 constexpr std::int64_t k_max_wait_ms = 60'000;
 constexpr int k_poll_ms = 200;
 
@@ -102,6 +103,12 @@ class Transfer {
         if (!m_request.token.empty() && origin_of(m_url) == origin_of(m_request.url)) {
             add_header("Authorization: Bearer " + m_request.token);
         }
+        if (m_request.posted) {
+            set(CURLOPT_POST, 1L);
+            set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(m_request.posted->size()));
+            set(CURLOPT_POSTFIELDS, m_request.posted->data());
+            set(CURLOPT_TIMEOUT, k_post_timeout_s);
+        }
         m_resumed_at = m_received;
         if (m_received > 0) add_header("Range: bytes=" + std::to_string(m_received) + "-");
         set(CURLOPT_HTTPHEADER, m_header_list);
@@ -117,7 +124,10 @@ class Transfer {
         close();
         m_reply.status = static_cast<int>(status);
         if (!m_refusal.empty()) return settle(m_refusal);
-        if (code == CURLE_OK && status >= 300 && status < 400 && status != 304) return !redirect();
+        if (code == CURLE_OK && status >= 300 && status < 400 && status != 304) {
+            if (m_request.posted) return settle("the server redirects what was posted");
+            return !redirect();
+        }
         if (code != CURLE_OK) {
             m_reply.problem = m_error[0] != '\0' ? m_error : m_curl.easy_strerror(code);
         } else if (status == 416 && m_resumed_at > 0) {
@@ -129,6 +139,7 @@ class Transfer {
         } else {
             return settle(finish_file());
         }
+        if (m_request.posted) return settle(m_reply.problem);
         const auto delay = retry_delay_ms(m_reply, ++m_attempts, now_ms / 1000);
         if (!delay || m_attempts >= k_max_attempts) return settle(m_reply.problem);
         m_not_before_ms = now_ms + *delay;
@@ -294,8 +305,8 @@ class CurlClient final : public HttpClient {
     CurlClient(const CurlClient&) = delete;
     CurlClient& operator=(const CurlClient&) = delete;
 
-    std::vector<HttpReply> get(const std::vector<HttpRequest>& requests,
-                               const std::function<void(std::uint64_t)>& progress) override {
+    std::vector<HttpReply> send(const std::vector<HttpRequest>& requests,
+                                const std::function<void(std::uint64_t)>& progress) override {
         std::vector<HttpReply> replies(requests.size());
         std::deque<std::unique_ptr<Transfer>> waiting;
         std::vector<std::unique_ptr<Transfer>> running;

@@ -141,7 +141,7 @@ class ForgeSource final : public ReleaseSource {
             asked.push_back(release);
         }
         if (requests.empty()) return;
-        const std::vector<HttpReply> replies = client().get(requests, {});
+        const std::vector<HttpReply> replies = client().send(requests, {});
         for (std::size_t i = 0; i < replies.size(); ++i) {
             if (!replies[i].problem.empty())
                 fail_fetch(*asked[i], names(*asked[i]).checksums, replies[i]);
@@ -197,7 +197,7 @@ class ForgeSource final : public ReleaseSource {
         }
         if (downloads.empty()) return;
         std::uint64_t done = 0;
-        std::vector<HttpReply> replies = client().get(downloads, [&](std::uint64_t bytes) {
+        std::vector<HttpReply> replies = client().send(downloads, [&](std::uint64_t bytes) {
             done += bytes;
             if (progress) progress(done, total);
         });
@@ -257,7 +257,7 @@ class ForgeSource final : public ReleaseSource {
                            "X-GitHub-Api-Version: 2022-11-28"};
         if (before != nullptr && !before->etag.empty())
             request.headers.push_back("If-None-Match: " + before->etag);
-        HttpReply reply = client().get({request}, {}).front();
+        HttpReply reply = client().send({request}, {}).front();
         if (reply.problem.empty() &&
             (reply.status == 200 || (reply.status == 304 && before != nullptr)))
             return reply;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP as this program needs it: GET, several at a time, bounded in size and time.
+// HTTP as this program needs it: several requests at a time, bounded in size and time.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@ struct HttpRequest {
     /// when it is whole and has `digest`.
     std::string file;
     std::optional<Digest> digest;
+    /// Sent with POST: once, to this address and no other, within ten seconds. Absent: GET.
+    std::optional<std::string> posted{};
 };
 
 struct HttpReply {
@@ -35,9 +37,9 @@ struct HttpReply {
 class HttpClient {
  public:
     virtual ~HttpClient() = default;
-    /// One reply a request, in the same order. Follows redirects, retries what may pass, never
-    /// throws for a single request's failure: that is its reply's `problem`.
-    virtual std::vector<HttpReply> get(
+    /// One reply a request, in the same order. Follows redirects, retries what may pass (of GET),
+    /// never throws for a single request's failure: that is its reply's `problem`.
+    virtual std::vector<HttpReply> send(
         const std::vector<HttpRequest>& requests,
         const std::function<void(std::uint64_t bytes)>& progress) = 0;
 };

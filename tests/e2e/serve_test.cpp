@@ -477,9 +477,9 @@ TEST_CASE("a job that dies is told, marked in the ledger, and finished by starti
     CHECK(job["error"]["changed"] == "perhaps");
     CHECK_THAT(server.events(id), Contains("event: over\ndata: {\"state\":\"interrupted\""));
     // The server itself writes it down.
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (history_of(sandbox).find("\"outcome\":\"interrupted\"") == std::string::npos)
-        REQUIRE(std::chrono::steady_clock::now() < until);
+    test::wait_until([&] {
+        return history_of(sandbox).find("\"outcome\":\"interrupted\"") != std::string::npos;
+    });
     CHECK(server.get(k_cluster).json()["activeRun"].is_null());
     const Json hatch = server.get_as_admin(k_cluster + "/escape-hatch").json();
     CHECK(hatch["upgrade"] == "0.1.10001");

@@ -38,7 +38,7 @@ HttpReply get(const std::string& url, std::size_t limit = 1000) {
     HttpRequest request;
     request.url = url;
     request.size_limit = limit;
-    return make_http_client({})->get({request}, {}).front();
+    return make_http_client({})->send({request}, {}).front();
 }
 
 std::string release_json(const std::string& tag) {
@@ -151,7 +151,7 @@ TEST_CASE("a download that breaks off is resumed, and its digest is that of the 
     request.size_limit = 1U << 20U;
     request.file = (folder.path() / "a/file").string();
     request.digest = sha256(content);
-    const HttpReply reply = make_http_client({})->get({request}, {}).front();
+    const HttpReply reply = make_http_client({})->send({request}, {}).front();
     CHECK(reply.problem.empty());
     CHECK(read_file(request.file) == content);
     CHECK(server.requests().size() == 2);
@@ -165,7 +165,7 @@ TEST_CASE("a download with another digest is not kept") {
     request.url = server.base();
     request.file = (folder.path() / "file").string();
     request.digest = sha256("original");
-    CHECK_THAT(make_http_client({})->get({request}, {}).front().problem,
+    CHECK_THAT(make_http_client({})->send({request}, {}).front().problem,
                Catch::Contains("does not match its checksum"));
     CHECK(std::filesystem::is_empty(folder.path()));
 }

@@ -2,6 +2,7 @@
 #include "support/api_server.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,13 +105,12 @@ std::string ApiServer::start_upgrade(const std::string& body) const {
 
 runner::Json ApiServer::wait_for(const std::string& id,
                                  const std::function<bool(const runner::Json&)>& done) const {
-    const auto until = std::chrono::steady_clock::now() + k_limit;
-    while (true) {
-        const runner::Json job = get("/api/v1/jobs/" + id).json();
-        if (done(job)) return job;
-        INFO(job.dump());
-        REQUIRE(std::chrono::steady_clock::now() < until);
-    }
+    runner::Json job;
+    wait_until([&] {
+        job = get("/api/v1/jobs/" + id).json();
+        return done(job);
+    });
+    return job;
 }
 
 runner::Json ApiServer::wait_for_end(const std::string& id) const {
@@ -125,6 +125,15 @@ std::string ApiServer::events(const std::string& id, const std::string& last_id)
 
 std::string ApiServer::log() const {
     return m_program->errors();
+}
+
+void wait_until(const std::function<bool()>& so) {
+    constexpr int k_look_ms = 10;
+    const auto until = std::chrono::steady_clock::now() + k_limit;
+    while (!so()) {
+        if (std::chrono::steady_clock::now() > until) FAIL("it did not come so within 30 s");
+        ::poll(nullptr, 0, k_look_ms);
+    }
 }
 
 std::string schema_problem(const runner::Json& value, const runner::Json& schema,

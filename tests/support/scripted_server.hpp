@@ -57,17 +57,28 @@ class ScriptedServer {
     }
 
  private:
+    /// Its head, and its body when it says how long that is.
+    static std::string read_request(int client) {
+        std::string request;
+        char bytes[4096];
+        std::size_t wanted = std::string::npos;
+        while (request.size() < wanted) {
+            const ssize_t count = ::read(client, bytes, sizeof(bytes));
+            if (count <= 0) break;
+            request.append(bytes, static_cast<std::size_t>(count));
+            const std::size_t end = request.find("\r\n\r\n");
+            if (end == std::string::npos) continue;
+            const std::size_t length = request.find("Content-Length: ");
+            wanted = end + 4 + (length < end ? std::stoul(request.substr(length + 16)) : 0);
+        }
+        return request;
+    }
+
     void serve() {
         while (!m_stop) {
             const int client = ::accept(m_socket, nullptr, nullptr);
             if (client < 0) continue;
-            std::string request;
-            char bytes[4096];
-            while (request.find("\r\n\r\n") == std::string::npos) {
-                const ssize_t count = ::read(client, bytes, sizeof(bytes));
-                if (count <= 0) break;
-                request.append(bytes, static_cast<std::size_t>(count));
-            }
+            const std::string request = read_request(client);
             int number = 0;
             {
                 const std::lock_guard lock(m_mutex);

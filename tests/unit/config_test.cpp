@@ -6,6 +6,7 @@
 #include "config/config_schema.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
+#include "support/clock.hpp"
 #include "support/file.hpp"
 
 using namespace runner;
@@ -88,6 +89,52 @@ TEST_CASE("broken configs are refused") {
     CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", "http://ghe.example")),
                Catch::Contains("must use https"));
     CHECK_THAT(problems(k_good + "kind: Cluster\n"), Catch::Contains("there twice"));
+}
+
+TEST_CASE("a window holds what its days and hours say, over midnight, too") {
+    // 2026-11-16 was a Monday.
+    const auto at = [](const char* time) { return parse_time(time); };
+    const auto window = [](const std::string& more) {
+        return ClusterConfig::parse(k_good + "schedule: {window: {" + more + "}}\n", "c.yaml")
+            .schedule.window.value();
+    };
+    const MaintenanceWindow night = window("days: [mon], from: '22:00', to: '04:00'");
+    CHECK_FALSE(night.contains(at("2026-11-16T21:59:59.999Z")));
+    CHECK(night.contains(at("2026-11-16T22:00:00.000Z")));
+    CHECK(night.contains(at("2026-11-17T03:59:59.999Z")));  // the night of Monday
+    CHECK_FALSE(night.contains(at("2026-11-17T04:00:00.000Z")));
+    CHECK_FALSE(night.contains(at("2026-11-17T22:00:00.000Z")));
+    CHECK_FALSE(night.contains(at("2026-11-16T03:00:00.000Z")));  // the night of Sunday
+    const MaintenanceWindow day = window("days: [sat, sun], from: '09:30', to: '10:00'");
+    CHECK(day.contains(at("2026-11-21T09:30:00.000Z")));
+    CHECK_FALSE(day.contains(at("2026-11-21T10:00:00.000Z")));
+    CHECK_FALSE(day.contains(at("2026-11-20T09:30:00.000Z")));
+    const MaintenanceWindow always = window("");
+    CHECK(always.contains(at("2026-11-18T00:00:00.000Z")));
+    CHECK(always.contains(at("1969-12-31T23:59:00.000Z")));
+}
+
+TEST_CASE("what the server does by itself needs a window, https and names of variables") {
+    const auto with = [](const std::string& more) { return problems(k_good + more); };
+    CHECK_THAT(with("autoApprove: routine\n"), Catch::Contains("needs 'window' in 'schedule'"));
+    CHECK_THAT(with("autoApprove: all\n"),
+               Catch::Contains("'autoApprove' must be routine or important or critical"));
+    CHECK_THAT(with("schedule: {window: {from: '25:00'}}\n"), Catch::Contains("'from' is '25:00'"));
+    CHECK_THAT(with("schedule: {window: {days: [monday]}}\n"), Catch::Contains("not 'monday'"));
+    CHECK_THAT(with("webhooks: [{url: 'http://chat.example/x', secretEnv: S}]\n"),
+               Catch::Contains("must use https"));
+    CHECK_THAT(with("webhooks: [{url: 'https://chat.example/x'}]\n"),
+               Catch::Contains("'secretEnv' is missing"));
+    CHECK_THAT(with("webhooks: {url: x}\n"), Catch::Contains("must be a list"));
+    const ClusterConfig config =
+        ClusterConfig::parse(k_good +
+                                 "schedule: {discover: 5m, window: {}}\nautoApprove: [critical, "
+                                 "routine]\nwebhooks: [{url: 'http://127.0.0.1:1/x', secretEnv: S, "
+                                 "events: due}]\n",
+                             "c.yaml");
+    CHECK(config.schedule.discover == std::chrono::minutes(5));
+    CHECK(config.auto_approve == std::vector{Severity::routine, Severity::critical});
+    CHECK(config.webhooks.at(0).events == std::vector<std::string>{"due"});
 }
 
 TEST_CASE("the published JSON Schema is the reader's") {

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/webhooks.hpp"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "ledger/beside.hpp"
+#include "model/error.hpp"
+#include "releases/curl_client.hpp"
+#include "support/file.hpp"
+#include "support/log.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds k_first_pause{std::chrono::seconds(1)};
+constexpr std::chrono::milliseconds k_longest_pause{std::chrono::hours(1)};
+constexpr std::chrono::milliseconds k_lifetime{std::chrono::hours(24)};
+constexpr std::size_t k_max_reply = 64U << 10U;
+constexpr std::size_t k_max_message = 4U << 20U;
+constexpr const char* k_secret_prefix = "whsec_";
+
+std::string base64(const unsigned char* bytes, std::size_t size) {
+    std::string text(4 * ((size + 2) / 3) + 1, '\0');
+    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes,
+                                       static_cast<int>(size));
+    text.resize(static_cast<std::size_t>(length));
+    return text;
+}
+
+/// As it is when it is no base64.
+std::string decoded(const std::string& text) {
+    std::string bytes(text.size(), '\0');
+    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                       reinterpret_cast<const unsigned char*>(text.data()),
+                                       static_cast<int>(text.size()));
+    if (length < 0) return text;
+    const auto padding = std::count(text.begin(), text.end(), '=');
+    bytes.resize(static_cast<std::size_t>(length) - static_cast<std::size_t>(padding));
+    return bytes;
+}
+
+}  // namespace
+
+std::string webhook_signature(const std::string& secret, const std::string& id,
+                              const std::string& timestamp, const std::string& body) {
+    const std::string prefix = k_secret_prefix;
+    const std::string key =
+        secret.rfind(prefix, 0) == 0 ? decoded(secret.substr(prefix.size())) : secret;
+    const std::string text = id + '.' + timestamp + '.' + body;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
+    unsigned int size = 0;
+    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+         reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac.data(), &size);
+    return "v1," + base64(mac.data(), size);
+}
+
+std::chrono::milliseconds webhook_pause(int attempts) {
+    auto pause = k_first_pause;
+    for (int i = 1; i < attempts && pause < k_longest_pause; ++i) pause *= 2;
+    return std::min(pause, k_longest_pause);
+}
+
+Webhooks::Webhooks(Clusters& clusters, const Clock& clock, std::function<bool()> stopped)
+    : m_clusters(clusters),
+      m_clock(clock),
+      m_stopped(std::move(stopped)),
+      m_thread([this] { work(); }) {}
+
+Webhooks::~Webhooks() {
+    {
+        const std::lock_guard lock(m_mutex);
+        m_stop = true;
+    }
+    m_wake.notify_all();
+    m_thread.join();
+}
+
+void Webhooks::announce(const ClusterConfig& config, const std::string& event, const Json& data) {
+    std::size_t number = 0;
+    for (const WebhookConfig& webhook : config.webhooks) {
+        ++number;
+        const auto& wanted = webhook.events;
+        if (std::find(wanted.begin(), wanted.end(), event) == wanted.end()) continue;
+        const std::string id = "msg_" + random_hex(12);
+        const Json body = {{"type", "upgrade." + event},
+                           {"timestamp", format_time(m_clock.wall())},
+                           {"data", data}};
+        const Json message = {{"schemaVersion", 1}, {"id", id},
+                              {"url", webhook.url}, {"createdAt", format_time(m_clock.wall())},
+                              {"attempts", 0},      {"body", dump_json(body)}};
+        make_folders(webhooks_beside(config.state));
+        // Names sort as they were made.
+        std::string name = format_time(m_clock.wall()) + '-' + id + ".json";
+        replace_file(webhooks_beside(config.state) / name, dump_json(message) + '\n');
+    }
+    if (number == 0) return;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_added = true;
+    }
+    m_wake.notify_all();
+}
+
+void Webhooks::work() {
+    std::unique_lock lock(m_mutex);
+    while (!m_stop) {
+        m_added = false;
+        lock.unlock();
+        const auto pause = send_due();
+        lock.lock();
+        m_wake.wait_for(lock, pause, [this] { return m_stop || m_added; });
+    }
+}
+
+std::chrono::milliseconds Webhooks::send_due() {
+    for (const auto& [name, cluster] : m_clusters.all()) {
+        try {
+            const auto config = cluster->config();
+            std::vector<fs::path> files;
+            std::error_code none;
+            for (const auto& entry : fs::directory_iterator(webhooks_beside(config->state), none)) {
+                if (entry.path().extension() == ".json") files.push_back(entry.path());
+            }
+            std::sort(files.begin(), files.end());
+            for (const fs::path& file : files) {
+                const auto waits = m_not_before.find(file);
+                if (waits != m_not_before.end() && waits->second > m_clock.steady()) continue;
+                if (m_stopped()) return k_first_pause;
+                send(file, *config);
+            }
+        } catch (const Error& error) {
+            log_warning("webhooks of the cluster " + name + ": " + error.what());
+        }
+    }
+    auto next = m_clock.steady() + std::chrono::milliseconds(std::chrono::minutes(1));
+    for (const auto& [file, time] : m_not_before) next = std::min(next, time);
+    return std::max(next - m_clock.steady(), std::chrono::milliseconds(10));
+}
+
+void Webhooks::send(const fs::path& file, const ClusterConfig& config) {
+    Json message = parse_json(read_file(file, k_max_message), file.string());
+    const JsonObject object(message, file.string());
+    const std::string url = object.string("url");
+    const auto webhook =
+        std::find_if(config.webhooks.begin(), config.webhooks.end(),
+                     [&](const WebhookConfig& candidate) { return candidate.url == url; });
+    const auto forget = [&](const std::string& why) {
+        if (!why.empty())
+            log_warning("a webhook message to " + without_credentials(url) +
+                        " was dropped: " + why);
+        m_not_before.erase(file);
+        std::error_code ignored;
+        fs::remove(file, ignored);
+    };
+    if (webhook == config.webhooks.end()) return forget("the config no longer has that address");
+    if (m_clock.wall() - parse_time(object.string("createdAt")) > k_lifetime)
+        return forget("nobody has taken it for a day");
+    const char* secret = std::getenv(webhook->secret_variable.c_str());
+    std::string problem;
+    if (secret == nullptr || *secret == '\0') {
+        problem = "the environment variable " + webhook->secret_variable +
+                  " is not set, and nothing goes out unsigned";
+    } else {
+        const std::string id = object.string("id");
+        const std::string timestamp = std::to_string(m_clock.wall().count() / 1000);
+        HttpRequest request;
+        request.url = url;
+        request.size_limit = k_max_reply;
+        request.posted = object.string("body");
+        request.headers = {
+            "Content-Type: application/json", "webhook-id: " + id,
+            "webhook-timestamp: " + timestamp,
+            "webhook-signature: " + webhook_signature(secret, id, timestamp, *request.posted)};
+        problem = make_http_client(m_stopped)->send({request}, {}).front().problem;
+        if (problem.empty()) return forget("");
+    }
+    const auto attempts = static_cast<int>(object.integer_or("attempts", 0)) + 1;
+    message["attempts"] = attempts;
+    replace_file(file, dump_json(message) + '\n', Durability::replaceable);
+    m_not_before[file] = m_clock.steady() + webhook_pause(attempts);
+    log_warning("webhook " + without_credentials(url) + ", try " + std::to_string(attempts) + ": " +
+                problem);
+}
+
+}  // namespace runner
