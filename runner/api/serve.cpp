@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/serve.hpp"
 
+#include <malloc.h>
 #include <poll.h>
 
 #include <array>
@@ -18,6 +19,8 @@
 namespace runner {
 namespace {
 
+constexpr int k_heaps = 4;
+
 bool is_loopback(const std::string& address) {
     return address == "localhost" || address == "::1" || address.rfind("127.", 0) == 0;
 }
@@ -33,6 +36,8 @@ int serve_api(const ServeOptions& options) {
             "--listen " + options.address + ": tokens would travel in the clear to other hosts",
             "give --tls-cert and --tls-key; or --insecure, when something before it speaks "
             "TLS");
+    // Eighty threads that mostly wait would each keep a heap of their own.
+    ::mallopt(M_ARENA_MAX, k_heaps);
     const SystemClock clock;
     const ProcessStopSignals signals;
     std::atomic<bool> stopping{false};

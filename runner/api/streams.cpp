@@ -20,6 +20,7 @@ class Stream {
            std::shared_ptr<LongPlace> place)
         : m_api(api),
           m_id(job.record.id),
+          m_folder(job.folder),
           m_mask(*job.config),
           m_follower(file),
           m_place(std::move(place)),
@@ -64,12 +65,15 @@ class Stream {
     virtual std::string last_words() { return {}; }
     virtual std::string sign_of_life() { return {}; }
     [[nodiscard]] std::optional<JobView> job() const { return m_api.jobs().find(m_id); }
+    [[nodiscard]] bool alive() const { return m_api.jobs().is_alive(m_folder); }
+    [[nodiscard]] const Clock& clock() const { return m_api.clock(); }
     [[nodiscard]] const PathMask& mask() const { return m_mask; }
     void begin_with(const std::string& text) { m_first = text; }
 
  private:
     Api& m_api;
     std::string m_id;
+    std::filesystem::path m_folder;
     PathMask m_mask;
     FileFollower m_follower;
     std::shared_ptr<LongPlace> m_place;
@@ -88,10 +92,7 @@ class EventStream final : public Stream {
     }
 
  private:
-    bool is_over() override {
-        const auto now = job();
-        return !now || now->over;
-    }
+    bool is_over() override { return !alive(); }
     std::string shown(const std::string& line) override {
         try {
             const Json event = parse_json(line, "event");
@@ -124,7 +125,10 @@ class LogStream final : public Stream {
         : Stream(api, job, log, std::move(place)), m_version(std::move(version)) {}
 
  private:
+    /// Asks the ledger now and then only: while a run writes it, looking means copying it.
     bool is_over() override {
+        if (clock().steady() < m_next_look) return false;
+        m_next_look = clock().steady() + k_look_interval;
         const auto now = job();
         if (!now || now->over || !now->run) return !now || now->over;
         for (const AttemptRecord& attempt : now->run->attempts) {
@@ -135,6 +139,7 @@ class LogStream final : public Stream {
     std::string shown(const std::string& line) override { return mask().mask(line) + '\n'; }
 
     std::string m_version;
+    std::chrono::milliseconds m_next_look{};
 };
 
 void start(Call& call, const char* type, std::shared_ptr<Stream> stream) {
