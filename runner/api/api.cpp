@@ -64,7 +64,8 @@ Json Call::body(const std::vector<const char*>& keys) const {
         throw Problem{Trouble::malformed_request, error.what()};
     }
     if (!document.is_object()) throw Problem{Trouble::malformed_request, "the body is no object"};
-    for (const auto& [key, value] : document.items()) {
+    for (const auto& member : document.items()) {
+        const std::string& key = member.key();
         const bool known =
             std::any_of(keys.begin(), keys.end(), [&](const char* name) { return key == name; });
         if (!known)
@@ -215,7 +216,8 @@ bool Api::before_body(const httplib::Request& request, httplib::Response& respon
 
 void Api::dispatch(const httplib::Request& request, httplib::Response& response, const Match& match,
                    const std::string& actor) {
-    for (const auto& [name, value] : request.params) {
+    for (const auto& parameter : request.params) {
+        const std::string& name = parameter.first;
         const bool known =
             std::any_of(match.route->query.begin(), match.route->query.end(),
                         [&](const QueryParameter& query) { return name == query.name; });

@@ -165,7 +165,7 @@ void Cluster::discover(const std::shared_ptr<const ClusterConfig>& config) {
     auto discovery = std::make_unique<Discovery>();
     try {
         discovery->config = config;
-        discovery->source = open_source(config->releases, m_stopped);
+        discovery->source = open_source(*config, m_stopped);
         discovery->planner = std::make_unique<LookingPlanner>(*config, *discovery->source);
         discovery->planner->list();
         discovery->at = m_clock.wall();

@@ -93,16 +93,16 @@ class RequestStream final : public httplib::Stream {
     };
     RequestStream(Connection& connection, const Clock& clock, const Limits& limits);
 
-    // Of the several releases of the library each has some of these.
+    // Each release of the library has some of these, so that none can be marked as overriding.
     [[nodiscard]] bool is_readable() const;
     [[nodiscard]] bool is_writable() const;
     [[nodiscard]] bool wait_readable() const { return is_readable(); }
     [[nodiscard]] bool wait_writable() const { return is_writable(); }
-    ssize_t read(char* bytes, size_t size) override;
-    ssize_t write(const char* bytes, size_t size) override;
-    void get_remote_ip_and_port(std::string& address, int& port) const override;
-    void get_local_ip_and_port(std::string& address, int& port) const override;
-    [[nodiscard]] socket_t socket() const override;
+    ssize_t read(char* bytes, size_t size);
+    ssize_t write(const char* bytes, size_t size);
+    void get_remote_ip_and_port(std::string& address, int& port) const;
+    void get_local_ip_and_port(std::string& address, int& port) const;
+    [[nodiscard]] socket_t socket() const;
     [[nodiscard]] time_t duration() const { return 0; }
 
     /// Whether a read or a write has failed: nothing more can be said on this connection.

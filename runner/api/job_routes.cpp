@@ -110,10 +110,11 @@ std::string key_of(const Json& body) {
     return key;
 }
 
-bool wait_of(const Call& call) {
-    const std::string wait = call.query("wait");
-    if (!call.request.has_param("wait") || wait == "false") return false;
-    if (wait != "true") throw Problem{Trouble::malformed_request, "wait is neither true nor false"};
+bool query_flag(const Call& call, const char* name) {
+    const std::string value = call.query(name);
+    if (!call.request.has_param(name) || value == "false") return false;
+    if (value != "true")
+        throw Problem{Trouble::malformed_request, std::string(name) + " is neither true nor false"};
     return true;
 }
 
@@ -194,7 +195,7 @@ void wait_for_end(Api& api, Call& call, const std::string& id) {
 }
 
 void start(Api& api, Call& call, Cluster& cluster, const JobRequest& request) {
-    const bool wait = wait_of(call);
+    const bool wait = query_flag(call, "wait");
     std::shared_ptr<LongPlace> place;
     if (wait) {
         place = api.server().take_long_place();
@@ -331,6 +332,18 @@ void show_events(Api& api, Call& call) {
     stream_events(api, call, job, last);
 }
 
+namespace {
+
+void show_build_log(Call& call, const JobView& job, const std::string& version) {
+    const auto text = read_file_if_there(
+        job.config->state.parent_path() / build_log_name(job.record.id, version), k_max_log);
+    if (!text) throw Problem{Trouble::no_such_log};
+    call.response.status = 200;
+    call.response.set_content(PathMask(*job.config).mask(*text), "text/plain; charset=utf-8");
+}
+
+}  // namespace
+
 void show_log(Api& api, Call& call) {
     const JobView job = api.job(call);
     std::string version;
@@ -339,9 +352,11 @@ void show_log(Api& api, Call& call) {
     } catch (const Error& error) {
         throw Problem{Trouble::malformed_request, error.what()};
     }
-    const std::string follow = call.query("follow");
-    if (call.request.has_param("follow") && follow != "true" && follow != "false")
-        throw Problem{Trouble::malformed_request, "follow is neither true nor false"};
+    const bool follow = query_flag(call, "follow");
+    if (query_flag(call, "build")) {
+        show_build_log(call, job, version);
+        return;
+    }
     const auto begun = [&](const AttemptRecord& attempt) { return attempt.version == version; };
     const bool attempted =
         job.run && std::any_of(job.run->attempts.begin(), job.run->attempts.end(), begun);
@@ -350,7 +365,7 @@ void show_log(Api& api, Call& call) {
         throw Problem{Trouble::no_such_log};
     const std::filesystem::path log =
         job.config->state.parent_path() / log_name(job.record.id, version);
-    if (follow == "true" && !job.over) {
+    if (follow && !job.over) {
         std::error_code none;
         std::filesystem::create_directories(log.parent_path(), none);
         stream_log(api, call, job, version, log);

@@ -214,7 +214,7 @@ Composition::Composition(const CommonOptions& options, bool may_ask)
 }
 
 ReleaseSource& Composition::source() {
-    if (!m_source) m_source = open_source(config.releases, [this] { return signals.count() > 0; });
+    if (!m_source) m_source = open_source(config, [this] { return signals.count() > 0; });
     return *m_source;
 }
 

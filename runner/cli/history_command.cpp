@@ -5,12 +5,30 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "engine/documents.hpp"
+#include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
 
 namespace runner {
 namespace {
+
+/// Of the newest run that has built it, or of the given one: a build that failed has no attempt.
+void print_build_log(LedgerView& ledger, const ClusterConfig& config, const std::string& version,
+                     const std::string& run_id) {
+    for (const RunRecord& run : ledger.runs(1000)) {
+        if (!run_id.empty() && run.start.id != run_id) continue;
+        const auto text =
+            read_file_if_there(config.state.parent_path() / build_log_name(run.start.id, version));
+        if (!text) continue;
+        std::fputs(text->c_str(), stdout);
+        return;
+    }
+    throw Error(
+        Failure::preparation,
+        "no " + std::string(run_id.empty() ? "run" : "run " + run_id) + " has built " + version,
+        "only runs with 'releases.source: git' build, and each tag once");
+}
 
 std::string took(const RunRecord& run) {
     if (!run.finished_at) return "";
@@ -61,16 +79,22 @@ int logs_command(int argc, char** argv) {
     CommonOptions common;
     std::string version;
     std::string run_id;
+    bool build = false;
     CLI::App app("What an upgrade printed in its newest attempt, or in the one of a given run.",
                  "logs");
     add_cluster_option(app, common);
     app.add_option("upgrade", version, "the upgrade's version")->required();
     app.add_option("--run", run_id, "the run's id, from 'runner history'");
+    app.add_flag("--build", build, "what its build said, of a source that builds");
     app.footer("Examples:\n  runner logs 0.0.65.loki-persistence -c cluster.yaml");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     version = UpgradeVersion::parse(version).to_string();
     const ClusterConfig config = ClusterConfig::load(cluster_file(common.cluster));
     const auto ledger = look_at_ledger(config.state);
+    if (build) {
+        print_build_log(*ledger, config, version, run_id);
+        return 0;
+    }
     for (const RunRecord& run : ledger->runs(1000, version)) {
         if (!run_id.empty() && run.start.id != run_id) continue;
         for (const AttemptRecord& attempt : run.attempts) {

@@ -14,6 +14,7 @@
 #include "releases/archive.hpp"
 #include "releases/checksums.hpp"
 #include "releases/minisign.hpp"
+#include "releases/packaging.hpp"
 #include "releases/trust.hpp"
 #include "support/file.hpp"
 #include "support/sha256.hpp"
@@ -76,15 +77,7 @@ std::string signing_time(const Clock& clock) {
 /// no signature stays that would be of earlier checksums.
 void seal_release(const fs::path& folder, const AssetNames& names, const Manifest& manifest,
                   const std::optional<SecretKey>& key, const Clock& clock) {
-    Checksums checksums;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
-        if (name == names.checksums || name == names.signature || !entry.is_regular_file() ||
-            name.starts_with("."))
-            continue;
-        checksums[name] = sha256(read_file(entry.path(), k_max_file));
-    }
-    const std::string text = format_checksums(checksums);
+    const std::string text = checksums_of(folder, names);
     fs::remove(folder / names.signature);
     replace_file(folder / names.checksums, text);
     if (!key) return;
@@ -213,18 +206,8 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
 
     const AssetNames names = AssetNames::of(request.prefix, version, platform);
     fs::path folder = fs::path(request.out) / manifest.tag;
-    ArchiveFile file{plugin ? names.library : names.executable,
-                     read_file(request.file, k_max_file)};
-    const std::string archive = make_archive(file);
-    if (const auto earlier = read_file_if_there(folder / names.manifest)) {
-        const Manifest known = Manifest::parse(*earlier, (folder / names.manifest).string());
-        manifest.platforms = known.platforms;  // of the other platforms
-    }
-    manifest.platforms[platform.to_string()] = {names.archive,
-                                                static_cast<std::int64_t>(archive.size()),
-                                                sha256(archive), sha256(file.content)};
-    replace_file(folder / names.archive, archive);
-    if (plugin) replace_file(folder / names.manifest, dump_json(manifest.to_json(), 2) + '\n');
+    write_artefacts(folder, names, platform, plugin ? names.library : names.executable,
+                    read_file(request.file, k_max_file), manifest, plugin);
     seal_release(folder, names, manifest, key, clock);
     return folder;
 }

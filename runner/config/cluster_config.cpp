@@ -105,9 +105,7 @@ std::vector<ConfigProblem> check_releases(const YAML::Node& releases) {
     };
     if (source == "github") need("repository");
     if (source == "directory") need("directory");
-    if (source == "git")
-        problems.push_back(
-            problem_at(releases["source"], "source git is not available in this version"));
+    if (source == "git") need("url");
     if (is_open_http(text_at(releases, "api"))) {
         problems.push_back(problem_at(
             releases["api"], "'api' must use https: plain http is for loopback addresses only"));
@@ -245,6 +243,11 @@ ReleasesConfig read_releases(const YAML::Node& node, const fs::path& folder) {
     releases.repository = text_at(node, "repository");
     if (node["directory"])
         releases.directory = (folder / text_at(node, "directory")).lexically_normal();
+    releases.url = text_at(node, "url");
+    // A path is relative to the config, as every other.
+    if (!releases.url.empty() && releases.url.find(':') == std::string::npos)
+        releases.url = (folder / releases.url).lexically_normal().string();
+    releases.allowed_hosts = texts_at(node, "allowedHosts").value_or(std::vector<std::string>());
     releases.api = text_at(node, "api", releases.api);
     while (releases.api.back() == '/') releases.api.pop_back();
     releases.prefix = text_at(node, "prefix", releases.prefix);

@@ -28,8 +28,10 @@ Verification parse_verification(std::string_view word);
 
 struct ReleasesConfig {
     SourceKind source = SourceKind::github;
-    std::string repository;           ///< OWNER/NAME of a forge
-    std::filesystem::path directory;  ///< of a directory source, absolute
+    std::string repository;                  ///< OWNER/NAME of a forge
+    std::filesystem::path directory;         ///< of a directory source, absolute
+    std::string url;                         ///< of a git source; may hold user and password
+    std::vector<std::string> allowed_hosts;  ///< that a git source may ask; empty: the url's own
     std::string api = "https://api.github.com";
     std::string prefix = "upgrade";
     Channel channel = Channel::stable;

@@ -98,6 +98,11 @@ SchemaEntry make_schema() {
                  text("repository", "OWNER/NAME, for github, and what signatures must be made for",
                       false, "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"),
                  text("directory", "A folder per tag, for directory; relative to this file"),
+                 text(
+                     "url",
+                     "The repository whose tags are built, for git: https, ssh, or a path relative "
+                     "to this file"),
+                 texts("allowedHosts", "The only hosts that git may ask; default: the url's own"),
                  text("api",
                       "Base address of the API, for github; also GitHub Enterprise and Gitea",
                       false, "^https?://[^\\s]+$"),
@@ -111,8 +116,11 @@ SchemaEntry make_schema() {
                 "trust", "Which releases are believed", false,
                 {word("verification", "Of signatures; digests are always checked; default: enabled",
                       {"enabled", "warn", "disabled"}),
-                 texts("publicKeys", "minisign public keys; a signature by any of them will do",
-                       "^RW[A-Za-z0-9+/]{54}$"),
+                 texts("publicKeys",
+                       "minisign public keys; for git OpenSSH public keys, of those who sign tags. "
+                       "A signature by any of them will do",
+                       "^(RW[A-Za-z0-9+/]{54}|(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+( "
+                       ".*)?)$"),
                  texts("revokedKeys", "Keys that are believed no more, or their ids",
                        "^(RW[A-Za-z0-9+/]{54}|[0-9A-F]{16})$")}),
             object("policy", "What upgrades of this cluster may declare that they do; default: all",

@@ -171,7 +171,7 @@ LedgerFacts LookingPlanner::look(LedgerView& ledger) const {
 RunReport LookingPlanner::report(const LedgerFacts& facts, const Selection& selection) {
     PreparedPlan prepared =
         m_planner.plan(facts, *known_original_version(m_config, facts), selection);
-    if (!prepared.plan.due.empty()) m_planner.load_manifests(prepared, facts.cluster);
+    if (!prepared.plan.due.empty()) m_planner.load_manifests(prepared, facts.cluster, false);
     RunReport report = m_planner.report(prepared, true);
     if (!m_warning.empty()) report.warnings.push_back(m_warning);
     return report;
@@ -222,11 +222,11 @@ PreparedPlan Planner::plan(const LedgerFacts& facts, const SemanticVersion& orig
     return prepared;
 }
 
-void Planner::load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster) {
+void Planner::load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster, bool build) {
     std::vector<const Release*> due;
     for (const DueUpgrade& upgrade : prepared.plan.due)
         due.push_back(&(*prepared.releases)[upgrade.release]);
-    prepared.upgrades = m_store.manifests(due);
+    prepared.upgrades = build ? m_store.manifests(due) : m_store.known_manifests(due);
     check_requirements(prepared, cluster);
     check_hops(prepared);
     check_policy(m_config.policy, prepared);
@@ -273,7 +273,8 @@ RunReport Planner::report(const PreparedPlan& prepared, bool with_other) {
         upgrade.digest = release.digest ? release.digest->to_string() : "";
         if (i < prepared.upgrades.size()) {
             upgrade.manifest = prepared.upgrades[i].manifest;
-            upgrade.digest = prepared.upgrades[i].archive_digest.to_string();
+            const Digest& archive = prepared.upgrades[i].archive_digest;
+            upgrade.digest = archive == Digest{} ? "" : archive.to_string();
             upgrade.signer = prepared.upgrades[i].signer;
         }
         upgrade.notes = m_source.notes(release);

@@ -61,8 +61,9 @@ class Planner {
 
     /// Signatures, checksums and manifests of the due upgrades, held against what they require and
     /// against the config's policy. `cluster` tells which upgrades are
-    /// settled although the source no longer has them.
-    void load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster);
+    /// settled although the source no longer has them. `build`: also of what must be built for
+    /// that; else such an upgrade declares nothing yet.
+    void load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster, bool build = true);
 
     UpgradeStore& store() { return m_store; }
 

@@ -9,6 +9,7 @@
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
 #include "host/sandbox.hpp"
+#include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 
@@ -209,6 +210,7 @@ class UpgradeRun {
     /// changed.
     void prepare(const LedgerFacts& facts) {
         move_to(RunState::fetching);
+        build_what_is_due();
         m_planner->load_manifests(m_prepared, facts.cluster);
         check_pins();
         if (m_request.saved_plan) m_request.saved_plan->check_plan(m_prepared);
@@ -224,6 +226,36 @@ class UpgradeRun {
         simulate();
         leave_out_blocked(facts);
         move_to(RunState::awaiting_confirmation);
+    }
+
+    /// Of a source that builds; each with a log of its own.
+    void build_what_is_due() {
+        std::vector<const Release*> unbuilt;
+        for (const DueUpgrade& due : m_prepared.plan.due) {
+            const Release& release = (*m_prepared.releases)[due.release];
+            if (!m_parts.source.is_built(release)) unbuilt.push_back(&release);
+        }
+        if (unbuilt.empty()) return;
+        move_to(RunState::building);
+        for (std::size_t i = 0; i < unbuilt.size(); ++i) {
+            const std::string version = unbuilt[i]->version.value().to_string();
+            m_parts.reporter.notice("building " + version + " from its tag (" +
+                                    std::to_string(i + 1) + " of " +
+                                    std::to_string(unbuilt.size()) + ")");
+            const auto log = m_report.run.empty() ? std::filesystem::path()
+                                                  : m_parts.config.state.parent_path() /
+                                                        build_log_name(m_report.run, version);
+            try {
+                m_parts.source.build(*unbuilt[i], log);
+            } catch (const Error& error) {
+                check_interrupted();
+                throw Error(error.failure(), std::string(error.what()) + "; nothing was changed",
+                            error.next().empty() && !log.empty()
+                                ? "'runner logs " + version + " --build' shows what its build said"
+                                : error.next());
+            }
+            check_interrupted();
+        }
     }
 
     void check_pins() {

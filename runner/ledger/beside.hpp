@@ -43,4 +43,9 @@ inline std::filesystem::path log_name(const std::string& run, const std::string&
     return std::filesystem::path("logs") / run / (version + ".log");
 }
 
+/// What the build of an upgrade said in a run, as log_name.
+inline std::filesystem::path build_log_name(const std::string& run, const std::string& version) {
+    return std::filesystem::path("logs") / run / (version + ".build.log");
+}
+
 }  // namespace runner

@@ -24,6 +24,12 @@ struct Release {
     std::string problem;  ///< why the release is malformed; empty when it is well formed
 };
 
+/// Who signed a release, and when; the time is shown and recorded, not judged.
+struct Signer {
+    std::string key;   ///< the key's id: 16 hexadecimal digits, or `SHA256:` and a fingerprint
+    std::string time;  ///< RFC 3339, as the signer wrote it
+};
+
 /// The names of contracts.md, "Release artefacts", for one prefix and version.
 struct AssetNames {
     std::string archive;     ///< `P_V_Os_arch.tar.gz`

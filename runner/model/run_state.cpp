@@ -88,13 +88,14 @@ bool is_end(RunState state) {
 }
 
 bool may_move(RunState from, RunState to) {
-    // Nothing is built yet: sources hold releases that are.
-    if (is_end(from) || from == S::building) return false;
+    if (is_end(from)) return false;
     if (to == S::interrupted) return true;
     switch (from) {
         case S::queued:
             return is_one_of(to, {S::fetching, S::failed_pre, S::succeeded});
         case S::fetching:
+            return is_one_of(to, {S::building, S::simulating, S::failed_pre, S::cancelled});
+        case S::building:
             return is_one_of(to, {S::simulating, S::failed_pre, S::cancelled});
         case S::simulating:
             return is_one_of(to, {S::awaiting_confirmation, S::failed_pre, S::cancelled});

@@ -19,6 +19,7 @@ class Cache {
     /// user below /tmp.
     static std::filesystem::path default_folder();
 
+    [[nodiscard]] const std::filesystem::path& folder() const { return m_folder; }
     [[nodiscard]] std::filesystem::path object(const Digest& digest) const;
     [[nodiscard]] std::filesystem::path index(const std::string& key) const;
 

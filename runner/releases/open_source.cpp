@@ -7,27 +7,39 @@
 #include "releases/curl_client.hpp"
 #include "releases/directory_source.hpp"
 #include "releases/forge_source.hpp"
+#include "releases/git_source.hpp"
 
 namespace runner {
 
-std::unique_ptr<ReleaseSource> open_source(const ReleasesConfig& config,
+namespace {
+
+/// What the variable holds that the config names; empty when it names none.
+std::string token_of(const ReleasesConfig& config) {
+    if (config.token_variable.empty()) return {};
+    const char* token = std::getenv(config.token_variable.c_str());
+    if (token != nullptr && *token != '\0') return token;
+    throw Error(Failure::preparation,
+                "the environment variable " + config.token_variable +
+                    " ('releases.tokenEnv') is not set, so there is no token",
+                "set it, or take 'tokenEnv' out of the config");
+}
+
+}  // namespace
+
+std::unique_ptr<ReleaseSource> open_source(const ClusterConfig& cluster,
                                            std::function<bool()> stopped) {
+    const ReleasesConfig& config = cluster.releases;
     const Cache cache(Cache::default_folder());
     if (config.source == SourceKind::directory) {
         return make_directory_source(config.directory, config.prefix, Platform::current(), cache);
     }
-    ForgeAddress address{config.api, config.repository, config.prefix, {}};
-    if (!config.token_variable.empty()) {
-        const char* token = std::getenv(config.token_variable.c_str());
-        if (token == nullptr || *token == '\0') {
-            throw Error(Failure::preparation,
-                        "the environment variable " + config.token_variable +
-                            " ('releases.tokenEnv') is not set, so there is no token",
-                        "set it, or take 'tokenEnv' out of the config");
-        }
-        address.token = token;
+    if (config.source == SourceKind::git) {
+        return make_git_source({config.url, config.prefix, config.allowed_hosts, token_of(config)},
+                               {cluster.verification, cluster.public_keys}, Platform::current(),
+                               cache, std::move(stopped));
     }
-    return make_forge_source(std::move(address), Platform::current(), cache,
+    return make_forge_source({config.api, config.repository, config.prefix, token_of(config)},
+                             Platform::current(), cache,
                              [stopped = std::move(stopped)] { return make_http_client(stopped); });
 }
 

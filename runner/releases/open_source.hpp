@@ -11,7 +11,7 @@
 namespace runner {
 
 /// `stopped` is asked during transfers; true ends them.
-std::unique_ptr<ReleaseSource> open_source(const ReleasesConfig& config,
+std::unique_ptr<ReleaseSource> open_source(const ClusterConfig& config,
                                            std::function<bool()> stopped);
 
 }  // namespace runner

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -47,10 +48,30 @@ class ReleaseSource {
     /// read.
     virtual std::string read(const AssetRequest& request) = 0;
 
-    /// The release notes; may be empty.
     /// What was read of the release is not believed: nothing of it is kept for the next run.
     virtual void forget([[maybe_unused]] const Release& release) {}
+    /// The release notes; may be empty.
     virtual std::string notes(const Release& release) = 0;
+
+    /// Whether there are assets: a source that builds has them only of what was built.
+    [[nodiscard]] virtual bool is_built([[maybe_unused]] const Release& release) const {
+        return true;
+    }
+    /// Makes the assets, and writes what that said into `log` (empty: nowhere). Throws
+    /// Error{preparation}.
+    virtual void build([[maybe_unused]] const Release& release,
+                       [[maybe_unused]] const std::filesystem::path& log) {}
+    /// Whether signatures are this source's own, judged when it builds; then who signed, and why
+    /// something is not believed where that is only worth a warning.
+    [[nodiscard]] virtual bool judges_signatures() const { return false; }
+    [[nodiscard]] virtual std::optional<Signer> signer(
+        [[maybe_unused]] const Release& release) const {
+        return std::nullopt;
+    }
+    [[nodiscard]] virtual std::string signature_problem(
+        [[maybe_unused]] const Release& release) const {
+        return {};
+    }
 };
 
 }  // namespace runner

@@ -12,12 +12,6 @@
 
 namespace runner {
 
-/// Who signed a release, and when; the time is shown and recorded, not judged.
-struct Signer {
-    std::string key;   ///< the key's id, 16 hexadecimal digits
-    std::string time;  ///< RFC 3339, as the signer wrote it
-};
-
 /// What a trusted comment binds a signature to.
 std::string trusted_comment(const std::string& repository, const std::string& tag,
                             const std::string& version, const std::string& time);

@@ -38,9 +38,11 @@ class UpgradeStore {
           m_platform(std::move(platform)),
           m_trust(std::move(trust)) {}
 
-    /// Signature, checksums and manifest of each release. Throws Error{preparation} naming release
-    /// and reason.
+    /// Signature, checksums and manifest of each release; what was not built yet is built. Throws
+    /// Error{preparation} naming release and reason.
     std::vector<KnownUpgrade> manifests(const std::vector<const Release*>& releases);
+    /// Only looks: what was not built yet declares nothing, and has no digest.
+    std::vector<KnownUpgrade> known_manifests(const std::vector<const Release*>& releases);
 
     /// Fetches the archives, several at a time.
     void fetch(const std::vector<KnownUpgrade>& upgrades, const FetchProgress& progress);
@@ -50,6 +52,7 @@ class UpgradeStore {
     UpgradeImage image(const KnownUpgrade& upgrade);
 
  private:
+    std::vector<KnownUpgrade> read_manifests(const std::vector<const Release*>& releases);
     /// Fetches and judges the signatures of checksums files that were fetched.
     void judge_signatures(const std::vector<AssetRequest>& checksum_requests,
                           std::vector<KnownUpgrade>& upgrades);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "support/catch.hpp"
+#include "support/git_forge.hpp"
 #include "support/moves.hpp"
 #include "support/sandbox.hpp"
 
@@ -139,6 +140,27 @@ TEST_CASE("the program has made every move that the state machine allows, and no
             static_cast<void>(stop.run_with_fault({"upgrade", "--yes", "--events", k_events},
                                                   "sync:EIO:" + std::to_string(at) + ":state.db"));
         }
+        add_moves(seen, stop, k_events);
+    }
+    {  // built from tags: well, badly, stopped, killed
+        Sandbox stop;
+        const test::GitForge forge(stop);
+        forge.add("0.1.10001");
+        forge.tag("0.1.10001");
+        forge.config("served/upgrades.git");
+        const std::vector<std::string> upgrade{"upgrade", "--yes", "--events", k_events};
+        forge.let_build("fail");
+        CHECK(stop.run(upgrade).status == 3);
+        forge.let_build("hang");
+        for (const int signal : {SIGINT, SIGKILL}) {
+            std::filesystem::remove(stop.path() / "builds.hangs");
+            const auto program = stop.start(upgrade);
+            test::wait_until([&] { return stop.exists("builds.hangs"); });
+            program->signal(signal);
+            program->wait();
+        }
+        forge.let_build("build");
+        CHECK(stop.run(upgrade).status == 0);
         add_moves(seen, stop, k_events);
     }
     {  // killed in every state

@@ -2,7 +2,6 @@
 #include "support/api_server.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -125,15 +124,6 @@ std::string ApiServer::events(const std::string& id, const std::string& last_id)
 
 std::string ApiServer::log() const {
     return m_program->errors();
-}
-
-void wait_until(const std::function<bool()>& so) {
-    constexpr int k_look_ms = 10;
-    const auto until = std::chrono::steady_clock::now() + k_limit;
-    while (!so()) {
-        if (std::chrono::steady_clock::now() > until) FAIL("it did not come so within 30 s");
-        ::poll(nullptr, 0, k_look_ms);
-    }
 }
 
 std::string schema_problem(const runner::Json& value, const runner::Json& schema,

@@ -85,9 +85,6 @@ class ApiServer {
     int m_port = 0;
 };
 
-/// Until that is so, for 30 s at most; fails then.
-void wait_until(const std::function<bool()>& so);
-
 /// What in `value` is not as `schema` says, with its place; empty when all is. `all` is the
 /// document that `$ref`s are looked up in.
 std::string schema_problem(const runner::Json& value, const runner::Json& schema,

@@ -122,6 +122,16 @@ ProgramResult Program::wait() {
     return m_result;
 }
 
+void wait_until(const std::function<bool()>& so) {
+    constexpr int k_look_ms = 5;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(k_wait_s);
+    while (!so()) {
+        if (std::chrono::steady_clock::now() > until)
+            throw std::runtime_error("it did not come so in time");
+        ::poll(nullptr, 0, k_look_ms);
+    }
+}
+
 Sandbox::Sandbox() : m_path(make_folder()), m_maker(releases(), TEST_PLUGINS) {
     fs::create_directories(repository());
     fs::create_directories(releases());

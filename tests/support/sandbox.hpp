@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,6 +53,9 @@ class Program {
     int m_err = -1;
     ProgramResult m_result;
 };
+
+/// Until that is so; throws when it is not within 30 s.
+void wait_until(const std::function<bool()>& so);
 
 class Sandbox {
  public:
