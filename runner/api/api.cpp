@@ -36,6 +36,7 @@ std::string request_id(const httplib::Request& request) {
 
 /// The last request's, for the log that is written when its reply is.
 struct Exchange {
+    std::string id;
     std::string operation;
     std::string actor;
     std::chrono::milliseconds begun{};
@@ -190,7 +191,7 @@ void Api::render(const Problem& problem, const httplib::Request& request,
 }
 
 bool Api::before_body(const httplib::Request& request, httplib::Response& response) {
-    t_exchange = {"", "", m_clock.steady()};
+    t_exchange = {request_id(request), "", "", m_clock.steady()};
     response.set_header("X-Request-Id", request_id(request));
     response.set_header("Cache-Control", "no-store");
     response.set_header("X-Content-Type-Options", "nosniff");
@@ -258,6 +259,9 @@ void Api::install() {
 }
 
 void Api::log_request(const httplib::Request& request, const httplib::Response& response) {
+    // One that could not be read came to nobody: the last one's facts are not its own.
+    if (request.get_header_value("X-Request-Id") != t_exchange.id)
+        t_exchange = {"", "", "", m_clock.steady()};
     {
         const std::lock_guard lock(m_mutex);
         ++m_counts[{t_exchange.operation, response.status}];

@@ -50,9 +50,12 @@ ApprovedUpgrades approved_upgrades(const RunReport& plan, const ClusterConfig& c
 }
 
 Keeper::Keeper(Clusters& clusters, Jobs& jobs, Webhooks& webhooks, const Clock& clock)
-    : m_clusters(clusters), m_jobs(jobs), m_webhooks(webhooks), m_clock(clock), m_thread([this] {
-          work();
-      }) {}
+    : m_clusters(clusters),
+      m_jobs(jobs),
+      m_webhooks(webhooks),
+      m_clock(clock),
+      m_thread([this] { repeat(&Keeper::look_after); }),
+      m_discoverer([this] { repeat(&Keeper::discover); }) {}
 
 Keeper::~Keeper() {
     {
@@ -61,14 +64,15 @@ Keeper::~Keeper() {
     }
     m_wake.notify_all();
     m_thread.join();
+    m_discoverer.join();
 }
 
-void Keeper::work() {
+void Keeper::repeat(void (Keeper::*look)(const std::string& name, Cluster& cluster)) {
     std::unique_lock lock(m_mutex);
     while (!m_stop) {
         lock.unlock();
         m_jobs.reap();
-        for (const auto& [name, cluster] : m_clusters.all()) look_after(name, *cluster);
+        for (const auto& [name, cluster] : m_clusters.all()) (this->*look)(name, *cluster);
         lock.lock();
         m_wake.wait_for(lock, k_interval, [this] { return m_stop; });
     }
@@ -78,7 +82,6 @@ void Keeper::look_after(const std::string& name, Cluster& cluster) {
     try {
         const auto config = cluster.config();
         reconcile(name, cluster);
-        discover(name, cluster, *config);
         const auto view = cluster.view();
         if (!view->config) return;
         if (!config->webhooks.empty()) announce_news(*view, m_webhooks);
@@ -98,10 +101,10 @@ void Keeper::reconcile(const std::string& name, Cluster& cluster) {
     }
 }
 
-void Keeper::discover(const std::string& name, Cluster& cluster, const ClusterConfig& config) {
-    const auto last = cluster.last_discovery();
-    if (last && m_clock.steady() - *last < config.schedule.discover) return;
+void Keeper::discover(const std::string& name, Cluster& cluster) {
     try {
+        const auto last = cluster.last_discovery();
+        if (last && m_clock.steady() - *last < cluster.config()->schedule.discover) return;
         cluster.discover();
     } catch (const Error& error) {
         log_warning("looking for releases of the cluster " + name + ": " + error.what());

@@ -30,17 +30,18 @@ ApprovedUpgrades approved_upgrades(const RunReport& plan, const ClusterConfig& c
 
 class Keeper {
  public:
-    /// Begins at once, in a thread of its own; everything must outlive it.
+    /// Begins at once, in threads of its own; everything must outlive it.
     Keeper(Clusters& clusters, Jobs& jobs, Webhooks& webhooks, const Clock& clock);
     ~Keeper();
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 
  private:
-    void work();
+    /// Calls `look` for each cluster, again and again, until this ends.
+    void repeat(void (Keeper::*look)(const std::string& name, Cluster& cluster));
     void look_after(const std::string& name, Cluster& cluster);
     void reconcile(const std::string& name, Cluster& cluster);
-    void discover(const std::string& name, Cluster& cluster, const ClusterConfig& config);
+    void discover(const std::string& name, Cluster& cluster);
     void run_by_itself(const std::string& name, const ClusterView& view, Cluster& cluster);
 
     Clusters& m_clusters;
@@ -52,6 +53,7 @@ class Keeper {
     std::condition_variable m_wake;
     bool m_stop = false;  // guarded by m_mutex
     std::thread m_thread;
+    std::thread m_discoverer;  // a source that does not answer keeps nothing else waiting
 };
 
 }  // namespace runner

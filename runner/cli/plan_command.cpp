@@ -36,6 +36,7 @@ int plan_command(int argc, char** argv) {
         PlanReport made = make_plan_report(composition.parts(reporter), selection);
         report = std::move(made.report);
         if (!out.empty()) {
+            check_pinnable(report);
             const ClusterConfig& config = composition.config;
             const Json document = saved_plan_document(
                 report, made.facts, {config.name, config.region, config.account_id});

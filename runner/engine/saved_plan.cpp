@@ -104,6 +104,16 @@ SavedPlan SavedPlan::parse(std::string_view text, const std::string& file) {
     }
 }
 
+void check_pinnable(const RunReport& report) {
+    for (const PlannedUpgrade& upgrade : report.due) {
+        if (upgrade.digest.empty())
+            throw Error(Failure::preparation,
+                        upgrade.version +
+                            " was not built yet, and a saved plan pins digests; no plan was saved",
+                        "'runner upgrade --dry-run' builds it");
+    }
+}
+
 Selection SavedPlan::selection() const {
     Selection selection;
     selection.target = target;

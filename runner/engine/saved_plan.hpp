@@ -51,4 +51,7 @@ struct SavedPlan {
 Json saved_plan_document(const RunReport& report, const LedgerFacts& facts,
                          const ClusterIdentity& cluster);
 
+/// Whether the plan can be saved: everything in it has a digest. Throws Error{preparation}.
+void check_pinnable(const RunReport& report);
+
 }  // namespace runner

@@ -171,6 +171,19 @@ TEST_CASE(
     CHECK(heard.find(" 200 ") == std::string::npos);
 }
 
+TEST_CASE("what could not be read is nobody's in the log") {
+    Sandbox sandbox;
+    ApiServer server(sandbox);
+    for (int i = 0; i < 100; ++i) CHECK(server.get_as_admin("/nothing").status == 404);
+    for (int i = 0; i < 100; ++i) {
+        Stranger stranger(server.port());
+        stranger.say("nonsense\r\n\r\n");
+        CHECK_THAT(stranger.hear_all(), Contains(" 400 "));
+    }
+    test::wait_until([&] { return server.log().find(": 400") != std::string::npos; });
+    CHECK(server.log().find(": 400 for") == std::string::npos);
+}
+
 TEST_CASE("requests that follow each other on one connection are answered in their order") {
     Sandbox sandbox;
     ApiServer server(sandbox);
