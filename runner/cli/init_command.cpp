@@ -55,7 +55,11 @@ std::string config_text(const std::string& name, const std::string& original,
         "# Environment variables of the upgrades, beside PATH, HOME and the like.\n"
         "# environment: {KUBECONFIG: ./kubeconfig}\n\n"
         "# Values for the parameters that upgrades declare.\n"
-        "# parameters: {slackChannel: \"#ops\"}\n";
+        "# parameters: {slackChannel: \"#ops\"}\n\n"
+        "# What 'runner serve' does by itself.\n"
+        "# schedule: {discover: 30m, window: {from: \"22:00\", to: \"04:00\"}}   # UTC\n"
+        "# autoApprove: routine\n"
+        "# webhooks: [{url: https://chat.example.org/hook, secretEnv: HOOK_SECRET}]\n";
     return text;
 }
 
