@@ -7,7 +7,9 @@
 #include "api/path_mask.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
+#include "model/error.hpp"
 #include "support/file.hpp"
+#include "support/log.hpp"
 
 namespace runner {
 namespace {
@@ -27,11 +29,16 @@ struct Told {
 std::optional<Told> read_told(const std::filesystem::path& file) {
     const auto text = read_file_if_there(file);
     if (!text) return std::nullopt;
-    const Json document = parse_json(*text, file.string());
-    const JsonObject object(document, file.string());
-    Told told{object.string_or("begun", ""), object.string_or("open", ""), {}};
-    for (const std::string& version : object.strings_or_empty("due")) told.due.insert(version);
-    return told;
+    try {
+        const Json document = parse_json(*text, file.string());
+        const JsonObject object(document, file.string());
+        Told told{object.string_or("begun", ""), object.string_or("open", ""), {}};
+        for (const std::string& version : object.strings_or_empty("due")) told.due.insert(version);
+        return told;
+    } catch (const Error& error) {  // somebody has edited it
+        log_warning(std::string(error.what()) + "; what is news is told from now on");
+        return std::nullopt;
+    }
 }
 
 void write_told(const std::filesystem::path& file, const Told& told) {

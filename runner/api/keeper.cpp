@@ -68,27 +68,33 @@ Keeper::~Keeper() {
 }
 
 void Keeper::repeat(void (Keeper::*look)(const std::string& name, Cluster& cluster)) {
+    std::map<std::string, std::string> said;  // by cluster: what is wrong with it is said once
     std::unique_lock lock(m_mutex);
     while (!m_stop) {
         lock.unlock();
         m_jobs.reap();
-        for (const auto& [name, cluster] : m_clusters.all()) (this->*look)(name, *cluster);
+        for (const auto& [name, cluster] : m_clusters.all()) {
+            std::string trouble;
+            try {
+                (this->*look)(name, *cluster);
+            } catch (const Error& error) {
+                trouble = error.what();
+            }
+            if (std::exchange(said[name], trouble) != trouble && !trouble.empty())
+                log_warning("the cluster " + name + ": " + trouble);
+        }
         lock.lock();
         m_wake.wait_for(lock, k_interval, [this] { return m_stop; });
     }
 }
 
 void Keeper::look_after(const std::string& name, Cluster& cluster) {
-    try {
-        const auto config = cluster.config();
-        reconcile(name, cluster);
-        const auto view = cluster.view();
-        if (!view->config) return;
-        if (!config->webhooks.empty()) announce_news(*view, m_webhooks);
-        if (!config->auto_approve.empty()) run_by_itself(name, *view, cluster);
-    } catch (const Error& error) {
-        log_warning("the cluster " + name + ": " + error.what());
-    }
+    const auto config = cluster.config();
+    reconcile(name, cluster);
+    const auto view = cluster.view();
+    if (!view->config) return;
+    if (!config->webhooks.empty()) announce_news(*view, m_webhooks);
+    if (!config->auto_approve.empty()) run_by_itself(name, *view, cluster);
 }
 
 void Keeper::reconcile(const std::string& name, Cluster& cluster) {
@@ -101,14 +107,10 @@ void Keeper::reconcile(const std::string& name, Cluster& cluster) {
     }
 }
 
-void Keeper::discover(const std::string& name, Cluster& cluster) {
-    try {
-        const auto last = cluster.last_discovery();
-        if (last && m_clock.steady() - *last < cluster.config()->schedule.discover) return;
+void Keeper::discover(const std::string&, Cluster& cluster) {
+    const auto last = cluster.last_discovery();
+    if (!last || m_clock.steady() - *last >= cluster.config()->schedule.discover)
         cluster.discover();
-    } catch (const Error& error) {
-        log_warning("looking for releases of the cluster " + name + ": " + error.what());
-    }
 }
 
 void Keeper::run_by_itself(const std::string& name, const ClusterView& view, Cluster& cluster) {

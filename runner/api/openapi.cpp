@@ -169,6 +169,9 @@ Json replies_of(const Route& route) {
         replies[std::to_string(status)] = {
             {"description", words},
             {"content", {{"application/problem+json", {{"schema", reference("Problem")}}}}}};
+    if (std::string_view(route.operation) == "readiness")
+        replies["503"] = {{"description", "Not ready: `checks` says what is not."},
+                          {"content", content(route.reply)}};
     return replies;
 }
 

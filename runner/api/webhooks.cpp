@@ -25,6 +25,7 @@ constexpr std::chrono::milliseconds k_longest_pause{std::chrono::hours(1)};
 constexpr std::chrono::milliseconds k_lifetime{std::chrono::hours(24)};
 constexpr std::size_t k_max_reply = 64U << 10U;
 constexpr std::size_t k_max_message = 4U << 20U;
+constexpr std::array<const char*, 4> k_message_texts{"id", "url", "createdAt", "body"};
 constexpr const char* k_secret_prefix = "whsec_";
 
 std::string base64(const unsigned char* bytes, std::size_t size) {
@@ -45,6 +46,14 @@ std::string decoded(const std::string& text) {
     const auto padding = std::count(text.begin(), text.end(), '=');
     bytes.resize(static_cast<std::size_t>(length) - static_cast<std::size_t>(padding));
     return bytes;
+}
+
+/// As announce() writes it.
+bool is_message(const Json& message) {
+    return message.is_object() &&
+           std::all_of(k_message_texts.begin(), k_message_texts.end(), [&](const char* name) {
+               return message.contains(name) && message[name].is_string();
+           });
 }
 
 }  // namespace
@@ -124,6 +133,7 @@ std::chrono::milliseconds Webhooks::send_due() {
     for (const auto& [name, cluster] : m_clusters.all()) {
         try {
             const auto config = cluster->config();
+            if (config->webhooks.empty()) continue;
             std::vector<fs::path> files;
             std::error_code none;
             for (const auto& entry : fs::directory_iterator(webhooks_beside(config->state), none)) {
@@ -146,7 +156,14 @@ std::chrono::milliseconds Webhooks::send_due() {
 }
 
 void Webhooks::send(const fs::path& file, const ClusterConfig& config) {
-    Json message = parse_json(read_file(file, k_max_message), file.string());
+    const std::string text = read_file(file, k_max_message);
+    Json message = Json::parse(text, nullptr, false);
+    if (!is_message(message)) {
+        log_warning(file.string() + " is no message; it was removed");
+        std::error_code ignored;
+        fs::remove(file, ignored);
+        return;
+    }
     const JsonObject object(message, file.string());
     const std::string url = object.string("url");
     const auto webhook =

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <set>
 
+#include "api/keeper.hpp"
 #include "api/webhooks.hpp"
 #include "support/api_server.hpp"
 #include "support/catch.hpp"
@@ -83,6 +84,59 @@ TEST_CASE("pauses between tries grow from a second to an hour") {
     CHECK(runner::webhook_pause(1000) == seconds(3600));
 }
 
+TEST_CASE("what runs by itself ends before the first upgrade that needs a person") {
+    runner::ClusterConfig config;
+    config.auto_approve = {runner::Severity::routine};
+    runner::RunReport plan;
+    plan.cluster_version = "0.1.0";
+    for (const char* version : {"0.1.1", "0.1.2", "0.1.3"}) {
+        runner::PlannedUpgrade upgrade;
+        upgrade.version = version;
+        plan.due.push_back(upgrade);
+    }
+    const auto waits = [&](const std::function<void(runner::PlannedUpgrade&)>& change) {
+        runner::RunReport changed = plan;
+        change(changed.due[1]);
+        const auto approved = runner::approved_upgrades(changed, config);
+        CHECK(approved.versions == std::vector<std::string>{"0.1.1"});
+        return approved.waiting_for;
+    };
+    CHECK(runner::approved_upgrades(plan, config).versions.size() == 3);
+    CHECK(runner::approved_upgrades(plan, config).waiting_for.empty());
+    CHECK(waits([](auto& upgrade) { upgrade.manifest.declared = false; }) ==
+          "0.1.2 declares nothing of what it does");
+    CHECK(waits([](auto& upgrade) { upgrade.manifest.severity = runner::Severity::important; }) ==
+          "0.1.2 is important");
+    CHECK(waits([](auto& upgrade) { upgrade.manifest.downtime = true; }) ==
+          "0.1.2 causes downtime");
+    CHECK_THAT(waits([](auto& upgrade) { upgrade.version = "1.0.0"; }),
+               Contains("1.0.0 is a step to another major version"));
+    CHECK_THAT(waits([](auto& upgrade) {
+                   upgrade.news.push_back({"network", ""});
+               }),
+               Contains("wants what no upgrade of the cluster had before"));
+    config.schedule.downtime = true;
+    plan.due[1].manifest.downtime = true;
+    CHECK(runner::approved_upgrades(plan, config).versions.size() == 3);
+}
+
+TEST_CASE("what is broken is said once, and not every second") {
+    Sandbox sandbox;
+    sandbox.config("0.1.0", "releases: {source: directory, directory: nowhere}\n",
+                   "schedule: {discover: 1s}\n");
+    ApiServer server(sandbox);
+    const auto tries = [&] {
+        const std::string metrics = server.get("/metrics").body;
+        const std::string name = "runner_discovery_failures_total{cluster=\"test\"} ";
+        return std::stoi(metrics.substr(metrics.find(name) + name.size()));
+    };
+    wait_until([&] { return tries() >= 3; });
+    const std::string log = server.log();
+    const std::size_t first = log.find("cannot list the releases");
+    REQUIRE(first != std::string::npos);
+    CHECK(log.find("cannot list the releases", first + 1) == std::string::npos);
+}
+
 TEST_CASE("what is due, begins and ends is told once each, signed, in order and without secrets") {
     Sandbox sandbox;
     Hearer hearer;
@@ -126,6 +180,7 @@ TEST_CASE("a message that is refused is sent again under the same id, over a res
     Hearer hearer(2);
     sandbox.release_plugin("puppet", "0.1.10001");
     sandbox.config("0.1.0", {}, hook(hearer.url()));
+    sandbox.write("state/webhooks/0000.json", "{\"no\": \"message\"}\n");  // holds up nobody
     // Without the secret nothing goes out, and nothing is lost.
     ApiServer server(sandbox);
     wait_until([&] { return server.log().find("nothing goes out unsigned") != std::string::npos; });
