@@ -94,6 +94,7 @@ class RequestStream final : public httplib::Stream {
     RequestStream(Connection& connection, const Clock& clock, const Limits& limits);
 
     // Each release of the library has some of these, so that none can be marked as overriding.
+    // NOLINTBEGIN(modernize-use-override)
     [[nodiscard]] bool is_readable() const;
     [[nodiscard]] bool is_writable() const;
     [[nodiscard]] bool wait_readable() const { return is_readable(); }
@@ -104,6 +105,7 @@ class RequestStream final : public httplib::Stream {
     void get_local_ip_and_port(std::string& address, int& port) const;
     [[nodiscard]] socket_t socket() const;
     [[nodiscard]] time_t duration() const { return 0; }
+    // NOLINTEND(modernize-use-override)
 
     /// Whether a read or a write has failed: nothing more can be said on this connection.
     [[nodiscard]] bool failed() const { return m_failed; }

@@ -142,7 +142,7 @@ class LogStream final : public Stream {
     std::chrono::milliseconds m_next_look{};
 };
 
-void start(Call& call, const char* type, std::shared_ptr<Stream> stream) {
+void start(Call& call, const char* type, const std::shared_ptr<Stream>& stream) {
     call.response.status = 200;
     call.response.set_chunked_content_provider(
         type, [stream](std::size_t, httplib::DataSink& sink) { return stream->advance(sink); });

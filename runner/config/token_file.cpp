@@ -116,7 +116,7 @@ std::string create_token(const fs::path& file, const std::string& name, Role rol
     if (!is_name(name))
         throw Error(Failure::usage, "--name '" + sanitize(name) +
                                         "': expected up to 64 letters, digits, '-', '_', '.', '@'");
-    const std::string secret = "rnr_" + random_hex(k_token_bytes);
+    std::string secret = "rnr_" + random_hex(k_token_bytes);
     change_tokens(file, [&](std::vector<Token>& tokens) {
         for (const Token& token : tokens) {
             if (token.name == name)

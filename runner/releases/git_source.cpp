@@ -298,7 +298,7 @@ class GitSource final : public ReleaseSource {
         workspace.run({"cmake", "--build", build.string(), "--target", target_of(version)},
                       k_build_time, "it does not build");
         const AssetNames names = names_of(release);
-        const fs::path plugin = build / "plugins" / names.library;
+        fs::path plugin = build / "plugins" / names.library;
         if (!fs::is_regular_file(plugin))
             throw Error(Failure::preparation, "its build has not made " + names.library,
                         "its CMakeLists.txt must call upgrade_plugin(" + version + " …)");
@@ -359,7 +359,7 @@ std::string git_address_problem(const GitAddress& address) {
 }
 
 std::unique_ptr<ReleaseSource> make_git_source(GitAddress address, GitTrust trust,
-                                               Platform platform, Cache cache,
+                                               Platform platform, const Cache& cache,
                                                std::function<bool()> stopped) {
     return std::make_unique<GitSource>(std::move(address), std::move(trust), std::move(platform),
                                        cache, std::move(stopped));

@@ -33,7 +33,7 @@ std::string git_address_problem(const GitAddress& address);
 
 /// `stopped` ends git and builds.
 std::unique_ptr<ReleaseSource> make_git_source(GitAddress address, GitTrust trust,
-                                               Platform platform, Cache cache,
+                                               Platform platform, const Cache& cache,
                                                std::function<bool()> stopped);
 
 }  // namespace runner
