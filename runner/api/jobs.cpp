@@ -183,7 +183,10 @@ void Jobs::spawn(const ClusterConfig& config, const JobRequest& request, JobReco
     for (const auto& [name, value] : request.parameters) add("--env", name + '=' + value);
 
     const UniqueFd lock = opened(folder / "lock", O_RDWR | O_CREAT);
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) throw system_error("cannot lock a job", errno);
+    // Whoever looks whether it lives holds it for a moment, too.
+    while (::flock(lock.get(), LOCK_EX) != 0) {
+        if (errno != EINTR) throw system_error("cannot lock a job", errno);
+    }
     const UniqueFd nothing = opened("/dev/null", O_RDWR);
     const UniqueFd errors = opened(folder / "errors.log", O_WRONLY | O_CREAT | O_APPEND);
     std::vector<UniqueFd> secrets;

@@ -66,7 +66,8 @@ class UpgradeRun {
         make_plan(facts);
         const bool settled = facts.identity &&
                              facts.cluster.cluster_version == m_prepared.plan.final_version &&
-                             facts.cluster.original_version && !facts.has_unfinished_run;
+                             facts.cluster.original_version && !facts.has_unfinished_run &&
+                             !facts.has_unfinished_files;
         // A run whose id was given is in the history for those who gave it.
         const bool recorded = !settled || !m_request.run_id.empty();
         if (m_prepared.plan.due.empty() && (!recorded || m_request.dry_run)) {

@@ -35,7 +35,7 @@ class VerifyRun {
         m_report.cluster = m_parts.config.name;
         if (m_facts.cluster.cluster_version)
             m_report.cluster_version = m_facts.cluster.cluster_version->to_string();
-        if (m_facts.has_unfinished_run) {
+        if (m_facts.has_unfinished_run || m_facts.has_unfinished_files) {
             m_report.warnings.emplace_back(
                 "a run is under way, or was interrupted: what is found may be half-done");
             m_parts.reporter.warning(m_report.warnings.back());

@@ -45,7 +45,8 @@ struct LedgerFacts {
     std::set<Declaration> declared;                       ///< by the upgrades that were run here
     std::map<std::string, std::string> parameter_values;  ///< that they got; no secrets
     bool has_unfinished_run = false;
-    std::int64_t last_attempt = 0;  ///< number of the newest; 0: there was none
+    bool has_unfinished_files = false;  ///< of a step that died: the next run puts them back
+    std::int64_t last_attempt = 0;      ///< number of the newest; 0: there was none
 };
 
 struct LeaseInfo {

@@ -182,6 +182,9 @@ LedgerFacts SqliteQueries::facts() {
     const StatementUse unfinished =
         m_database->statement("SELECT 1 FROM run WHERE finished_at IS NULL LIMIT 1");
     facts.has_unfinished_run = unfinished.executeStep();
+    const StatementUse files =
+        m_database->statement("SELECT 1 FROM file_change WHERE finished = 0 LIMIT 1");
+    facts.has_unfinished_files = files.executeStep();
     const StatementUse last = m_database->statement("SELECT coalesce(max(id), 0) FROM attempt");
     if (last.executeStep()) facts.last_attempt = last.getColumn(0).getInt64();
     return facts;

@@ -146,3 +146,20 @@ TEST_CASE("what is exported and imported is the same, but for how it is known") 
     CHECK(before["pins"].size() == 3);
     CHECK(before["declared"].size() == 3);
 }
+
+TEST_CASE("files of a step that died are put back by the next run, also when nothing is due") {
+    Sandbox sandbox;
+    sandbox.release_plugin("shaky", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 0);
+    REQUIRE(sandbox.exists("repository/made/0.1.10001"));
+    // As a rollback that was killed leaves it, once its run was marked by somebody else.
+    SQLite::Database(sandbox.ledger().string(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE file_change SET finished = 0 WHERE path = 'made/0.1.10001'");
+    CHECK_THAT(sandbox.run({"verify"}).err, Contains("was interrupted"));
+    const auto result = sandbox.upgrade();
+    INFO(result.out << result.err);
+    CHECK(result.status == 0);
+    CHECK_FALSE(sandbox.exists("repository/made/0.1.10001"));
+    CHECK_THAT(result.out, Contains("put back 1 file(s) that an unfinished step of 0.1.10001"));
+    CHECK(sandbox.upgrade().out.find("put back") == std::string::npos);
+}

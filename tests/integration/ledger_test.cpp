@@ -202,7 +202,9 @@ TEST_CASE("an interrupted run is marked with what it had done") {
     CHECK(interrupted.at(0).upgrade == "0.0.2");
     CHECK(ledger->runs(1).at(0).outcome == "interrupted");
     CHECK(ledger->unfinished_files().at(0).changes.at(0).path == "f");
+    CHECK(ledger->facts().has_unfinished_files);  // marking it puts nothing back
     ledger->forget_unfinished_files();
+    CHECK_FALSE(ledger->facts().has_unfinished_files);
     CHECK(ledger->unfinished_files().empty());
     CHECK_FALSE(ledger->facts().has_unfinished_run);
 }
