@@ -64,14 +64,10 @@ Json run_data(const ClusterView& view, const RunRecord& run, const PathMask& mas
             {"upgrades", upgrades}};
 }
 
-bool has_succeeded(const RunRecord& run) {
-    return run.state == RunState::succeeded ||
-           (run.state == RunState::rolled_back && run.start.command == "rollback");
-}
-
 void announce_end(const ClusterView& view, const RunRecord& run, const PathMask& mask,
                   Webhooks& webhooks) {
-    webhooks.announce(*view.config, has_succeeded(run) ? "succeeded" : "failed",
+    webhooks.announce(*view.config,
+                      has_succeeded(run.state, run.start.command) ? "succeeded" : "failed",
                       run_data(view, run, mask));
 }
 

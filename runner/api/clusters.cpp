@@ -117,7 +117,7 @@ std::shared_ptr<const ClusterView> Cluster::make_view(
     if (!m_discovery || m_discovery->config != config)
         return fail("releases_unavailable", m_discovery_error ? m_discovery_error->what() : "");
     try {
-        facts = m_discovery->planner->look(*ledger);
+        m_discovery->planner->check(facts);
         view->report = m_discovery->planner->report(facts, {});
     } catch (const Error& error) {
         return fail(error.failure() == Failure::preparation ? "no_plan" : "refused", error.what());
@@ -132,7 +132,8 @@ void Cluster::with_plan(const Selection& selection, const PlanLook& look) {
     if (!m_discovery || m_discovery->config != config)
         throw m_discovery_error.value_or(
             Error(Failure::preparation, "the releases could not be listed"));
-    const LedgerFacts facts = m_discovery->planner->look(*look_at_ledger(config->state));
+    const LedgerFacts facts = look_at_ledger(config->state)->facts();
+    m_discovery->planner->check(facts);
     look(m_discovery->planner->report(facts, selection), facts, *config);
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/documents.hpp"
 
-#include <algorithm>
-
 #include "api/path_mask.hpp"
 #include "engine/documents.hpp"
 
@@ -31,14 +29,6 @@ const char* status_of(Reason reason) {
                : "up-to-date";
 }
 
-Json highest_severity(const RunReport& report) {
-    if (report.due.empty()) return nullptr;
-    Severity highest = Severity::routine;
-    for (const PlannedUpgrade& upgrade : report.due)
-        highest = std::max(highest, upgrade.manifest.severity);
-    return to_string(highest);
-}
-
 Json common_fields(const std::string& name, const ClusterView& view) {
     Json json = {
         {"schemaVersion", 1},
@@ -55,7 +45,7 @@ Json common_fields(const std::string& name, const ClusterView& view) {
         json["originalVersion"] = optional_text(view.report->original_version);
         json["clusterVersion"] = optional_text(view.report->cluster_version);
         json["target"] = optional_text(view.report->target);
-        json["severity"] = highest_severity(*view.report);
+        if (!view.report->due.empty()) json["severity"] = to_string(highest_severity(*view.report));
     }
     return json;
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting, following, stopping and undoing.
 #include <algorithm>
-#include <set>
 
 #include "api/file_follower.hpp"
 #include "api/path_mask.hpp"
 #include "api/routes.hpp"
 #include "api/streams.hpp"
-#include "engine/parameters.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
@@ -167,10 +165,9 @@ void reply_end(Call& call, const JobView& job) {
     }
     const Json more = {{"job", job.record.id}};
     const std::string& code = job.events.error_code;
-    const bool changed =
-        job.events.changed != "no" || job.state == RunState::failed ||
-        job.state == RunState::rolled_back || job.state == RunState::rollback_failed ||
-        (job.state == RunState::interrupted && job.run && !job.run->attempts.empty());
+    const bool changed = job.changed() != "no" || job.state == RunState::failed ||
+                         job.state == RunState::rolled_back ||
+                         job.state == RunState::rollback_failed;
     if (changed) throw Problem{Trouble::apply_failed, job.events.error_message, more};
     if (code == "lease_held") throw Problem{Trouble::job_active, job.events.error_message, more};
     if (code == "refused") throw Problem{Trouble::refused, job.events.error_message, more};
@@ -289,8 +286,7 @@ void show_rollback_preflight(Api& api, Call& call) {
     spec.cancelled = [&] { return api.server().stopping(); };
     std::string output;
     spec.on_output = [&](std::string_view piece) { output += piece; };
-    std::string causes;
-    spec.on_error = [&](std::string_view piece) { causes += piece; };
+    spec.on_error = [](std::string_view) {};  // the document says it, too
     int status = -1;
     try {
         status = upgrade::services::run_command(spec);

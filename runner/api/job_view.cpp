@@ -52,7 +52,6 @@ void take_finished(const Json& event, JobProgress& progress) {
     const Json* found = object.find("result");
     if (found == nullptr) return;
     const JsonObject result(*found, "result");
-    progress.outcome = result.string_or("outcome", "");
     if (const Json* error = result.find("error"); error != nullptr) {
         const JsonObject words(*error, "error");
         progress.error_code = words.string_or("code", "");
@@ -148,8 +147,12 @@ int percent(RunState state, const JobProgress& progress) {
 }
 
 bool JobView::good() const {
-    return state == RunState::succeeded ||
-           (state == RunState::rolled_back && record.command == "rollback");
+    return has_succeeded(state, record.command);
+}
+
+std::string JobView::changed() const {
+    const bool died_changing = state == RunState::interrupted && run && !run->attempts.empty();
+    return died_changing ? "perhaps" : events.changed;
 }
 
 Json job_document(const JobView& job) {
@@ -196,9 +199,7 @@ Json job_document(const JobView& job) {
         json["error"] = {
             {"code", events.error_code.empty() ? to_string(job.state) : events.error_code},
             {"message", detail},
-            {"changed", job.state == RunState::interrupted && job.run && !job.run->attempts.empty()
-                            ? "perhaps"
-                            : events.changed}};
+            {"changed", job.changed()}};
     return json;
 }
 

@@ -47,7 +47,6 @@ struct JobProgress {
     std::string error_code;
     std::string error_message;
     std::string changed = "no";
-    std::string outcome;
     std::uint64_t last_event = 0;  ///< its number
 };
 
@@ -65,6 +64,8 @@ struct JobView {
 
     /// Whether it did what was asked.
     [[nodiscard]] bool good() const;
+    /// What of the cluster is not as it was before: no, perhaps, undone.
+    [[nodiscard]] std::string changed() const;
 };
 
 /// A job as JSON, for everybody who may look.

@@ -43,13 +43,6 @@ std::string digest_of(const JobRequest& request) {
     return sha256(dump_json(json)).to_string();
 }
 
-bool is_id(const std::string& id) {
-    return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
-        return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-               (c >= 'A' && c <= 'Z');
-    });
-}
-
 /// A descriptor out of the way of those that a child is given.
 UniqueFd moved_up(UniqueFd descriptor) {
     UniqueFd high(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, k_high_descriptor));
@@ -312,7 +305,7 @@ JobView Jobs::view_of(const JobRecord& record, const std::shared_ptr<const Clust
 }
 
 std::optional<JobView> Jobs::find(const std::string& id) {
-    if (!is_id(id)) return std::nullopt;
+    if (!is_run_id(id)) return std::nullopt;
     for (const auto& [name, cluster] : m_clusters.all()) {
         const auto config = cluster->config();
         const fs::path folder = jobs_beside(config->state) / id;
@@ -376,6 +369,7 @@ void Jobs::reap() {
 }
 
 std::vector<std::string> Jobs::reconcile(Cluster& cluster) {
+    reap();
     const auto config = cluster.config();
     const auto view = look_at_ledger(config->state);
     const std::vector<RunRecord> newest = view->runs(1);

@@ -57,13 +57,13 @@ class Jobs {
     /// Asks it to stop: at once before its first change, else after the current upgrade. Throws
     /// Problem{job_over}, {not_started_here}.
     void cancel(const JobView& job);
-    /// Collects the ends of processes that this server has started.
-    void reap();
-    /// Marks runs interrupted that have died. Returns their ids.
+    /// Collects the ends of processes that this server has started, and marks runs of the cluster
+    /// interrupted that have died. Returns their ids.
     std::vector<std::string> reconcile(Cluster& cluster);
     [[nodiscard]] bool is_alive(const std::filesystem::path& job_folder) const;
 
  private:
+    void reap();
     struct Follower {
         std::mutex mutex;
         std::uint64_t offset = 0;

@@ -72,7 +72,6 @@ void Keeper::repeat(void (Keeper::*look)(const std::string& name, Cluster& clust
     std::unique_lock lock(m_mutex);
     while (!m_stop) {
         lock.unlock();
-        m_jobs.reap();
         for (const auto& [name, cluster] : m_clusters.all()) {
             std::string trouble;
             try {

@@ -83,6 +83,16 @@ class Stream {
     bool m_at_end = false;
 };
 
+/// Without the server's paths and what is for admins.
+std::string shown_event(Json event, const PathMask& mask) {
+    if (const auto result = event.find("result"); result != event.end() && result->is_object()) {
+        result->erase("ledgerCopy");
+        if (const auto error = result->find("error"); error != result->end() && error->is_object())
+            error->erase("escapeHatch");
+    }
+    return mask.mask(dump_json(event));
+}
+
 class EventStream final : public Stream {
  public:
     EventStream(Api& api, const JobView& job, std::uint64_t last_id,
@@ -101,7 +111,7 @@ class EventStream final : public Stream {
             if (static_cast<std::uint64_t>(id) <= m_last_id) return {};
             m_last_id = static_cast<std::uint64_t>(id);
             return "id: " + std::to_string(id) + "\nevent: " + object.string("event") +
-                   "\ndata: " + shown_event(line, mask()) + "\n\n";
+                   "\ndata: " + shown_event(event, mask()) + "\n\n";
         } catch (const Error&) {  // torn by a full disk, say
             return {};
         }
@@ -155,16 +165,6 @@ std::shared_ptr<LongPlace> place_for(Api& api) {
 }
 
 }  // namespace
-
-std::string shown_event(const std::string& line, const PathMask& mask) {
-    Json event = parse_json(line, "event");
-    if (const auto result = event.find("result"); result != event.end() && result->is_object()) {
-        result->erase("ledgerCopy");
-        if (const auto error = result->find("error"); error != result->end() && error->is_object())
-            error->erase("escapeHatch");
-    }
-    return mask.mask(dump_json(event));
-}
 
 void stream_events(Api& api, Call& call, const JobView& job, std::uint64_t last_id) {
     start(call, "text/event-stream",

@@ -17,8 +17,4 @@ void stream_events(Api& api, Call& call, const JobView& job, std::uint64_t last_
 void stream_log(Api& api, Call& call, const JobView& job, const std::string& version,
                 const std::filesystem::path& log);
 
-/// One event as it may be seen by whoever may look: without the server's paths and what is for
-/// admins.
-std::string shown_event(const std::string& line, const class PathMask& mask);
-
 }  // namespace runner

@@ -28,14 +28,6 @@ constexpr std::size_t k_max_message = 4U << 20U;
 constexpr std::array<const char*, 4> k_message_texts{"id", "url", "createdAt", "body"};
 constexpr const char* k_secret_prefix = "whsec_";
 
-std::string base64(const unsigned char* bytes, std::size_t size) {
-    std::string text(4 * ((size + 2) / 3) + 1, '\0');
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes,
-                                       static_cast<int>(size));
-    text.resize(static_cast<std::size_t>(length));
-    return text;
-}
-
 /// As it is when it is no base64.
 std::string decoded(const std::string& text) {
     std::string bytes(text.size(), '\0');
@@ -68,7 +60,7 @@ std::string webhook_signature(const std::string& secret, const std::string& id,
     unsigned int size = 0;
     HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
          reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac.data(), &size);
-    return "v1," + base64(mac.data(), size);
+    return "v1," + base64({reinterpret_cast<const char*>(mac.data()), size});
 }
 
 std::chrono::milliseconds webhook_pause(int attempts) {
@@ -93,9 +85,8 @@ Webhooks::~Webhooks() {
 }
 
 void Webhooks::announce(const ClusterConfig& config, const std::string& event, const Json& data) {
-    std::size_t number = 0;
+    if (config.webhooks.empty()) return;
     for (const WebhookConfig& webhook : config.webhooks) {
-        ++number;
         const auto& wanted = webhook.events;
         if (std::find(wanted.begin(), wanted.end(), event) == wanted.end()) continue;
         const std::string id = "msg_" + random_hex(12);
@@ -110,7 +101,6 @@ void Webhooks::announce(const ClusterConfig& config, const std::string& event, c
         std::string name = format_time(m_clock.wall()) + '-' + id + ".json";
         replace_file(webhooks_beside(config.state) / name, dump_json(message) + '\n');
     }
-    if (number == 0) return;
     {
         const std::lock_guard lock(m_mutex);
         m_added = true;

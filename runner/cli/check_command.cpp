@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
-#include <algorithm>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
@@ -20,13 +19,6 @@ struct CheckRow {
         return error ? "unknown" : report.due.empty() ? "up-to-date" : "upgrade-available";
     }
 };
-
-Severity highest_severity(const RunReport& report) {
-    Severity highest = Severity::routine;
-    for (const PlannedUpgrade& upgrade : report.due)
-        highest = std::max(highest, upgrade.manifest.severity);
-    return highest;
-}
 
 CheckRow check_one(const CommonOptions& common, const std::string& file) {
     CheckRow row;

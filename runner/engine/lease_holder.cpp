@@ -43,12 +43,16 @@ std::string make_run_id(const Clock& clock) {
     return id + '-' + random_hex(3);
 }
 
+bool is_run_id(const std::string& id) {
+    return !id.empty() && id.size() <= k_max_run_id && id.front() != '-' &&
+           std::all_of(id.begin(), id.end(), [](char c) {
+               return c == '-' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+           });
+}
+
 void check_run_id(LedgerView& ledger, const std::string& id) {
     if (id.empty()) return;
-    const bool fits = id.size() <= k_max_run_id && std::all_of(id.begin(), id.end(), [](char c) {
-                          return c == '-' || std::isalnum(static_cast<unsigned char>(c)) != 0;
-                      });
-    if (!fits || id.front() == '-')
+    if (!is_run_id(id))
         throw Error(Failure::usage, "--run-id: expected up to 64 letters, digits and '-'");
     if (ledger.run(id))
         throw Error(Failure::usage, "--run-id " + id + ": the ledger has a run with this id",

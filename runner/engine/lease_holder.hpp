@@ -57,7 +57,9 @@ class Heart {
 LeaseInfo make_lease_owner(const std::string& run);
 /// A run's id: sortable by time, unique.
 std::string make_run_id(const Clock& clock);
-/// Whether a run can have this id, empty for any: short, fit for a file name, and not in the ledger
+/// Up to 64 letters, digits and '-', fit for a file name.
+bool is_run_id(const std::string& id);
+/// Whether a run can have this id, empty for any: it is one, and not in the ledger
 /// yet. Throws Error{usage}.
 void check_run_id(LedgerView& ledger, const std::string& id);
 /// Takes the lease, waiting up to `wait`. Returns what acquire_lease says.

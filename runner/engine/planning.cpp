@@ -157,15 +157,13 @@ TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning
 LookingPlanner::LookingPlanner(const ClusterConfig& config, ReleaseSource& source)
     : m_config(config), m_planner(config, source, policy_for_looking(config, m_warning)) {}
 
-LedgerFacts LookingPlanner::look(LedgerView& ledger) const {
-    LedgerFacts facts = ledger.facts();
+void LookingPlanner::check(const LedgerFacts& facts) const {
     check_identity(m_config, facts);
     if (!known_original_version(m_config, facts)) {
         throw Error(Failure::preparation,
                     "the original version of the cluster '" + m_config.name + "' is not known",
                     "write originalVersion into " + m_config.file.string());
     }
-    return facts;
 }
 
 RunReport LookingPlanner::report(const LedgerFacts& facts, const Selection& selection) {

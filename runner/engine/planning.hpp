@@ -90,10 +90,10 @@ class LookingPlanner {
  public:
     LookingPlanner(const ClusterConfig& config, ReleaseSource& source);
 
-    /// Throws Error when this is no ledger of the cluster, or its original version is not known.
-    LedgerFacts look(LedgerView& ledger) const;
+    /// Throws Error when these are not of the cluster, or its original version is not known.
+    void check(const LedgerFacts& facts) const;
     void list() { m_planner.list(); }
-    /// For what `look` has returned; changes nothing. Throws Error.
+    /// For facts that were checked; changes nothing. Throws Error.
     RunReport report(const LedgerFacts& facts, const Selection& selection);
 
  private:

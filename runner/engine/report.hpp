@@ -2,6 +2,7 @@
 // What the engine tells while it works, and the result at the end: data first, rendering elsewhere.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -62,6 +63,14 @@ struct RunReport {
     std::optional<RunError> error;
     int exit_code = 0;
 };
+
+/// Of what is due; routine when nothing is.
+inline Severity highest_severity(const RunReport& report) {
+    Severity highest = Severity::routine;
+    for (const PlannedUpgrade& upgrade : report.due)
+        highest = std::max(highest, upgrade.manifest.severity);
+    return highest;
+}
 
 /// Hears what happens, in order. One call at a time, on the engine's thread.
 class Reporter {

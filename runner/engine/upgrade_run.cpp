@@ -541,7 +541,8 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
 
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
     LookingPlanner planner(parts.config, parts.source);
-    LedgerFacts facts = planner.look(*parts.look_at_ledger());
+    LedgerFacts facts = parts.look_at_ledger()->facts();
+    planner.check(facts);
     planner.list();
     RunReport report = planner.report(facts, selection);
     return {std::move(report), std::move(facts)};

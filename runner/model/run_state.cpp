@@ -87,6 +87,10 @@ bool is_end(RunState state) {
                              S::rollback_failed, S::cancelled, S::interrupted});
 }
 
+bool has_succeeded(RunState state, std::string_view command) {
+    return state == S::succeeded || (state == S::rolled_back && command == "rollback");
+}
+
 bool may_move(RunState from, RunState to) {
     if (is_end(from)) return false;
     if (to == S::interrupted) return true;

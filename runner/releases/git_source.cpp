@@ -107,9 +107,7 @@ class GitSource final : public ReleaseSource {
         return releases;
     }
 
-    void complete(const std::vector<Release*>& releases) override {
-        for (Release* release : releases) complete_one(*release);
-    }
+    void complete(const std::vector<Release*>&) override {}  // list() has
 
     [[nodiscard]] bool is_built(const Release& release) const override {
         return fs::exists(folder_of(release) / names_of(release).checksums);

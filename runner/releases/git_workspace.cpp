@@ -17,21 +17,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t k_max_output = 16U << 20U;
 constexpr std::size_t k_max_log = 4U << 20U;
 constexpr std::uintmax_t k_max_workspace = 1U << 30U;
-constexpr std::string_view k_base64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string base64(const std::string& bytes) {
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto byte = [&](std::size_t at) {
-            return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0U;
-        };
-        const unsigned bits = byte(i) << 16U | byte(i + 1) << 8U | byte(i + 2);
-        for (unsigned part = 0; part < 4; ++part)
-            text += i + part <= bytes.size() ? k_base64[(bits >> (18U - 6U * part)) & 0x3FU] : '=';
-    }
-    return text;
-}
 
 /// `%40` and the like.
 std::string percent_decoded(const std::string& text) {

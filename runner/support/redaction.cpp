@@ -15,21 +15,12 @@ namespace {
 constexpr std::size_t k_max_held_lines = 64;
 constexpr std::size_t k_min_beginning = 3;  // of a secret, at the end of a line
 constexpr const char* k_mask = "***";
-constexpr std::string_view k_base64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The characters of base64 (RFC 4648) that the secret alone decides, when `before` bytes stand
 /// before it.
 std::string base64_core(std::string_view secret, std::size_t before) {
     const std::string bytes = std::string(before, '\0') + std::string(secret);
-    std::string text;
-    std::uint32_t bits = 0;
-    int count = 0;
-    for (const char byte : bytes) {
-        bits = (bits << 8U) | static_cast<unsigned char>(byte);
-        for (count += 8; count >= 6; count -= 6)
-            text += k_base64[(bits >> static_cast<unsigned>(count - 6)) & 0x3FU];
-    }
+    const std::string text = base64(bytes).substr(0, bytes.size() * 8 / 6);
     constexpr std::array<std::size_t, 3> k_shared{0, 2, 3};
     return text.substr(std::min(text.size(), k_shared[before]));
 }

@@ -82,6 +82,21 @@ std::string sanitize(std::string_view bytes) {
     return clean;
 }
 
+std::string base64(std::string_view bytes) {
+    constexpr std::string_view k_digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const auto byte = [&](std::size_t at) {
+            return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0U;
+        };
+        const unsigned bits = byte(i) << 16U | byte(i + 1) << 8U | byte(i + 2);
+        for (unsigned part = 0; part < 4; ++part)
+            text += i + part <= bytes.size() ? k_digits[(bits >> (18U - 6U * part)) & 0x3FU] : '=';
+    }
+    return text;
+}
+
 std::string random_hex(std::size_t count) {
     std::string bytes(count, '\0');
     if (getentropy(bytes.data(), bytes.size()) != 0)

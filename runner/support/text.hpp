@@ -44,6 +44,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// cursor or retitle the window.
 std::string sanitize(std::string_view bytes);
 
+/// Base64 (RFC 4648), padded.
+std::string base64(std::string_view bytes);
+
 /// `count` random bytes from the operating system, in hexadecimal.
 std::string random_hex(std::size_t count);
 
