@@ -11,7 +11,7 @@
 namespace runner {
 namespace {
 
-constexpr char k_digits[] = "0123456789abcdef";
+constexpr char k_hex_digits[] = "0123456789abcdef";
 
 /// The length of the well-formed UTF-8 sequence at the start of `bytes`; 0 when there is none.
 std::size_t utf8_length(std::string_view bytes) {
@@ -73,7 +73,7 @@ std::string sanitize(std::string_view bytes) {
         if (length == 0) {
             clean += "\xEF\xBF\xBD";
         } else if (length == 1 && ((byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7F)) {
-            clean += {'\\', 'x', k_digits[byte >> 4U], k_digits[byte & 15U]};
+            clean += {'\\', 'x', k_hex_digits[byte >> 4U], k_hex_digits[byte & 15U]};
         } else {
             clean += bytes.substr(0, length);
         }
@@ -83,7 +83,7 @@ std::string sanitize(std::string_view bytes) {
 }
 
 std::string base64(std::string_view bytes) {
-    constexpr std::string_view k_digits =
+    constexpr std::string_view k_base64_digits =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -92,7 +92,8 @@ std::string base64(std::string_view bytes) {
         };
         const unsigned bits = byte(i) << 16U | byte(i + 1) << 8U | byte(i + 2);
         for (unsigned part = 0; part < 4; ++part)
-            text += i + part <= bytes.size() ? k_digits[(bits >> (18U - 6U * part)) & 0x3FU] : '=';
+            text += i + part <= bytes.size() ? k_base64_digits[(bits >> (18U - 6U * part)) & 0x3FU]
+                                             : '=';
     }
     return text;
 }
@@ -104,7 +105,7 @@ std::string random_hex(std::size_t count) {
     std::string text;
     for (const char c : bytes) {
         const auto byte = static_cast<std::uint8_t>(c);
-        text += {k_digits[byte >> 4U], k_digits[byte & 15U]};
+        text += {k_hex_digits[byte >> 4U], k_hex_digits[byte & 15U]};
     }
     return text;
 }
