@@ -5,6 +5,7 @@
 #include <set>
 
 #include "api/path_mask.hpp"
+#include "engine/documents.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
@@ -60,7 +61,7 @@ Json run_data(const ClusterView& view, const RunRecord& run, const PathMask& mas
             {"state", to_string(run.state)},
             {"message", mask.mask(run.message)},
             {"startedAt", format_time(run.started_at)},
-            {"finishedAt", run.finished_at ? Json(format_time(*run.finished_at)) : Json()},
+            {"finishedAt", optional_time(run.finished_at)},
             {"upgrades", upgrades}};
 }
 

@@ -8,6 +8,7 @@
 #include "api/path_mask.hpp"
 #include "engine/documents.hpp"
 #include "engine/escape_hatch.hpp"
+#include "engine/lease_holder.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/log.hpp"
 

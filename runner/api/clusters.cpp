@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/clusters.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <set>
 
 #include "ledger/sqlite_ledger.hpp"
 #include "releases/open_source.hpp"
-#include "support/file.hpp"
 #include "support/log.hpp"
 
 namespace runner {
@@ -20,9 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds k_scan_interval{1000};
-constexpr std::chrono::milliseconds k_heartbeat_limit{std::chrono::seconds(60)};
-/// A file that was written this shortly before it was read may be written again unseen.
-constexpr auto k_racy = std::chrono::milliseconds(100);
 
 bool is_config(const fs::path& file) {
     const std::string extension = file.extension().string();
@@ -31,41 +22,22 @@ bool is_config(const fs::path& file) {
 
 }  // namespace
 
-bool is_live(const LeaseInfo& lease, const Clock& clock) {
-    if (clock.wall() - lease.heartbeat_at < k_heartbeat_limit) {
-        std::array<char, 256> host{};
-        ::gethostname(host.data(), host.size() - 1);
-        if (lease.host != host.data()) return true;
-        return lease.manual() || ::kill(static_cast<pid_t>(lease.pid), 0) == 0 || errno != ESRCH;
-    }
-    return lease.manual();
-}
-
 Cluster::Cluster(fs::path file, const Clock& clock, std::function<bool()> stopped)
     : m_file(std::move(file)), m_clock(clock), m_stopped(std::move(stopped)) {}
 
 std::shared_ptr<const ClusterConfig> Cluster::config() {
-    std::error_code none;
-    const std::pair stamp{fs::last_write_time(m_file, none), fs::file_size(m_file, none)};
+    const FileStamp stamp(m_file);
     const std::lock_guard lock(m_mutex);
-    if (m_config && m_config_stamp == stamp) return m_config;
+    if (m_config && stamp.proves_same(m_config_stamp)) return m_config;
     m_config_stamp.reset();
-    const bool racy = fs::file_time_type::clock::now() - stamp.first < k_racy;
     std::string text = read_file_if_there(m_file).value_or("");
     if (!m_config || text != m_config_text) {
         m_config.reset();
         m_config = std::make_shared<const ClusterConfig>(ClusterConfig::load(m_file));
         m_config_text = std::move(text);
     }
-    if (!racy) m_config_stamp = stamp;
+    m_config_stamp = stamp;
     return m_config;
-}
-
-Cluster::Stamp Cluster::stamp_of(const fs::path& ledger) {
-    std::error_code none;
-    const std::string log = ledger.string() + "-wal";
-    return {fs::last_write_time(ledger, none), fs::file_size(ledger, none),
-            fs::last_write_time(log, none), fs::file_size(log, none)};
 }
 
 std::shared_ptr<const ClusterView> Cluster::view() {
@@ -78,18 +50,20 @@ std::shared_ptr<const ClusterView> Cluster::view() {
         view->cause = error.what();
         return view;
     }
-    const Stamp stamp = stamp_of(config->state);
-    const auto now = fs::file_time_type::clock::now();
-    const bool racy = now - stamp.written < k_racy || now - stamp.log_written < k_racy;
+    const FileStamp ledger(config->state);
+    const FileStamp log(config->state.string() + "-wal");
     {
         const std::lock_guard lock(m_mutex);
-        if (m_view && m_view->config == config && m_view_stamp == stamp) return m_view;
+        if (m_view && m_view->config == config && ledger.proves_same(m_ledger_stamp) &&
+            log.proves_same(m_log_stamp))
+            return m_view;
     }
     ensure_discovered(config);
     const std::lock_guard lock(m_mutex);
     auto view = make_view(config);
-    m_view = racy ? nullptr : view;
-    m_view_stamp = stamp;
+    m_view = view;
+    m_ledger_stamp = ledger;
+    m_log_stamp = log;
     return view;
 }
 

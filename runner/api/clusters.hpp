@@ -18,6 +18,7 @@
 #include "ledger/ledger.hpp"
 #include "model/error.hpp"
 #include "support/clock.hpp"
+#include "support/file.hpp"
 
 namespace runner {
 
@@ -65,20 +66,12 @@ class Cluster {
     std::mutex start_mutex;
 
  private:
-    struct Stamp {
-        std::filesystem::file_time_type written;
-        std::uintmax_t size = 0;
-        std::filesystem::file_time_type log_written;
-        std::uintmax_t log_size = 0;
-        bool operator==(const Stamp&) const = default;
-    };
     struct Discovery {
         std::shared_ptr<const ClusterConfig> config;
         std::unique_ptr<ReleaseSource> source;
         std::unique_ptr<LookingPlanner> planner;
         std::chrono::milliseconds at{};  ///< wall clock
     };
-    static Stamp stamp_of(const std::filesystem::path& ledger);
     std::shared_ptr<const ClusterView> make_view(
         const std::shared_ptr<const ClusterConfig>& config);
     void ensure_discovered(const std::shared_ptr<const ClusterConfig>& config);
@@ -91,14 +84,15 @@ class Cluster {
     std::mutex m_discovering;                       // taken before m_mutex
     std::shared_ptr<const ClusterConfig> m_config;  // the same one as long as its text is
     std::string m_config_text;
-    std::optional<std::pair<std::filesystem::file_time_type, std::uintmax_t>> m_config_stamp;
+    std::optional<FileStamp> m_config_stamp;
     std::unique_ptr<Discovery> m_discovery;
     std::optional<Error> m_discovery_error;
     std::optional<std::chrono::milliseconds> m_last_try;  // steady clock
     std::uint64_t m_discoveries = 0;
     std::uint64_t m_failed_discoveries = 0;
     std::shared_ptr<const ClusterView> m_view;
-    Stamp m_view_stamp;
+    std::optional<FileStamp> m_ledger_stamp;  // of m_view
+    std::optional<FileStamp> m_log_stamp;
 };
 
 /// A config that cannot be served, and why, for the log.
@@ -131,8 +125,5 @@ class Clusters {
     std::map<std::string, std::shared_ptr<Cluster>> m_by_name;
     std::vector<BrokenConfig> m_broken;
 };
-
-/// Whether whoever holds the lease lives, by what this host can see.
-bool is_live(const LeaseInfo& lease, const Clock& clock);
 
 }  // namespace runner

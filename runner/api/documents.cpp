@@ -30,17 +30,16 @@ const char* status_of(Reason reason) {
 }
 
 Json common_fields(const std::string& name, const ClusterView& view) {
-    Json json = {
-        {"schemaVersion", 1},
-        {"cluster", name},
-        {"status", status_of(view)},
-        {"reason", reason_entry(view)},
-        {"originalVersion", nullptr},
-        {"clusterVersion", nullptr},
-        {"target", nullptr},
-        {"severity", nullptr},
-        {"discoveredAt", view.discovered_at ? Json(format_time(*view.discovered_at)) : Json()},
-        {"discoveryFailed", view.discovery_problem != nullptr}};
+    Json json = {{"schemaVersion", 1},
+                 {"cluster", name},
+                 {"status", status_of(view)},
+                 {"reason", reason_entry(view)},
+                 {"originalVersion", nullptr},
+                 {"clusterVersion", nullptr},
+                 {"target", nullptr},
+                 {"severity", nullptr},
+                 {"discoveredAt", optional_time(view.discovered_at)},
+                 {"discoveryFailed", view.discovery_problem != nullptr}};
     if (view.report) {
         json["originalVersion"] = optional_text(view.report->original_version);
         json["clusterVersion"] = optional_text(view.report->cluster_version);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/documents.hpp"
 #include "model/error.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"
@@ -59,10 +60,6 @@ void take_finished(const Json& event, JobProgress& progress) {
         progress.changed = words.string_or("changed", "no");
         progress.detail = progress.error_message;
     }
-}
-
-Json optional_time(const std::optional<std::chrono::milliseconds>& time) {
-    return time ? Json(format_time(*time)) : Json();
 }
 
 }  // namespace

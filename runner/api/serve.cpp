@@ -15,15 +15,12 @@
 #include "support/clock.hpp"
 #include "support/log.hpp"
 #include "support/stop_signals.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {
 
 constexpr int k_heaps = 4;
-
-bool is_loopback(const std::string& address) {
-    return address == "localhost" || address == "::1" || address.rfind("127.", 0) == 0;
-}
 
 }  // namespace
 

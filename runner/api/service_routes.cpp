@@ -5,6 +5,7 @@
 
 #include "api/documents.hpp"
 #include "api/routes.hpp"
+#include "engine/lease_holder.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"

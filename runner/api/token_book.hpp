@@ -11,6 +11,7 @@
 
 #include "config/token_file.hpp"
 #include "support/clock.hpp"
+#include "support/file.hpp"
 
 namespace runner {
 
@@ -28,7 +29,7 @@ class TokenBook {
     std::filesystem::path m_file;
     const Clock& m_clock;
     std::mutex m_mutex;
-    std::optional<std::pair<std::filesystem::file_time_type, std::uintmax_t>> m_stamp;
+    std::optional<FileStamp> m_stamp;
     std::vector<Token> m_tokens;
 };
 

@@ -14,6 +14,7 @@
 #include "support/file.hpp"
 #include "support/log.hpp"
 #include "support/text.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {

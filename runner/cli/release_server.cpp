@@ -22,6 +22,7 @@
 #include "support/sha256.hpp"
 #include "support/stop_signals.hpp"
 #include "support/unique_fd.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {
@@ -180,7 +181,7 @@ int serve_releases(const ReleaseServerOptions& options) {
     if (!fs::is_directory(options.directory)) {
         throw Error(Failure::usage, "'" + options.directory + "' is no folder");
     }
-    if (options.host != "127.0.0.1" && options.host != "::1" && options.host != "localhost") {
+    if (!is_loopback(options.host)) {
         throw Error(
             Failure::usage,
             "the release server listens on loopback addresses only, not on " + options.host);

@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "config/token_file.hpp"
+#include "engine/documents.hpp"
 
 namespace runner {
 namespace {
@@ -13,11 +14,10 @@ namespace {
 Json token_document(const std::vector<Token>& tokens) {
     Json json = {{"schemaVersion", 1}, {"tokens", Json::array()}};
     for (const Token& token : tokens)
-        json["tokens"].push_back(
-            {{"name", token.name},
-             {"role", to_string(token.role)},
-             {"createdAt", format_time(token.created_at)},
-             {"expiresAt", token.expires_at ? Json(format_time(*token.expires_at)) : Json()}});
+        json["tokens"].push_back({{"name", token.name},
+                                  {"role", to_string(token.role)},
+                                  {"createdAt", format_time(token.created_at)},
+                                  {"expiresAt", optional_time(token.expires_at)}});
     return json;
 }
 

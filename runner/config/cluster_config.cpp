@@ -12,6 +12,7 @@
 #include "model/error.hpp"
 #include "model/manifest.hpp"
 #include "support/file.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {
@@ -82,14 +83,6 @@ int count_documents(std::string_view text) {
     int count = 0;
     while (count < 2 && parser.HandleNextDocument(handler)) ++count;
     return count;
-}
-
-/// Plain http to another host.
-bool is_open_http(const std::string& url) {
-    const bool loopback = url.rfind("http://127.", 0) == 0 ||
-                          url.rfind("http://localhost", 0) == 0 ||
-                          url.rfind("http://[::1]", 0) == 0;
-    return url.rfind("http://", 0) == 0 && !loopback;
 }
 
 /// What one key must say because of another.

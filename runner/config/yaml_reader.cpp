@@ -21,11 +21,6 @@ const char* kind_name(const YAML::Node& node) {
 
 /// The key of `entries` that was probably meant: the one that differs in case or by one edit only.
 std::string nearest(const std::vector<SchemaEntry>& entries, const std::string& key) {
-    const auto lower = [](std::string text) {
-        std::transform(text.begin(), text.end(), text.begin(),
-                       [](unsigned char c) { return std::tolower(c); });
-        return text;
-    };
     const auto distance = [](const std::string& a, const std::string& b) {
         std::vector<std::size_t> row(b.size() + 1);
         for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;

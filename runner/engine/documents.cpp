@@ -91,10 +91,6 @@ Json done_entry(const DoneRecord& done) {
             {"how", done.how}};
 }
 
-Json optional_time(const std::optional<Time>& time) {
-    return time ? Json(format_time(*time)) : Json();
-}
-
 Json error_entry(const RunError& error) {
     return {{"code", error.code},
             {"message", error.message},
@@ -116,6 +112,10 @@ Json plan_fields(const RunReport& report) {
 }
 
 }  // namespace
+
+Json optional_time(const std::optional<Time>& time) {
+    return time ? Json(format_time(*time)) : Json();
+}
 
 Json plan_document(const RunReport& report) {
     Json json = plan_fields(report);

@@ -2,11 +2,13 @@
 #include "engine/lease_holder.hpp"
 
 #include <pwd.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <cstdlib>
 
 #include "model/error.hpp"
@@ -18,21 +20,32 @@ namespace {
 constexpr std::chrono::milliseconds k_lease_poll{100};
 constexpr std::size_t k_max_run_id = 64;
 
+std::string host_name() {
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    return host.data();
+}
+
 }  // namespace
 
 LeaseInfo make_lease_owner(const std::string& run) {
     LeaseInfo owner;
     owner.owner = run;
     owner.pid = ::getpid();
-    std::array<char, 256> host{};
-    ::gethostname(host.data(), host.size() - 1);
-    owner.host = host.data();
+    owner.host = host_name();
     const char* actor = std::getenv("RUNNER_ACTOR");
     const passwd* user = ::getpwuid(::getuid());
     owner.actor = actor != nullptr && *actor != '\0' ? actor
                   : user != nullptr                  ? user->pw_name
                                                      : std::to_string(::getuid());
     return owner;
+}
+
+bool is_live(const LeaseInfo& lease, const Clock& clock) {
+    if (lease.manual()) return true;
+    if (clock.wall() - lease.heartbeat_at >= k_lease_expiry) return false;
+    return lease.host != host_name() || ::kill(static_cast<pid_t>(lease.pid), 0) == 0 ||
+           errno != ESRCH;
 }
 
 std::string make_run_id(const Clock& clock) {

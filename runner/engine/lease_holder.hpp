@@ -55,6 +55,8 @@ class Heart {
 
 /// Who, where and as what: for the ledger.
 LeaseInfo make_lease_owner(const std::string& run);
+/// Whether whoever holds the lease lives, by what this host can see.
+bool is_live(const LeaseInfo& lease, const Clock& clock);
 /// A run's id: sortable by time, unique.
 std::string make_run_id(const Clock& clock);
 /// Up to 64 letters, digits and '-', fit for a file name.

@@ -49,6 +49,9 @@ struct LedgerFacts {
     std::int64_t last_attempt = 0;      ///< number of the newest; 0: there was none
 };
 
+/// A lease of another host counts as live until its heartbeat is this old.
+constexpr Time k_lease_expiry = std::chrono::seconds(60);
+
 struct LeaseInfo {
     std::string owner;  ///< a run's id, or `manual`
     std::string actor;

@@ -5,13 +5,6 @@
 #include "model/error.hpp"
 
 namespace runner {
-namespace {
-
-/// A lease row of another host counts as live until its heartbeat is this old.
-constexpr Time k_lease_expiry = std::chrono::seconds(60);
-
-}  // namespace
-
 std::string SqliteLedger::describe(const LeaseInfo& lease) {
     if (lease.manual()) {
         return lease.actor + " (locked by hand on " + lease.host + " at " +

@@ -17,6 +17,7 @@
 #include "support/memory_file.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {
@@ -34,13 +35,6 @@ constexpr int k_poll_ms = 200;
 bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> prefixes) {
     return std::any_of(prefixes.begin(), prefixes.end(),
                        [&](std::string_view p) { return text.starts_with(p); });
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    return result;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -382,36 +376,11 @@ class CurlClient final : public HttpClient {
 
 }  // namespace
 
-std::string origin_of(std::string_view url) {
-    const std::size_t scheme_end = url.find("://");
-    if (scheme_end == std::string_view::npos) return {};
-    std::string_view host = url.substr(scheme_end + 3);
-    host = host.substr(0, host.find_first_of("/?#"));
-    if (const std::size_t at = host.rfind('@'); at != std::string_view::npos)
-        host.remove_prefix(at + 1);
-    return lower(url.substr(0, scheme_end)) + "://" + lower(host);
-}
-
-std::string without_credentials(std::string_view url) {
-    const std::string origin = origin_of(url);
-    if (origin.empty()) return std::string(url);
-    std::string_view rest = url.substr(url.find("://") + 3);
-    const std::size_t path = rest.find_first_of("/?#");
-    return origin +
-           (path == std::string_view::npos ? std::string() : std::string(rest.substr(path)));
-}
-
 std::string url_problem(std::string_view url) {
-    const std::string origin = origin_of(url);
-    if (origin.starts_with("https://")) return {};
-    const bool loopback =
-        starts_with_any(origin, {"http://127.", "http://localhost:", "http://[::1]"}) ||
-        origin == "http://localhost";
-    if (loopback) return {};
-    if (origin.starts_with("http://")) {
+    if (is_open_http(url))
         return without_credentials(url) +
                " is plain http, which is accepted for loopback addresses only";
-    }
+    if (starts_with_any(origin_of(url), {"http://", "https://"})) return {};
     return "'" + without_credentials(url) + "' is no https address";
 }
 

@@ -14,6 +14,7 @@
 #include "support/log.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {

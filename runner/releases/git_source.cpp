@@ -15,6 +15,7 @@
 #include "support/file.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
+#include "support/url.hpp"
 
 namespace runner {
 namespace {
@@ -29,10 +30,6 @@ constexpr std::chrono::milliseconds k_build_time{minutes(30)};
 constexpr std::size_t k_max_library = 256U << 20U;
 constexpr std::size_t k_max_files = 200'000;
 constexpr std::size_t k_max_description = 1U << 20U;
-
-bool is_loopback(const std::string& host) {
-    return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
-}
 
 /// Where clouds keep the credentials of their machines.
 bool is_link_local(const std::string& host) {

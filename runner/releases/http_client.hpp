@@ -47,12 +47,6 @@ class HttpClient {
 /// Whether `url` may be fetched: https, or plain http to a loopback address. Otherwise the reason.
 std::string url_problem(std::string_view url);
 
-/// `https://host:port`, for telling hosts apart; empty when it is no http(s) address.
-std::string origin_of(std::string_view url);
-
-/// `url` without user and password, for messages.
-std::string without_credentials(std::string_view url);
-
 /// How long to wait before another try after `reply`, the `attempt`-th (from 1); nothing when
 /// trying again is useless.
 std::optional<std::int64_t> retry_delay_ms(const HttpReply& reply, int attempt, std::int64_t now_s);

@@ -15,6 +15,9 @@
 namespace runner {
 namespace {
 
+/// Longer than a tick of any file system's clock.
+constexpr auto k_tick = std::chrono::milliseconds(100);
+
 /// Removes a file unless it was kept.
 class Discard {
  public:
@@ -94,6 +97,18 @@ void create_file(const std::filesystem::path& path, std::string_view bytes) {
     }
     if (!fd) throw system_error("cannot create " + path.string(), errno);
     write_all(fd.get(), bytes, path.string());
+}
+
+FileStamp::FileStamp(const std::filesystem::path& file) {
+    std::error_code missing;
+    m_written = std::filesystem::last_write_time(file, missing);
+    m_settled = missing || std::filesystem::file_time_type::clock::now() - m_written >= k_tick;
+    m_size = std::filesystem::file_size(file, missing);
+}
+
+bool FileStamp::proves_same(const std::optional<FileStamp>& before) const {
+    return before && before->m_settled && before->m_written == m_written &&
+           before->m_size == m_size;
 }
 
 TemporaryFolder::TemporaryFolder(const std::string& prefix) {

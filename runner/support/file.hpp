@@ -43,6 +43,23 @@ void make_folders(const std::filesystem::path& folder);
 /// fsync of a folder, so that a rename in it survives a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
+/// When a file was written last, and how long it was: what tells, without reading it, whether it is
+/// the same still.
+class FileStamp {
+ public:
+    /// As of now; a file that is not there has one, too.
+    explicit FileStamp(const std::filesystem::path& file);
+    /// Whether the file is as it was at `before`. Clocks of file systems tick in milliseconds:
+    /// what had been written just before a stamp was taken may have been written once more within
+    /// the same tick, and counts as changed.
+    [[nodiscard]] bool proves_same(const std::optional<FileStamp>& before) const;
+
+ private:
+    std::filesystem::file_time_type m_written;
+    std::uintmax_t m_size = 0;
+    bool m_settled = false;
+};
+
 /// A folder of its own below the system's temporary folder, removed with everything in it by the
 /// destructor.
 class TemporaryFolder {

@@ -39,6 +39,9 @@ std::vector<std::string> split(std::string_view text, char separator);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// ASCII letters in lower case.
+std::string lower(std::string_view text);
+
 /// `bytes` as UTF-8 that a terminal and a JSON document can take: other bytes become U+FFFD,
 /// control characters but tab and newline become `\xNN`. What a plugin prints must not move the
 /// cursor or retitle the window.

@@ -269,6 +269,7 @@ TEST_CASE("git's own daemon on loopback, and what is no way to a repository") {
     };
     for (const Case& one : std::vector<Case>{
              {"http://example.org/x.git", "plain http is for loopback addresses only"},
+             {"http://127.example.org/x.git", "plain http is for loopback addresses only"},
              {"git://example.org/x.git", "plain git is for loopback addresses only"},
              {"ext::sh -c whoami", "a helper of git's"},
              {"ftp://127.0.0.1/x", "'ftp' is no way to a repository"},

@@ -88,6 +88,8 @@ TEST_CASE("broken configs are refused") {
                Catch::Contains("'repository' is missing"));
     CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", "http://ghe.example")),
                Catch::Contains("must use https"));
+    CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", "http://127.ghe.example")),
+               Catch::Contains("must use https"));
     CHECK_THAT(problems(k_good + "kind: Cluster\n"), Catch::Contains("there twice"));
 }
 
@@ -122,6 +124,8 @@ TEST_CASE("what the server does by itself needs a window, https and names of var
     CHECK_THAT(with("schedule: {window: {from: '25:00'}}\n"), Catch::Contains("'from' is '25:00'"));
     CHECK_THAT(with("schedule: {window: {days: [monday]}}\n"), Catch::Contains("not 'monday'"));
     CHECK_THAT(with("webhooks: [{url: 'http://chat.example/x', secretEnv: S}]\n"),
+               Catch::Contains("must use https"));
+    CHECK_THAT(with("webhooks: [{url: 'http://localhost.chat.example/x', secretEnv: S}]\n"),
                Catch::Contains("must use https"));
     CHECK_THAT(with("webhooks: [{url: 'https://chat.example/x'}]\n"),
                Catch::Contains("'secretEnv' is missing"));

@@ -8,6 +8,7 @@
 #include "support/file.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
+#include "support/url.hpp"
 
 using namespace runner;
 using upgrade::services::unified_diff;
@@ -18,6 +19,56 @@ TEST_CASE("what a plugin prints cannot move the cursor or break a document") {
     CHECK(sanitize("bad\xff") == "bad\xEF\xBF\xBD");
     CHECK(sanitize("gr\xc3\xbc\xc3\x9f") == "gr\xc3\xbc\xc3\x9f");
     CHECK(sanitize("\xed\xa0\x80").find("\xEF\xBF\xBD") == 0);
+}
+
+TEST_CASE("only what is this machine for certain is loopback") {
+    for (const char* own : {"localhost", "127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1"})
+        CHECK(is_loopback(own));
+    for (const char* other : {"", "127.", "127.1", "127.evil.example", "127.0.0.1.evil.example",
+                              "localhost.evil.example", "128.0.0.1", "0.0.0.0", "::", "fe80::1",
+                              "::ffff:10.0.0.1", "[::1]"}) {
+        CAPTURE(other);
+        CHECK_FALSE(is_loopback(other));
+    }
+}
+
+TEST_CASE("plain http to others is told, whatever stands before and after the host") {
+    for (const char* open :
+         {"http://example.org", "HTTP://example.org/", "http://127.evil.example/x",
+          "http://127.0.0.1@evil.example/", "http://127.0.0.1:80@evil.example", "http://[::2]:80/",
+          "http://localhost.evil.example", "http://", "http://user@:80"}) {
+        CAPTURE(open);
+        CHECK(is_open_http(open));
+    }
+    for (const char* fine : {"https://example.org", "http://127.0.0.1:8080/x", "http://localhost",
+                             "http://LOCALHOST:1", "http://user:word@[::1]:80/?q", "no address"}) {
+        CAPTURE(fine);
+        CHECK_FALSE(is_open_http(fine));
+    }
+    CHECK(origin_of("https://user:secret@Example.com/x") == "https://example.com");
+    CHECK(origin_of("example.com").empty());
+    CHECK(without_credentials("https://user:secret@example.com/x?y") == "https://example.com/x?y");
+}
+
+TEST_CASE("a file's stamp proves that it is the same, and never what it cannot know") {
+    const TemporaryFolder folder("stamp-test");
+    const auto file = folder.path() / "file";
+    const auto set_age = [&](std::chrono::seconds age) {
+        std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - age);
+    };
+    const FileStamp missing(file);
+    CHECK(FileStamp(file).proves_same(missing));
+    CHECK_FALSE(FileStamp(file).proves_same(std::nullopt));
+    create_file(file, "one");
+    CHECK_FALSE(FileStamp(file).proves_same(missing));
+    set_age(std::chrono::seconds(-60));  // just written, for certain
+    const FileStamp fresh(file);
+    CHECK_FALSE(FileStamp(file).proves_same(fresh));
+    set_age(std::chrono::seconds(60));
+    const FileStamp old(file);
+    CHECK(FileStamp(file).proves_same(old));
+    set_age(std::chrono::seconds(59));
+    CHECK_FALSE(FileStamp(file).proves_same(old));
 }
 
 TEST_CASE("times are UTC, RFC 3339") {
