@@ -236,7 +236,9 @@ void TextReporter::finished(const RunReport& report) {
         say(paint(k_bold, "This was a dry run: nothing was changed. The cluster version is still " +
                               report.cluster_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {
-        say("Nothing to do. The cluster version is " + report.cluster_version + ".");
+        say("Nothing to do." + (report.cluster_version.empty()
+                                    ? ""
+                                    : " The cluster version is " + report.cluster_version + "."));
     } else if (report.outcome == Outcome::rolled_back) {
         say(paint(k_bold,
                   "Rolled back. The cluster version is now " + report.cluster_version + "."));

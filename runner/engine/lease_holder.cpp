@@ -72,15 +72,26 @@ void check_run_id(LedgerView& ledger, const std::string& id) {
                     "every run has an id of its own; 'runner history' shows them");
 }
 
+void check_interrupted(const StopSignals& signals) {
+    if (signals.count() > 0) throw Interrupted{signals.first_signal()};
+}
+
 std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
-                          const StopSignals& signals, const Clock& clock) {
+                          const StopSignals& signals, const Clock& clock,
+                          const std::function<void(const std::string&)>& told) {
     const auto deadline = clock.steady() + wait;
+    bool waiting = false;
     while (true) {
         try {
             return ledger.acquire_lease(owner);
         } catch (const Error& error) {
-            if (wait.count() > 0 && signals.count() > 0) throw Interrupted{signals.first_signal()};
+            if (wait.count() > 0) check_interrupted(signals);
             if (error.failure() != Failure::lease_held || clock.steady() >= deadline) throw;
+            const std::string words = error.what();  // "...; nothing was changed"
+            if (!waiting)
+                told("waiting up to " + format_duration(wait) + ": " +
+                     words.substr(0, words.rfind(';')));
+            waiting = true;
         }
         wait_for_signal(signals, k_lease_poll);
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "ledger/ledger.hpp"
@@ -16,6 +17,9 @@ namespace runner {
 struct Interrupted {
     int signal;
 };
+
+/// Throws Interrupted when a stop signal has come.
+void check_interrupted(const StopSignals& signals);
 
 /// The lease for as long as this lives.
 class LeaseHolder {
@@ -64,8 +68,10 @@ bool is_run_id(const std::string& id);
 /// Whether a run can have this id, empty for any: it is one, and not in the ledger
 /// yet. Throws Error{usage}.
 void check_run_id(LedgerView& ledger, const std::string& id);
-/// Takes the lease, waiting up to `wait`. Returns what acquire_lease says.
+/// Takes the lease, waiting up to `wait`; `told` hears once for whom. Returns what the ledger says
+/// of it. Throws Error{lease_held}, Interrupted.
 std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::milliseconds wait,
-                          const StopSignals& signals, const Clock& clock);
+                          const StopSignals& signals, const Clock& clock,
+                          const std::function<void(const std::string&)>& told);
 
 }  // namespace runner

@@ -35,7 +35,9 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
       m_ledger(std::move(ledger)),
       m_owner(make_lease_owner(id.empty() ? make_run_id(clock) : id)),
       m_lease(*m_ledger) {
-    const std::string note = acquire_lease(*m_ledger, m_owner, wait, signals, clock);
+    const std::string note =
+        acquire_lease(*m_ledger, m_owner, wait, signals, clock,
+                      [&](const std::string& words) { m_reporter.notice(words); });
     if (!note.empty()) m_reporter.notice(note);
 }
 

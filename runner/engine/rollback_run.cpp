@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/confirmations.hpp"
+#include "engine/early_end.hpp"
 #include "engine/hooks.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
@@ -30,20 +32,16 @@ class RollbackRun {
         m_report.rollback = true;
         try {
             work();
+        } catch (const Interrupted& interrupted) {
+            end_interrupted(m_report, m_run, interrupted.signal);
         } catch (const Error& error) {
-            const Failure failure = m_changing && error.failure() == Failure::preparation
-                                        ? Failure::apply_failed
-                                        : error.failure();
-            const bool declined = failure == Failure::declined;
-            m_report.outcome = declined ? Outcome::aborted : Outcome::rollback_failed;
-            m_report.error = RunError{to_string(failure), error.what(), error.next(),
-                                      m_changing ? "perhaps" : "no"};
-            m_report.exit_code = exit_code(failure);
-            if (m_run)
-                m_run->abandon(declined     ? RunState::aborted
-                               : m_changing ? RunState::rollback_failed
-                                            : RunState::failed_pre,
-                               *m_report.outcome, error.what());
+            if (is_interruption(error, m_parts.signals, m_changing)) {
+                end_interrupted(m_report, m_run, m_parts.signals.first_signal());
+            } else {
+                end_failed(m_report, m_run, error, m_changing,
+                           m_changing ? RunState::rollback_failed : RunState::failed_pre,
+                           Outcome::rollback_failed);
+            }
         }
         if (m_run && !m_report.run.empty()) hooks().after(m_report);
         m_phases.reset();
@@ -78,6 +76,7 @@ class RollbackRun {
         m_run->move_to(RunState::awaiting_confirmation);
         ask();
         hooks().before(m_report);
+        check_interrupted(m_parts.signals);
         undo_all();
     }
 
@@ -299,11 +298,9 @@ class RollbackRun {
 
     void ask() {
         if (m_request.yes) return;
-        const auto answer = m_parts.terminal.ask(
-            "This will roll the cluster '" + m_parts.config.name + "' back to " +
-            m_report.final_version + ". Do you want to continue? [y/N] ");
-        if (means_yes(answer)) return;
-        throw Error(Failure::declined, "declined; nothing was changed");
+        confirm(m_parts.terminal, m_parts.signals,
+                "This will roll the cluster '" + m_parts.config.name + "' back to " +
+                    m_report.final_version + ". Do you want to continue?");
     }
 
     void undo_all() {

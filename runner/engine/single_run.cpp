@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/confirmations.hpp"
+#include "engine/early_end.hpp"
 #include "engine/phase_runner.hpp"
 #include "engine/recorded_run.hpp"
 #include "ledger/beside.hpp"
@@ -45,20 +47,15 @@ class SingleRun {
         m_report.dry_run = m_request.dry_run;
         try {
             work();
+        } catch (const Interrupted& interrupted) {
+            end_interrupted(m_report, m_run, interrupted.signal);
         } catch (const Error& error) {
-            const Failure failure = m_changing && error.failure() == Failure::preparation
-                                        ? Failure::apply_failed
-                                        : error.failure();
-            m_report.outcome = Outcome::failed;
-            m_report.error = RunError{to_string(failure), error.what(), error.next(),
-                                      m_changing ? "perhaps" : "no"};
-            m_report.exit_code = exit_code(failure);
-            if (m_run)
-                m_run->abandon(failure == Failure::declined ? RunState::aborted
-                               : m_changing                 ? RunState::failed
-                                                            : RunState::failed_pre,
-                               failure == Failure::declined ? Outcome::aborted : Outcome::failed,
-                               error.what());
+            if (is_interruption(error, m_parts.signals, m_changing)) {
+                end_interrupted(m_report, m_run, m_parts.signals.first_signal());
+            } else {
+                end_failed(m_report, m_run, error, m_changing,
+                           m_changing ? RunState::failed : RunState::failed_pre, Outcome::failed);
+            }
         }
         m_phases.reset();
         m_run.reset();
@@ -92,11 +89,8 @@ class SingleRun {
                             "was changed",
                             "add --confirm to go ahead without a question");
             }
-            const auto answer = m_parts.terminal.ask("Run " + version + " on the cluster '" +
-                                                     m_parts.config.name + "'? [y/N] ");
-            if (!means_yes(answer)) {
-                throw Error(Failure::declined, "declined; nothing was changed");
-            }
+            confirm(m_parts.terminal, m_parts.signals,
+                    "Run " + version + " on the cluster '" + m_parts.config.name + "'?");
         }
         apply();
     }

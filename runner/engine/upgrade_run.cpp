@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "engine/application.hpp"
+#include "engine/confirmations.hpp"
+#include "engine/early_end.hpp"
 #include "engine/hooks.hpp"
 #include "engine/image_preparation.hpp"
 #include "engine/phase_runner.hpp"
@@ -30,13 +32,15 @@ class UpgradeRun {
         try {
             prepare_and_apply();
         } catch (const Interrupted& interrupted) {
-            end_interrupted(interrupted.signal);
+            end_interrupted(m_report, m_run, interrupted.signal);
         } catch (const Error& error) {
-            if (m_parts.signals.count() > 0 && !changing() &&
-                error.failure() == Failure::preparation) {
-                end_interrupted(m_parts.signals.first_signal());
+            if (is_interruption(error, m_parts.signals, changing())) {
+                end_interrupted(m_report, m_run, m_parts.signals.first_signal());
             } else {
-                end_failed(error);
+                if (m_application) m_application->record_failure(error);
+                end_failed(m_report, m_run, error, changing(),
+                           m_application ? RunState::failed : RunState::failed_pre,
+                           Outcome::failed);
             }
         }
         if (m_run && !m_report.run.empty()) hooks().after(m_report);
@@ -147,9 +151,7 @@ class UpgradeRun {
                 ": the version that the cluster was made with; nothing at or below it ever runs");
     }
 
-    void check_interrupted() const {
-        if (m_parts.signals.count() > 0) throw Interrupted{m_parts.signals.first_signal()};
-    }
+    void check_interrupted() const { runner::check_interrupted(m_parts.signals); }
 
     /// The report is that of the plan as it is now.
     void report_plan() {
@@ -216,7 +218,7 @@ class UpgradeRun {
         check_pins();
         if (m_request.saved_plan) m_request.saved_plan->check_plan(m_prepared);
         publish_plan();
-        check_confirmations();
+        if (m_request.yes && !m_request.dry_run) risks().require_confirmed();
         resolve(facts);
         m_planner->store().fetch(m_prepared.upgrades,
                                  [this](std::uint64_t done, std::uint64_t total) {
@@ -283,39 +285,8 @@ class UpgradeRun {
         }
     }
 
-    /// The due upgrades that cause downtime, named; empty when none does.
-    [[nodiscard]] std::string downtime() const {
-        std::vector<std::string> versions;
-        for (const KnownUpgrade& upgrade : m_prepared.upgrades) {
-            if (upgrade.manifest.downtime) versions.push_back(upgrade.manifest.version.to_string());
-        }
-        return join(versions, ", ");
-    }
-    [[nodiscard]] bool major_step() const {
-        return m_prepared.plan.final_version.major != m_prepared.plan.cluster_version.major;
-    }
-
-    /// --yes alone does not cover what people want to be asked about by itself.
-    void check_confirmations() const {
-        if (!m_request.yes || m_request.dry_run) return;
-        std::string missing;
-        std::string option;
-        if (!downtime().empty() && !m_request.confirm_downtime) {
-            missing = "downtime is caused by " + downtime();
-            option = "--confirm-downtime";
-        }
-        if (major_step() && !m_request.confirm_major) {
-            missing += (missing.empty() ? "" : "; ") + std::string("this is a step from ") +
-                       m_prepared.plan.cluster_version.to_string() + " to another major version, " +
-                       m_prepared.plan.final_version.to_string();
-            option += (option.empty() ? "" : " and ") + std::string("--confirm-major");
-        }
-        if (missing.empty()) return;
-        throw Error(Failure::preparation,
-                    missing +
-                        "; --yes does not cover that; nothing was "
-                        "changed",
-                    "add " + option + " when that is meant");
+    [[nodiscard]] Risks risks() const {
+        return {m_prepared, m_request.confirm_downtime, m_request.confirm_major};
     }
 
     void resolve(const LedgerFacts& facts) {
@@ -469,52 +440,17 @@ class UpgradeRun {
 
     void ask() {
         if (m_request.yes) return;
-        ask_one("This will upgrade the cluster '" + m_parts.config.name + "' to " +
-                m_report.final_version + ".");
-        if (!downtime().empty() && !m_request.confirm_downtime)
-            ask_one("Downtime is caused by " + downtime() + ".");
-        if (major_step() && !m_request.confirm_major) {
-            ask_one("This is a step from " + m_prepared.plan.cluster_version.to_string() +
-                    " to another major version, " + m_report.final_version + ".");
-        }
-    }
-
-    void ask_one(const std::string& fact) {
-        const auto answer = m_parts.terminal.ask(fact + " Do you want to continue? [y/N] ");
-        check_interrupted();
-        if (means_yes(answer)) return;
-        throw Error(Failure::declined, "declined; nothing was changed");
+        std::vector<std::string> facts = risks().sentences();
+        facts.insert(facts.begin(), "This will upgrade the cluster '" + m_parts.config.name +
+                                        "' to " + m_report.final_version + ".");
+        for (const std::string& fact : facts)
+            confirm(m_parts.terminal, m_parts.signals, fact + " Do you want to continue?");
     }
 
     void finish(Outcome outcome, const std::string& version) {
         m_report.outcome = outcome;
         m_report.cluster_version = version;
         m_report.exit_code = 0;
-    }
-
-    void end_interrupted(int signal) {
-        if (m_run) m_run->abandon(RunState::cancelled, Outcome::interrupted, "interrupted");
-        m_report.outcome = Outcome::interrupted;
-        m_report.error = RunError{"interrupted", "interrupted; nothing was changed",
-                                  "run it again to go on", "no"};
-        m_report.exit_code = 128 + signal;
-    }
-
-    void end_failed(const Error& error) {
-        const Failure failure = changing() && error.failure() == Failure::preparation
-                                    ? Failure::apply_failed
-                                    : error.failure();
-        if (m_application) m_application->record_failure(error);
-        const bool declined = failure == Failure::declined;
-        if (m_run)
-            m_run->abandon(declined        ? RunState::aborted
-                           : m_application ? RunState::failed
-                                           : RunState::failed_pre,
-                           declined ? Outcome::aborted : Outcome::failed, error.what());
-        m_report.outcome = declined ? Outcome::aborted : Outcome::failed;
-        m_report.error =
-            RunError{to_string(failure), error.what(), error.next(), changing() ? "perhaps" : "no"};
-        m_report.exit_code = exit_code(failure);
     }
 
     const EngineParts& m_parts;

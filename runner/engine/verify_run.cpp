@@ -134,7 +134,7 @@ class VerifyRun {
         PhaseRunner phases(m_parts.config, options, *m_view, m_parts.reporter, m_parts.terminal,
                            m_parts.signals, m_parts.clock);
         for (std::size_t i = 0; i < m_candidates.size(); ++i) {
-            if (m_parts.signals.count() > 0) throw Interrupted{m_parts.signals.first_signal()};
+            check_interrupted(m_parts.signals);
             Candidate& candidate = m_candidates[i];
             const std::string& version = candidate.done.version;
             VerifiedUpgrade verified{version, Health::unknown, candidate.problem};

@@ -16,6 +16,7 @@
 
 #include "host/frame.hpp"
 #include "host/message.hpp"
+#include "host/plugin_output.hpp"
 #include "host/zygote.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
@@ -73,7 +74,8 @@ class PhaseConductor {
           m_events(events),
           m_signals(signals),
           m_clock(clock),
-          m_grace(grace) {}
+          m_grace(grace),
+          m_output(events) {}
 
     PhaseResult run() {
         start();
@@ -301,58 +303,12 @@ class PhaseConductor {
                 return;
             }
             if (!count_output(static_cast<std::size_t>(count))) return;
-            take_output({bytes.data(), static_cast<std::size_t>(count)});
-        }
-    }
-
-    /// Cuts the stream into the upgrade's own output and the messages in it.
-    void take_output(std::string_view bytes) {
-        while (!bytes.empty()) {
-            if (m_in_message) {
-                const std::size_t end = bytes.find('\n');
-                m_message += bytes.substr(0, end);
-                if (end == std::string_view::npos) return;
-                bytes.remove_prefix(end + 1);
-                m_in_message = false;
-                show_message(std::exchange(m_message, {}));
-            } else {
-                const std::size_t begin = bytes.find(k_record_separator);
-                if (begin != 0) m_events.on_output(bytes.substr(0, begin));
-                if (begin == std::string_view::npos) return;
-                bytes.remove_prefix(begin + 1);
-                m_in_message = true;
-            }
-        }
-    }
-
-    /// A message to show; anything that is none is shown as the output that it is.
-    void show_message(const std::string& text) {
-        try {
-            const Json message = parse_json(text, "a message");
-            const std::string type = message.is_object() ? text_at(message, "type") : "";
-            if (type == "log") {
-                m_events.on_log(static_cast<std::int32_t>(number_at(message, "level")),
-                                sanitize(text_at(message, "text")));
-            } else if (type == "progress") {
-                m_events.on_progress(static_cast<std::uint64_t>(number_at(message, "done")),
-                                     static_cast<std::uint64_t>(number_at(message, "total")),
-                                     sanitize(text_at(message, "message")));
-            } else if (type == "command") {
-                m_events.on_command_shown(texts_at(message, "arguments"));
-            } else if (type == "stepBegun") {
-                m_events.on_step_begun(sanitize(text_at(message, "id")),
-                                       sanitize(text_at(message, "description")));
-            } else {
-                m_events.on_output(text + '\n');
-            }
-        } catch (const ProtocolError&) {
-            m_events.on_output(text + '\n');
-        } catch (const Error& error) {
-            if (text.empty() || text.front() != '{') {
-                m_events.on_output(text + '\n');
-            } else {  // the log could not be written
+            try {
+                m_output.take({bytes.data(), static_cast<std::size_t>(count)});
+            } catch (const Error& error) {  // the log could not be written
                 m_events_error.emplace(error);
                 kill_now();
+                return;
             }
         }
     }
@@ -486,9 +442,8 @@ class PhaseConductor {
     std::string m_failure_message;
     std::optional<Error> m_events_error;
     PhaseEnd m_said = PhaseEnd::failed;
+    PluginOutput m_output;
     std::uint64_t m_output_bytes = 0;
-    std::string m_message;
-    bool m_in_message = false;
     int m_signals_told = 0;
     bool m_open = true;
     bool m_done = false;

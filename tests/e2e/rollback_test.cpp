@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What fails is undone where that leaves nothing of it; what is done can be undone later.
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "support/catch.hpp"
@@ -219,4 +220,38 @@ TEST_CASE("the originals of the newest 100 upgrades are kept, and older ones are
     CHECK(result.status == 6);
     CHECK_THAT(result.err, Contains("0.1.10002 cannot be rolled back: the original of") &&
                                Contains("the newest 100 upgrades"));
+}
+
+TEST_CASE("a signal before the first change ends a rollback, and one upgrade by itself: exit 130") {
+    Sandbox sandbox;
+    CHECK(sandbox.run({"rollback", "--yes"}).out == "Nothing to do.\n");
+    sandbox.release_plugin("noop", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 0);
+    const auto outcome = [&] {
+        return sandbox.run({"history", "-o", "json"}).json()["runs"][0]["outcome"];
+    };
+    REQUIRE(sandbox.run({"state", "lock", "--reason", "maintenance; of the network"}).status == 0);
+    const auto waiting = sandbox.start({"rollback", "--yes", "--wait", "10m"});
+    REQUIRE(waiting->wait_for_output("waiting up to 10m: the lease is held by"));
+    waiting->signal(SIGINT);
+    const auto ended = waiting->wait();
+    CHECK(ended.status == 130);
+    CHECK_THAT(ended.out + ended.err, Contains("maintenance; of the network)\n"));
+    REQUIRE(sandbox.run({"state", "unlock"}).status == 0);
+    CHECK(outcome() == "succeeded");
+
+    const std::string interrupt = "\x03";
+    const auto asked = sandbox.run_on_terminal({"rollback"}, interrupt, "[y/N]");
+    CHECK(asked.status == 130);
+    CHECK_THAT(asked.out, Contains("interrupted; nothing was changed"));
+    CHECK(outcome() == "interrupted");
+    CHECK(sandbox.run_on_terminal({"rollback"}, "n\n", "[y/N]").status == 4);
+    CHECK(outcome() == "aborted");
+    const std::vector<std::string> by_itself{"run", "0.1.10001", "--dry-run=false"};
+    CHECK(sandbox.run_on_terminal(by_itself, interrupt, "[y/N]").status == 130);
+    CHECK(outcome() == "interrupted");
+    const auto declined = sandbox.run_on_terminal(by_itself, "n\n", "[y/N]");
+    CHECK(declined.status == 4);
+    CHECK(outcome() == "aborted");
+    CHECK(state(sandbox)["upgrades"].size() == 1);
 }
