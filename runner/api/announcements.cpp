@@ -11,6 +11,7 @@
 #include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -23,6 +24,7 @@ struct Told {
     std::string begun;  ///< newest run whose beginning was told
     std::string open;   ///< the run whose end is still to be told; empty: none
     std::set<std::string> due;
+    std::string next;  ///< names the next news of due upgrades
     bool operator==(const Told&) const = default;
 };
 
@@ -33,7 +35,10 @@ std::optional<Told> read_told(const std::filesystem::path& file) {
     try {
         const Json document = parse_json(*text, file.string());
         const JsonObject object(document, file.string());
-        Told told{object.string_or("begun", ""), object.string_or("open", ""), {}};
+        Told told{object.string_or("begun", ""),
+                  object.string_or("open", ""),
+                  {},
+                  object.string_or("next", "")};
         for (const std::string& version : object.strings_or_empty("due")) told.due.insert(version);
         return told;
     } catch (const Error& error) {  // somebody has edited it
@@ -44,8 +49,11 @@ std::optional<Told> read_told(const std::filesystem::path& file) {
 
 void write_told(const std::filesystem::path& file, const Told& told) {
     make_folders(file.parent_path());
-    replace_file(file,
-                 dump_json({{"begun", told.begun}, {"open", told.open}, {"due", told.due}}) + '\n');
+    replace_file(
+        file,
+        dump_json(
+            {{"begun", told.begun}, {"open", told.open}, {"due", told.due}, {"next", told.next}}) +
+            '\n');
 }
 
 Json run_data(const ClusterView& view, const RunRecord& run, const PathMask& mask) {
@@ -69,7 +77,7 @@ void announce_end(const ClusterView& view, const RunRecord& run, const PathMask&
                   Webhooks& webhooks) {
     webhooks.announce(*view.config,
                       has_succeeded(run.state, run.start.command) ? "succeeded" : "failed",
-                      run_data(view, run, mask));
+                      run.start.id, run_data(view, run, mask));
 }
 
 void announce_runs(const ClusterView& view, const PathMask& mask, Told& told, Webhooks& webhooks) {
@@ -88,7 +96,7 @@ void announce_runs(const ClusterView& view, const PathMask& mask, Told& told, We
     news.erase(known, news.end());
     std::reverse(news.begin(), news.end());  // as they have happened
     for (const RunRecord& run : news) {
-        webhooks.announce(*view.config, "started", run_data(view, run, mask));
+        webhooks.announce(*view.config, "started", run.start.id, run_data(view, run, mask));
         told.begun = run.start.id;
         if (is_end(run.state)) {
             announce_end(view, run, mask, webhooks);
@@ -109,12 +117,16 @@ void announce_due(const ClusterView& view, Told& told, Webhooks& webhooks) {
                         {"downtime", upgrade.manifest.downtime},
                         {"description", upgrade.manifest.description}});
     }
-    if (!std::includes(told.due.begin(), told.due.end(), due.begin(), due.end()))
-        webhooks.announce(*view.config, "due",
+    if (!std::includes(told.due.begin(), told.due.end(), due.begin(), due.end())) {
+        std::string subject = told.next;
+        for (const std::string& version : due) subject += ' ' + version;
+        webhooks.announce(*view.config, "due", subject,
                           {{"cluster", view.config->name},
                            {"clusterVersion", view.report->cluster_version},
                            {"target", view.report->target},
                            {"upgrades", list}});
+        told.next = random_hex(8);
+    }
     told.due = std::move(due);
 }
 
@@ -127,6 +139,10 @@ void announce_news(const ClusterView& view, Webhooks& webhooks) {
     if (!before && view.newest) {  // what was before the first look is no news
         told.begun = view.newest->start.id;
         if (!is_end(view.newest->state)) told.open = told.begun;
+    }
+    if (told.next.empty()) {  // on disk before it names anything
+        told.next = random_hex(8);
+        write_told(file, told);
     }
     announce_runs(view, PathMask(*view.config), told, webhooks);
     announce_due(view, told, webhooks);

@@ -13,6 +13,7 @@
 #include "releases/curl_client.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/sha256.hpp"
 #include "support/text.hpp"
 #include "support/url.hpp"
 
@@ -47,6 +48,14 @@ bool is_message(const Json& message) {
            std::all_of(k_message_texts.begin(), k_message_texts.end(), [&](const char* name) {
                return message.contains(name) && message[name].is_string();
            });
+}
+
+bool is_waiting(const fs::path& folder, const std::string& id) {
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(folder, none)) {
+        if (entry.path().filename().string().ends_with('-' + id + ".json")) return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -85,12 +94,18 @@ Webhooks::~Webhooks() {
     m_thread.join();
 }
 
-void Webhooks::announce(const ClusterConfig& config, const std::string& event, const Json& data) {
+void Webhooks::announce(const ClusterConfig& config, const std::string& event,
+                        const std::string& subject, const Json& data) {
     if (config.webhooks.empty()) return;
     for (const WebhookConfig& webhook : config.webhooks) {
         const auto& wanted = webhook.events;
         if (std::find(wanted.begin(), wanted.end(), event) == wanted.end()) continue;
-        const std::string id = "msg_" + random_hex(12);
+        const std::string id =
+            "msg_" +
+            sha256(join({config.name, config.account_id, event, subject, webhook.url}, "\n"))
+                .to_string()
+                .substr(0, 24);
+        if (is_waiting(webhooks_beside(config.state), id)) continue;
         const Json body = {{"type", "upgrade." + event},
                            {"timestamp", format_time(m_clock.wall())},
                            {"data", data}};

@@ -34,9 +34,12 @@ class Webhooks {
     Webhooks(const Webhooks&) = delete;
     Webhooks& operator=(const Webhooks&) = delete;
 
-    /// For every webhook of the cluster that wants to hear of `event`. `data`: without secrets and
-    /// paths. Durable when it returns. Throws Error{preparation}.
-    void announce(const ClusterConfig& config, const std::string& event, const Json& data);
+    /// For every webhook of the cluster that wants to hear of `event`. `subject` tells this news
+    /// from all others of that event: announced once more, as after a crash, it is the same
+    /// message, by its id. `data`: without secrets and paths. Durable when it returns. Throws
+    /// Error{preparation}.
+    void announce(const ClusterConfig& config, const std::string& event, const std::string& subject,
+                  const Json& data);
 
  private:
     void work();
