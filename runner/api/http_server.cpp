@@ -186,6 +186,8 @@ void HttpServer::run() {
     }
     // A worker that still writes to somebody who does not read is cut off.
     for (const auto& [descriptor, connection] : m_connections) ::shutdown(descriptor, SHUT_RDWR);
+    // A worker that saw no reason to stop waits by the time that the lock is free.
+    { const std::lock_guard lock(m_mutex); }
     m_work_there.notify_all();
     for (std::thread& thread : m_threads) thread.join();
     m_threads.clear();
