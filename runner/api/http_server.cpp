@@ -16,6 +16,7 @@
 #include <cstdio>
 
 #include "model/error.hpp"
+#include "support/log.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -356,7 +357,12 @@ void HttpServer::serve(Connection& connection) {
     t_connection = &connection;
     t_close = false;
     bool closed = false;
-    const bool good = handle(stream, connection.peer(), m_stopping, closed);
+    bool good = false;
+    try {
+        good = handle(stream, connection.peer(), m_stopping, closed);
+    } catch (const std::exception& error) {  // in a stream: its reply has begun, and breaks off
+        log_warning("a reply to " + connection.peer() + " broke off: " + error.what());
+    }
     t_connection = nullptr;
     const bool open = good && !closed && !t_close && !stream.failed();
     if (!open) connection.finish();

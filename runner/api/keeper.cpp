@@ -68,20 +68,25 @@ Keeper::~Keeper() {
 }
 
 void Keeper::repeat(void (Keeper::*look)(const std::string& name, Cluster& cluster)) {
-    std::map<std::string, std::string> said;  // by cluster: what is wrong with it is said once
+    std::map<std::string, std::string> said;  // what is wrong with what is said once
     std::unique_lock lock(m_mutex);
+    const auto guarded = [&](const std::string& what, const std::function<void()>& work) {
+        std::string trouble;
+        try {
+            work();
+        } catch (const std::exception& error) {  // it is no reason to end the server
+            trouble = error.what();
+        }
+        if (std::exchange(said[what], trouble) != trouble && !trouble.empty())
+            log_warning(what + ": " + trouble);
+    };
     while (!m_stop) {
         lock.unlock();
-        for (const auto& [name, cluster] : m_clusters.all()) {
-            std::string trouble;
-            try {
-                (this->*look)(name, *cluster);
-            } catch (const Error& error) {
-                trouble = error.what();
-            }
-            if (std::exchange(said[name], trouble) != trouble && !trouble.empty())
-                log_warning("the cluster " + name + ": " + trouble);
-        }
+        guarded("the clusters", [&] {
+            for (const auto& entry : m_clusters.all())
+                guarded("the cluster " + entry.first,
+                        [&] { (this->*look)(entry.first, *entry.second); });
+        });
         lock.lock();
         m_wake.wait_for(lock, k_interval, [this] { return m_stop; });
     }

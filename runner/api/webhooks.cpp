@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <optional>
+#include <set>
 
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
@@ -24,10 +26,11 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds k_first_pause{std::chrono::seconds(1)};
 constexpr std::chrono::milliseconds k_longest_pause{std::chrono::hours(1)};
+constexpr std::chrono::milliseconds k_shortest_sleep{10};
+constexpr std::chrono::milliseconds k_longest_sleep{std::chrono::minutes(1)};
 constexpr std::chrono::milliseconds k_lifetime{std::chrono::hours(24)};
 constexpr std::size_t k_max_reply = 64U << 10U;
-constexpr std::size_t k_max_message = 4U << 20U;
-constexpr std::array<const char*, 4> k_message_texts{"id", "url", "createdAt", "body"};
+constexpr std::int64_t k_many_attempts = 1'000'000;
 constexpr const char* k_secret_prefix = "whsec_";
 
 /// As it is when it is no base64.
@@ -42,12 +45,36 @@ std::string decoded(const std::string& text) {
     return bytes;
 }
 
-/// As announce() writes it.
-bool is_message(const Json& message) {
-    return message.is_object() &&
-           std::all_of(k_message_texts.begin(), k_message_texts.end(), [&](const char* name) {
-               return message.contains(name) && message[name].is_string();
-           });
+struct Message {
+    std::string id;
+    std::string url;
+    std::string body;
+    std::chrono::milliseconds created_at{};  ///< wall clock
+    int attempts = 0;
+};
+
+std::string text_of(const Message& message) {
+    return dump_json({{"schemaVersion", 1},
+                      {"id", message.id},
+                      {"url", message.url},
+                      {"createdAt", format_time(message.created_at)},
+                      {"attempts", message.attempts},
+                      {"body", message.body}}) +
+           '\n';
+}
+
+/// Nothing when it is none, or damaged.
+std::optional<Message> message_in(const std::string& text) {
+    try {
+        const Json document = parse_json(text, "a message");
+        const JsonObject object(document, "a message");
+        const std::int64_t attempts = object.integer_or("attempts", 0);
+        return Message{object.string("id"), object.string("url"), object.string("body"),
+                       parse_time(object.string("createdAt")),
+                       static_cast<int>(std::clamp<std::int64_t>(attempts, 0, k_many_attempts))};
+    } catch (const Error&) {
+        return std::nullopt;
+    }
 }
 
 bool is_waiting(const fs::path& folder, const std::string& id) {
@@ -109,13 +136,11 @@ void Webhooks::announce(const ClusterConfig& config, const std::string& event,
         const Json body = {{"type", "upgrade." + event},
                            {"timestamp", format_time(m_clock.wall())},
                            {"data", data}};
-        const Json message = {{"schemaVersion", 1}, {"id", id},
-                              {"url", webhook.url}, {"createdAt", format_time(m_clock.wall())},
-                              {"attempts", 0},      {"body", dump_json(body)}};
+        const Message message{id, webhook.url, dump_json(body), m_clock.wall()};
         make_folders(webhooks_beside(config.state));
         // Names sort as they were made.
-        std::string name = format_time(m_clock.wall()) + '-' + id + ".json";
-        replace_file(webhooks_beside(config.state) / name, dump_json(message) + '\n');
+        const std::string name = format_time(message.created_at) + '-' + id + ".json";
+        replace_file(webhooks_beside(config.state) / name, text_of(message));
     }
     {
         const std::lock_guard lock(m_mutex);
@@ -129,13 +154,19 @@ void Webhooks::work() {
     while (!m_stop) {
         m_added = false;
         lock.unlock();
-        const auto pause = send_due();
+        auto pause = k_longest_sleep;
+        try {
+            pause = send_due();
+        } catch (const std::exception& error) {  // it is no reason to end the server
+            log_warning(std::string("webhooks: ") + error.what());
+        }
         lock.lock();
         m_wake.wait_for(lock, pause, [this] { return m_stop || m_added; });
     }
 }
 
 std::chrono::milliseconds Webhooks::send_due() {
+    std::set<fs::path> there;
     for (const auto& [name, cluster] : m_clusters.all()) {
         try {
             const auto config = cluster->config();
@@ -146,71 +177,64 @@ std::chrono::milliseconds Webhooks::send_due() {
                 if (entry.path().extension() == ".json") files.push_back(entry.path());
             }
             std::sort(files.begin(), files.end());
+            there.insert(files.begin(), files.end());
             for (const fs::path& file : files) {
                 const auto waits = m_not_before.find(file);
                 if (waits != m_not_before.end() && waits->second > m_clock.steady()) continue;
                 if (m_stopped()) return k_first_pause;
                 send(file, *config);
             }
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {
             log_warning("webhooks of the cluster " + name + ": " + error.what());
         }
     }
-    auto next = m_clock.steady() + std::chrono::milliseconds(std::chrono::minutes(1));
+    // Nobody waits for a message of a cluster that is served no more.
+    std::erase_if(m_not_before, [&](const auto& entry) { return there.count(entry.first) == 0; });
+    auto next = m_clock.steady() + k_longest_sleep;
     for (const auto& [file, time] : m_not_before) next = std::min(next, time);
-    return std::max(next - m_clock.steady(), std::chrono::milliseconds(10));
+    return std::max(next - m_clock.steady(), k_shortest_sleep);
 }
 
 void Webhooks::send(const fs::path& file, const ClusterConfig& config) {
-    const std::string text = read_file(file, k_max_message);
-    Json message = Json::parse(text, nullptr, false);
-    if (!is_message(message)) {
-        log_warning(file.string() + " is no message; it was removed");
-        std::error_code ignored;
-        fs::remove(file, ignored);
-        return;
-    }
-    const JsonObject object(message, file.string());
-    const std::string url = object.string("url");
-    const auto webhook =
-        std::find_if(config.webhooks.begin(), config.webhooks.end(),
-                     [&](const WebhookConfig& candidate) { return candidate.url == url; });
+    auto message = message_in(read_file(file));
     const auto forget = [&](const std::string& why) {
-        if (!why.empty())
-            log_warning("a webhook message to " + without_credentials(url) +
-                        " was dropped: " + why);
+        if (!why.empty()) log_warning(why);
         m_not_before.erase(file);
         std::error_code ignored;
         fs::remove(file, ignored);
     };
-    if (webhook == config.webhooks.end()) return forget("the config no longer has that address");
-    if (m_clock.wall() - parse_time(object.string("createdAt")) > k_lifetime)
-        return forget("nobody has taken it for a day");
+    if (!message) return forget(file.string() + " is no message; it was removed");
+    const std::string where = without_credentials(message->url);
+    const auto webhook =
+        std::find_if(config.webhooks.begin(), config.webhooks.end(),
+                     [&](const WebhookConfig& one) { return one.url == message->url; });
+    const std::string dropped = "a webhook message to " + where + " was dropped: ";
+    if (webhook == config.webhooks.end())
+        return forget(dropped + "the config no longer has that address");
+    if (m_clock.wall() - message->created_at > k_lifetime)
+        return forget(dropped + "nobody has taken it for a day");
     const char* secret = std::getenv(webhook->secret_variable.c_str());
     std::string problem;
     if (secret == nullptr || *secret == '\0') {
         problem = "the environment variable " + webhook->secret_variable +
                   " is not set, and nothing goes out unsigned";
     } else {
-        const std::string id = object.string("id");
         const std::string timestamp = std::to_string(m_clock.wall().count() / 1000);
         HttpRequest request;
-        request.url = url;
+        request.url = message->url;
         request.size_limit = k_max_reply;
-        request.posted = object.string("body");
-        request.headers = {
-            "Content-Type: application/json", "webhook-id: " + id,
-            "webhook-timestamp: " + timestamp,
-            "webhook-signature: " + webhook_signature(secret, id, timestamp, *request.posted)};
+        request.posted = message->body;
+        request.headers = {"Content-Type: application/json", "webhook-id: " + message->id,
+                           "webhook-timestamp: " + timestamp,
+                           "webhook-signature: " +
+                               webhook_signature(secret, message->id, timestamp, message->body)};
         problem = make_http_client(m_stopped)->send({request}, {}).front().problem;
         if (problem.empty()) return forget("");
     }
-    const auto attempts = static_cast<int>(object.integer_or("attempts", 0)) + 1;
-    message["attempts"] = attempts;
-    replace_file(file, dump_json(message) + '\n', Durability::replaceable);
-    m_not_before[file] = m_clock.steady() + webhook_pause(attempts);
-    log_warning("webhook " + without_credentials(url) + ", try " + std::to_string(attempts) + ": " +
-                problem);
+    ++message->attempts;
+    m_not_before[file] = m_clock.steady() + webhook_pause(message->attempts);
+    replace_file(file, text_of(*message), Durability::replaceable);
+    log_warning("webhook " + where + ", try " + std::to_string(message->attempts) + ": " + problem);
 }
 
 }  // namespace runner

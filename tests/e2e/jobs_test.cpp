@@ -2,6 +2,7 @@
 // Jobs over HTTP: the real server, real processes, a real ledger.
 #include <signal.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
@@ -356,6 +357,33 @@ TEST_CASE("logs are for admins: empty before, live meanwhile, whole afterwards")
     open_gate(sandbox);
     server.wait_for_end(id);
     CHECK(server.get_as_admin(logs + "0.1.10001").body == followed);
+}
+
+TEST_CASE("a stream whose ledger cannot be read any more breaks off, and the server stays") {
+    Sandbox sandbox;
+    release_gated(sandbox, "0.1.10001");
+    ApiServer server(sandbox);
+    const std::string id = server.start_upgrade();
+    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    std::atomic<bool> begun{false};
+    std::thread follower([&] {
+        httplib::Client client("127.0.0.1", server.port());
+        client.Get("/api/v1/jobs/" + id + "/logs/0.1.10001?follow=true",
+                   {{"Authorization", "Bearer " + server.admin()}},
+                   [&](const char*, std::size_t) { return begun = true; });
+    });
+    test::wait_until([&] { return begun.load(); });
+    const std::string config = sandbox.read("cluster.yaml");
+    sandbox.write("state/other.db", std::string(4096, 'x'));
+    std::string other = config;
+    other.replace(other.find("state.db"), 8, "other.db");
+    sandbox.write("cluster.yaml", other);
+    follower.join();
+    CHECK(server.get("/healthz").status == 200);
+    CHECK_THAT(server.log(), Contains("broke off"));
+    sandbox.write("cluster.yaml", config);
+    open_gate(sandbox);
+    CHECK(server.wait_for_end(id)["state"] == "succeeded");
 }
 
 TEST_CASE("a rollback over HTTP: looked at first, done as a job, and told when there is nothing") {

@@ -190,6 +190,8 @@ TEST_CASE("a message that is refused is sent again under the same id, over a res
     sandbox.release_plugin("puppet", "0.1.10001");
     sandbox.config("0.1.0", {}, hook(hearer.url()));
     sandbox.write("state/webhooks/0000.json", "{\"no\": \"message\"}\n");  // holds up nobody
+    sandbox.write("state/webhooks/0001.json",
+                  R"({"id": "msg_1", "url": "u", "body": "b", "createdAt": "once upon a time"})");
     // Without the secret nothing goes out, and nothing is lost.
     ApiServer server(sandbox);
     wait_until([&] { return server.log().find("nothing goes out unsigned") != std::string::npos; });
