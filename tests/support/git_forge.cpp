@@ -168,16 +168,13 @@ GitDaemon::GitDaemon(const fs::path& repositories) {
     ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length);
     m_port = ntohs(address.sin_port);
     ::close(probe);
+    const std::string base = "--base-path=" + repositories.string();
+    const std::string port = "--port=" + std::to_string(m_port);
     m_pid = ::fork();
     if (m_pid == 0) {
         ::setpgid(0, 0);
-        const std::string base = "--base-path=" + repositories.string();
-        const std::string port = "--port=" + std::to_string(m_port);
-        ::setenv("GIT_CONFIG_COUNT", "1", 1);
-        ::setenv("GIT_CONFIG_KEY_0", "safe.directory", 1);
-        ::setenv("GIT_CONFIG_VALUE_0", "*", 1);
-        ::execlp("git", "git", "daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1",
-                 base.c_str(), port.c_str(), nullptr);
+        ::execlp("git", "git", "-c", "safe.directory=*", "daemon", "--export-all", "--reuseaddr",
+                 "--listen=127.0.0.1", base.c_str(), port.c_str(), nullptr);
         ::_exit(127);
     }
     ::setpgid(m_pid, m_pid);

@@ -23,21 +23,42 @@ namespace fs = std::filesystem;
 
 constexpr int k_wait_s = 30;
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    for (std::string& text : strings) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-}
+/// A program to be started, made before fork: afterwards only what is safe in a process with
+/// threads may be called, and allocating is not.
+class Image {
+ public:
+    Image(std::vector<std::string> arguments, const fs::path& folder,
+          const std::map<std::string, std::string>& environment)
+        : m_arguments(std::move(arguments)), m_folder(folder) {
+        for (char** entry = environ; *entry != nullptr; ++entry) {
+            const std::string variable = *entry;
+            if (environment.count(variable.substr(0, variable.find('='))) == 0)
+                m_variables.push_back(variable);
+        }
+        for (const auto& [name, value] : environment) m_variables.push_back(name + '=' + value);
+        m_argv = pointers(m_arguments);
+        m_envp = pointers(m_variables);
+    }
+    [[noreturn]] void become() {
+        environ = m_envp.data();
+        if (::chdir(m_folder.c_str()) == 0) ::execvp(m_argv[0], m_argv.data());
+        ::_exit(127);
+    }
 
-[[noreturn]] void become(std::vector<std::string> arguments, const fs::path& folder,
-                         const std::map<std::string, std::string>& environment) {
-    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
-    if (::chdir(folder.c_str()) != 0) ::_exit(126);
-    const std::vector<char*> argv = pointers(arguments);
-    ::execvp(argv[0], argv.data());
-    ::_exit(127);
-}
+ private:
+    static std::vector<char*> pointers(std::vector<std::string>& strings) {
+        std::vector<char*> result;
+        for (std::string& text : strings) result.push_back(text.data());
+        result.push_back(nullptr);
+        return result;
+    }
+
+    std::vector<std::string> m_arguments;
+    std::vector<std::string> m_variables;
+    fs::path m_folder;
+    std::vector<char*> m_argv;
+    std::vector<char*> m_envp;
+};
 
 fs::path make_folder() {
     std::string name = (fs::temp_directory_path() / "runner-test-XXXXXX").string();
@@ -65,13 +86,14 @@ Program::Program(const std::vector<std::string>& arguments, const fs::path& fold
     int err[2];
     if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0)
         throw std::runtime_error("pipe");
+    Image image(arguments, folder, environment);
     m_pid = ::fork();
     if (m_pid == 0) {
         const int null = ::open("/dev/null", O_RDONLY);
         ::dup2(null, 0);
         ::dup2(out[1], 1);
         ::dup2(err[1], 2);
-        become(arguments, folder, environment);
+        image.become();
     }
     ::close(out[1]);
     ::close(err[1]);
@@ -254,11 +276,11 @@ ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments
     all.insert(all.end(), arguments.begin(), arguments.end());
     int master = -1;
     ProgramResult result;
+    std::map<std::string, std::string> variables = environment;
+    variables.emplace("TERM", "xterm");
+    Image image(all, m_path, variables);
     const pid_t pid = ::forkpty(&master, nullptr, nullptr, nullptr);
-    if (pid == 0) {
-        ::setenv("TERM", "xterm", 1);
-        become(all, m_path, environment);
-    }
+    if (pid == 0) image.become();
     bool typed = false;
     do {
         if (typed || result.out.find(prompt) == std::string::npos) continue;
