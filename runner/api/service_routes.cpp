@@ -106,18 +106,20 @@ void add_runs(Metrics& metrics, const std::vector<Sampled>& all, const Clock& cl
     }
     metrics.family("runner_last_run_success", "gauge", "Whether the newest run has succeeded.");
     for (const Sampled& one : all) {
-        if (one.view->newest && is_end(one.view->newest->state))
+        const auto& newest = one.view->newest;
+        if (newest && is_end(newest->state))
             metrics.sample({{"cluster", one.name}},
-                           one.view->newest->state == RunState::succeeded ? 1 : 0);
+                           has_succeeded(newest->state, newest->start.command) ? 1 : 0);
     }
     metrics.family("runner_lease_held", "gauge", "Whether somebody works on the cluster now.");
     for (const Sampled& one : all)
         metrics.sample({{"cluster", one.name}},
                        one.view->lease && is_live(*one.view->lease, clock) ? 1 : 0);
-    metrics.family("runner_lease_heartbeat_timestamp_seconds", "gauge",
-                   "When the lease's holder last said that it lives.");
+    metrics.family(
+        "runner_lease_heartbeat_timestamp_seconds", "gauge",
+        "When the run that has the lease last said that it lives; none of a lock by hand.");
     for (const Sampled& one : all) {
-        if (one.view->lease)
+        if (one.view->lease && !one.view->lease->manual())
             metrics.sample({{"cluster", one.name}}, seconds(one.view->lease->heartbeat_at));
     }
 }

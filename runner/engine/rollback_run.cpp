@@ -155,6 +155,13 @@ class RollbackRun {
                                 "'): what it has changed is not known; nothing was changed",
                             "undo it by hand, and then: runner state forget " + done.version);
             }
+            if (done.tag.empty()) {
+                throw Error(Failure::refused,
+                            done.version +
+                                " was run from a file, and no release has what would "
+                                "undo it; nothing was changed",
+                            "undo it by hand, and then: runner state forget " + done.version);
+            }
             const auto found =
                 std::find_if(m_releases.begin(), m_releases.end(),
                              [&](const Release& release) { return release.tag == done.tag; });

@@ -88,7 +88,8 @@ bool is_end(RunState state) {
 }
 
 bool has_succeeded(RunState state, std::string_view command) {
-    return state == S::succeeded || (state == S::rolled_back && command == "rollback");
+    return state == S::succeeded ||
+           (state == S::rolled_back && command.substr(0, command.find(' ')) == "rollback");
 }
 
 bool may_move(RunState from, RunState to) {

@@ -36,7 +36,8 @@ std::optional<RunState> run_state_from(std::string_view word);
 /// Whether a run in `state` is over; every such state can be started again.
 bool is_end(RunState state);
 
-/// Whether a run of this command has done what was asked: a rollback is meant to roll back.
+/// Whether a run of this command, as the ledger has it (`upgrade`, `rollback --to 0.0.62`), has
+/// done what was asked: a rollback is meant to roll back.
 bool has_succeeded(RunState state, std::string_view command);
 
 /// Whether a run may move from `from` to `to`.

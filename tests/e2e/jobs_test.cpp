@@ -400,14 +400,17 @@ TEST_CASE("a rollback over HTTP: looked at first, done as a job, and told when t
     CHECK(possible["available"] == true);
     CHECK(possible["upgrades"] == Json::array({"0.1.10001"}));
     CHECK(server.get_as_admin(k_cluster + "/rollback-preflight?target=1").status == 400);
-    const ApiReply undone =
-        server.post(k_cluster + "/rollback?wait=true", R"({"reason": "it does not start"})");
+    const ApiReply undone = server.post(k_cluster + "/rollback?wait=true",
+                                        R"({"reason": "it does not start", "target": "0.1.0"})");
     INFO(undone.body);
     CHECK(undone.status == 200);
     CHECK(undone.json()["state"] == "rolled_back");
     CHECK(undone.json()["progress"] == 100);
     CHECK(server.get(k_cluster).json()["clusterVersion"] == "0.1.0");
     const Json run = server.get(k_cluster + "/history").json()["runs"][0];
+    CHECK(run["command"] == "rollback --to 0.1.0");
     CHECK(run["message"] == "it does not start");
     CHECK(run["actor"] == "alice");
+    CHECK_THAT(server.get("/metrics").body,
+               Contains("runner_last_run_success{cluster=\"test\"} 1\n"));
 }

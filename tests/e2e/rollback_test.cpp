@@ -205,6 +205,14 @@ TEST_CASE("what cannot be rolled back is refused with the reason and the way out
     const auto recorded = sandbox.run({"rollback", "--yes"});
     CHECK(recorded.status == 6);
     CHECK_THAT(recorded.err, Contains("was not run here but recorded"));
+    REQUIRE(sandbox
+                .run({"run", TEST_PLUGINS_FOLDER "/noop.so", "--dry-run=false", "--confirm",
+                      "--record"})
+                .status == 0);
+    const auto from_file = sandbox.run({"rollback", "--yes"});
+    CHECK(from_file.status == 6);
+    CHECK_THAT(from_file.err,
+               Contains("was run from a file") && Contains("runner state forget 0.1.10000"));
 }
 
 TEST_CASE("the originals of the newest 100 upgrades are kept, and older ones are said to be gone") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP API as its users meet it: who may do what, what is said, and how.
+#include <ctime>
 #include <fstream>
 #include <sstream>
 
@@ -224,6 +225,44 @@ TEST_CASE("a broken cluster is named, and no failure of the others") {
                Contains("runner_upgrades_due{cluster=\"test\",severity=\"routine\"} 1\n"));
     CHECK_THAT(server.get("/metrics").body, Contains("runner_cluster_known{cluster=\"far\"} 0\n"));
     CHECK_THAT(server.log(), Contains("'metadata' is missing"));
+}
+
+TEST_CASE("metrics tell what is due, how runs ended, and who holds the lease") {
+    Sandbox sandbox;
+    release_gated(sandbox, "0.1.10001");
+    ApiServer server(sandbox);
+    const auto sample = [&](const std::string& name, const std::string& more = {}) -> std::string {
+        const std::string text = server.get("/metrics").body;
+        const std::string begin = "\n" + name + "{cluster=\"test\"" + more + "} ";
+        const std::size_t at = text.find(begin);
+        if (at == std::string::npos) return "none";
+        const std::size_t value = at + begin.size();
+        return text.substr(value, text.find('\n', value) - value);
+    };
+    const std::string heartbeat = "runner_lease_heartbeat_timestamp_seconds";
+    CHECK(sample("runner_upgrades_due", ",severity=\"routine\"") == "1");
+    CHECK(sample("runner_upgrades_due", ",severity=\"critical\"") == "0");
+    CHECK(sample("runner_lease_held") == "0");
+    CHECK(sample(heartbeat) == "none");
+    CHECK(sample("runner_last_run_success") == "none");
+    const auto begun = std::time(nullptr);
+    const std::string id = server.start_upgrade();
+    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    CHECK(sample("runner_lease_held") == "1");
+    CHECK(std::stod(sample(heartbeat)) >= static_cast<double>(begun) - 1);
+    CHECK(std::stod(sample(heartbeat)) <= static_cast<double>(std::time(nullptr)) + 1);
+    test::open_gate(sandbox);
+    server.wait_for_end(id);
+    CHECK(sample("runner_runs_total", R"(,command="upgrade",outcome="succeeded")") == "1");
+    CHECK(sample("runner_run_duration_seconds_count", ",command=\"upgrade\"") == "1");
+    CHECK(sample("runner_last_run_success") == "1");
+    CHECK(sample("runner_upgrades_due", ",severity=\"routine\"") == "0");
+    CHECK(sample("runner_lease_held") == "0");
+    CHECK(sample(heartbeat) == "none");
+    // Nobody expects signs of life of a lock by hand.
+    REQUIRE(sandbox.run({"state", "lock", "--reason", "freeze"}).status == 0);
+    CHECK(sample("runner_lease_held") == "1");
+    CHECK(sample(heartbeat) == "none");
 }
 
 TEST_CASE("it refuses to begin where it could not serve, or not safely") {

@@ -114,6 +114,14 @@ TEST_CASE("a document nested too deep is refused instead of overflowing the stac
     CHECK_THROWS_WITH(parse_json(nested, "deep"), Catch::Contains("64 levels"));
 }
 
+TEST_CASE("a rollback is a success when it has rolled back, and an upgrade is not") {
+    CHECK(has_succeeded(RunState::succeeded, "upgrade"));
+    CHECK_FALSE(has_succeeded(RunState::rolled_back, "upgrade"));
+    CHECK(has_succeeded(RunState::rolled_back, "rollback"));
+    CHECK(has_succeeded(RunState::rolled_back, "rollback --to 0.0.62"));
+    CHECK_FALSE(has_succeeded(RunState::rollback_failed, "rollback"));
+}
+
 TEST_CASE("no end state is left again, and every other state can be interrupted") {
     for (int from = 0; from <= static_cast<int>(RunState::interrupted); ++from) {
         const auto state = static_cast<RunState>(from);
