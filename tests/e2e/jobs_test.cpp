@@ -16,12 +16,11 @@ using Catch::Contains;
 using runner::Json;
 using test::ApiReply;
 using test::ApiServer;
+using test::k_cluster;
+using test::k_yes;
 using test::Sandbox;
 
 namespace {
-
-const std::string k_cluster = "/api/v1/clusters/test";
-const std::string k_yes = R"({"confirmDowntime": false})";
 
 std::string history_of(Sandbox& sandbox) {
     return sandbox.run({"history", "-o", "json"}).json()["runs"].dump();
@@ -248,7 +247,7 @@ TEST_CASE(
     sandbox.release_plugin("noop", "0.1.10002");
     ApiServer server(sandbox);
     const std::string id = server.start_upgrade();
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     CHECK(server.post("/api/v1/jobs/" + id + "/cancel").status == 202);
     CHECK(server.post("/api/v1/jobs/" + id + "/cancel").status == 202);  // cuts nothing in half
     open_gate(sandbox);
@@ -274,7 +273,7 @@ TEST_CASE("a server that dies loses no job: the next one follows it to its end")
     release_gated(sandbox, "0.1.10002");
     ApiServer server(sandbox);
     const std::string id = server.start_upgrade();
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     server.kill();
     open_gate(sandbox);
     server.start();
@@ -296,7 +295,7 @@ TEST_CASE("a job that dies is told, marked in the ledger, and finished by starti
     release_gated(sandbox, "0.1.10001");
     ApiServer server(sandbox);
     const std::string id = server.start_upgrade();
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     const Json lease = sandbox.run({"state", "show", "-o", "json"}).json()["lease"];
     REQUIRE(::kill(lease["pid"].get<pid_t>(), SIGKILL) == 0);
     const Json job = server.wait_for_end(id);
@@ -328,7 +327,7 @@ TEST_CASE("closing the connection of a wait cancels nothing") {
                     {{"Authorization", "Bearer " + server.admin()}}, k_yes, "application/json");
     CHECK_FALSE(cut);
     const std::string id = server.post(k_cluster + "/upgrades", k_yes).json()["job"];
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     open_gate(sandbox);
     CHECK(server.wait_for_end(id)["state"] == "succeeded");
 }
@@ -340,7 +339,7 @@ TEST_CASE("logs are for admins: empty before, live meanwhile, whole afterwards")
     ApiServer server(sandbox);
     const std::string id = server.start_upgrade();
     const std::string logs = "/api/v1/jobs/" + id + "/logs/";
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     const ApiReply later = server.get_as_admin(logs + "0.1.10002");
     CHECK(later.status == 200);
     CHECK(later.body.empty());
@@ -364,7 +363,7 @@ TEST_CASE("a stream whose ledger cannot be read any more breaks off, and the ser
     release_gated(sandbox, "0.1.10001");
     ApiServer server(sandbox);
     const std::string id = server.start_upgrade();
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     std::atomic<bool> begun{false};
     std::thread follower([&] {
         httplib::Client client("127.0.0.1", server.port());

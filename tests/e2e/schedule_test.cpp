@@ -15,13 +15,12 @@
 using Catch::Contains;
 using runner::Json;
 using test::ApiServer;
+using test::k_cluster;
 using test::Sandbox;
 using test::ScriptedServer;
 using test::wait_until;
 
 namespace {
-
-const std::string k_cluster = "/api/v1/clusters/test";
 
 /// Somebody who is told: refuses the first `refusals` messages.
 class Hearer {

@@ -12,12 +12,11 @@ using Catch::Contains;
 using runner::Json;
 using test::ApiReply;
 using test::ApiServer;
+using test::k_cluster;
+using test::k_yes;
 using test::Sandbox;
 
 namespace {
-
-const std::string k_cluster = "/api/v1/clusters/test";
-const std::string k_yes = R"({"confirmDowntime": false})";
 
 /// A path of the description with names put in.
 std::string filled(std::string path, const std::string& job) {
@@ -247,7 +246,7 @@ TEST_CASE("metrics tell what is due, how runs ended, and who holds the lease") {
     CHECK(sample("runner_last_run_success") == "none");
     const auto begun = std::time(nullptr);
     const std::string id = server.start_upgrade();
-    server.wait_for(id, [](const Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     CHECK(sample("runner_lease_held") == "1");
     CHECK(std::stod(sample(heartbeat)) >= static_cast<double>(begun) - 1);
     CHECK(std::stod(sample(heartbeat)) <= static_cast<double>(std::time(nullptr)) + 1);

@@ -98,7 +98,7 @@ int ApiServer::send_quietly(const std::string& path) const {
 }
 
 std::string ApiServer::start_upgrade(const std::string& body) const {
-    const ApiReply reply = post("/api/v1/clusters/test/upgrades", body);
+    const ApiReply reply = post(k_cluster + "/upgrades", body);
     INFO(reply.body);
     REQUIRE(reply.status == 202);
     return reply.json()["id"];
@@ -112,6 +112,10 @@ runner::Json ApiServer::wait_for(const std::string& id,
         return done(job);
     });
     return job;
+}
+
+runner::Json ApiServer::wait_for_state(const std::string& id, const std::string& state) const {
+    return wait_for(id, [&](const runner::Json& job) { return job["state"] == state; });
 }
 
 runner::Json ApiServer::wait_for_end(const std::string& id) const {

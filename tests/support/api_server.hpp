@@ -32,6 +32,11 @@ struct ApiReply {
     }
 };
 
+/// Where the sandbox's cluster is served.
+inline const std::string k_cluster = "/api/v1/clusters/test";
+/// The least that starts an upgrade.
+inline const std::string k_yes = R"({"confirmDowntime": false})";
+
 class ApiServer {
  public:
     /// Makes two tokens, and starts it.
@@ -65,11 +70,11 @@ class ApiServer {
                                 const std::string& token, const std::string& body = {},
                                 httplib::Headers headers = {}) const;
     /// Starts an upgrade; its id.
-    [[nodiscard]] std::string start_upgrade(
-        const std::string& body = R"({"confirmDowntime": false})") const;
+    [[nodiscard]] std::string start_upgrade(const std::string& body = k_yes) const;
     /// The job when `done` holds of it; fails after 30 s.
     runner::Json wait_for(const std::string& id,
                           const std::function<bool(const runner::Json&)>& done) const;
+    runner::Json wait_for_state(const std::string& id, const std::string& state) const;
     runner::Json wait_for_end(const std::string& id) const;
     /// All events of a job after `last_id`, to the end of the stream.
     [[nodiscard]] std::string events(const std::string& id, const std::string& last_id = {}) const;
