@@ -5,10 +5,10 @@
 #include <set>
 
 #include "api/path_mask.hpp"
-#include "engine/documents.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
+#include "support/clock.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
 #include "support/text.hpp"
@@ -134,7 +134,7 @@ void announce_due(const ClusterView& view, Told& told, Webhooks& webhooks) {
 
 void announce_news(const ClusterView& view, Webhooks& webhooks) {
     const std::filesystem::path file = webhooks_beside(view.config->state) / k_told_file;
-    const std::optional<Told> before = read_told(file);
+    std::optional<Told> before = read_told(file);
     Told told = before.value_or(Told{});
     if (!before && view.newest) {  // what was before the first look is no news
         told.begun = view.newest->start.id;
@@ -143,6 +143,7 @@ void announce_news(const ClusterView& view, Webhooks& webhooks) {
     if (told.next.empty()) {  // on disk before it names anything
         told.next = random_hex(8);
         write_told(file, told);
+        before = told;
     }
     announce_runs(view, PathMask(*view.config), told, webhooks);
     announce_due(view, told, webhooks);

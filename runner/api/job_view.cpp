@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/documents.hpp"
 #include "model/error.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"

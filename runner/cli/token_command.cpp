@@ -6,7 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "config/token_file.hpp"
-#include "engine/documents.hpp"
+#include "support/clock.hpp"
 
 namespace runner {
 namespace {

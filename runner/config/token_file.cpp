@@ -61,12 +61,11 @@ std::vector<Token> parse_tokens(const std::string& text, const std::string& what
 std::string text_of(const std::vector<Token>& tokens) {
     Json json = {{"schemaVersion", 1}, {"kind", "RunnerTokens"}, {"tokens", Json::array()}};
     for (const Token& token : tokens)
-        json["tokens"].push_back(
-            {{"name", token.name},
-             {"role", to_string(token.role)},
-             {"hash", token.hash.to_string()},
-             {"createdAt", format_time(token.created_at)},
-             {"expiresAt", token.expires_at ? Json(format_time(*token.expires_at)) : Json()}});
+        json["tokens"].push_back({{"name", token.name},
+                                  {"role", to_string(token.role)},
+                                  {"hash", token.hash.to_string()},
+                                  {"createdAt", format_time(token.created_at)},
+                                  {"expiresAt", optional_time(token.expires_at)}});
     return dump_json(json, 2) + '\n';
 }
 

@@ -113,10 +113,6 @@ Json plan_fields(const RunReport& report) {
 
 }  // namespace
 
-Json optional_time(const std::optional<Time>& time) {
-    return time ? Json(format_time(*time)) : Json();
-}
-
 Json plan_document(const RunReport& report) {
     Json json = plan_fields(report);
     json["finalVersion"] = report.final_version;

@@ -10,9 +10,6 @@
 
 namespace runner {
 
-/// Null for none.
-Json optional_time(const std::optional<Time>& time);
-
 Json plan_document(const RunReport& report);
 Json upgrade_document(const RunReport& report);
 Json verify_document(const VerifyReport& report);

@@ -3,10 +3,6 @@
 
 namespace runner {
 
-bool is_interruption(const Error& error, const StopSignals& signals, bool changing) {
-    return signals.count() > 0 && !changing && error.failure() == Failure::preparation;
-}
-
 void end_interrupted(RunReport& report, std::optional<RecordedRun>& run, int signal) {
     if (run) run->abandon(RunState::cancelled, Outcome::interrupted, "interrupted");
     report.outcome = Outcome::interrupted;
@@ -16,7 +12,11 @@ void end_interrupted(RunReport& report, std::optional<RecordedRun>& run, int sig
 }
 
 void end_failed(RunReport& report, std::optional<RecordedRun>& run, const Error& error,
-                bool changing, RunState state, Outcome outcome) {
+                const StopSignals& signals, bool changing, RunState state, Outcome outcome) {
+    if (signals.count() > 0 && !changing && error.failure() == Failure::preparation) {
+        end_interrupted(report, run, signals.first_signal());
+        return;
+    }
     const Failure failure = changing && error.failure() == Failure::preparation
                                 ? Failure::apply_failed
                                 : error.failure();

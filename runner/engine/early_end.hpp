@@ -10,15 +10,13 @@
 
 namespace runner {
 
-/// Whether `error` only says that a stop signal was heeded, while nothing was changed.
-bool is_interruption(const Error& error, const StopSignals& signals, bool changing);
-
 /// By a stop signal, while nothing was changed: exit code 128 and the signal's number.
 void end_interrupted(RunReport& report, std::optional<RecordedRun>& run, int signal);
 
-/// By `error`, with its exit code. `changing`: something may be changed by now; `state` and
-/// `outcome`: the run's, unless it was declined.
+/// By `error`, with its exit code; as interrupted when it only says that a stop signal was heeded.
+/// `changing`: something may be changed by now; `state` and `outcome`: the run's, unless it was
+/// declined.
 void end_failed(RunReport& report, std::optional<RecordedRun>& run, const Error& error,
-                bool changing, RunState state, Outcome outcome);
+                const StopSignals& signals, bool changing, RunState state, Outcome outcome);
 
 }  // namespace runner

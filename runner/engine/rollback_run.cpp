@@ -35,13 +35,9 @@ class RollbackRun {
         } catch (const Interrupted& interrupted) {
             end_interrupted(m_report, m_run, interrupted.signal);
         } catch (const Error& error) {
-            if (is_interruption(error, m_parts.signals, m_changing)) {
-                end_interrupted(m_report, m_run, m_parts.signals.first_signal());
-            } else {
-                end_failed(m_report, m_run, error, m_changing,
-                           m_changing ? RunState::rollback_failed : RunState::failed_pre,
-                           Outcome::rollback_failed);
-            }
+            end_failed(m_report, m_run, error, m_parts.signals, m_changing,
+                       m_changing ? RunState::rollback_failed : RunState::failed_pre,
+                       Outcome::rollback_failed);
         }
         if (m_run && !m_report.run.empty()) hooks().after(m_report);
         m_phases.reset();

@@ -50,12 +50,8 @@ class SingleRun {
         } catch (const Interrupted& interrupted) {
             end_interrupted(m_report, m_run, interrupted.signal);
         } catch (const Error& error) {
-            if (is_interruption(error, m_parts.signals, m_changing)) {
-                end_interrupted(m_report, m_run, m_parts.signals.first_signal());
-            } else {
-                end_failed(m_report, m_run, error, m_changing,
-                           m_changing ? RunState::failed : RunState::failed_pre, Outcome::failed);
-            }
+            end_failed(m_report, m_run, error, m_parts.signals, m_changing,
+                       m_changing ? RunState::failed : RunState::failed_pre, Outcome::failed);
         }
         m_phases.reset();
         m_run.reset();

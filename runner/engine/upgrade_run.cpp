@@ -34,14 +34,9 @@ class UpgradeRun {
         } catch (const Interrupted& interrupted) {
             end_interrupted(m_report, m_run, interrupted.signal);
         } catch (const Error& error) {
-            if (is_interruption(error, m_parts.signals, changing())) {
-                end_interrupted(m_report, m_run, m_parts.signals.first_signal());
-            } else {
-                if (m_application) m_application->record_failure(error);
-                end_failed(m_report, m_run, error, changing(),
-                           m_application ? RunState::failed : RunState::failed_pre,
-                           Outcome::failed);
-            }
+            if (m_application) m_application->record_failure(error);
+            end_failed(m_report, m_run, error, m_parts.signals, changing(),
+                       m_application ? RunState::failed : RunState::failed_pre, Outcome::failed);
         }
         if (m_run && !m_report.run.empty()) hooks().after(m_report);
         m_application.reset();

@@ -10,10 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
 
 #include "model/error.hpp"
+#include "support/file.hpp"
 #include "support/text.hpp"
 #include "support/unique_fd.hpp"
 
@@ -92,17 +92,6 @@ class Ruleset {
  private:
     UniqueFd m_fd;
 };
-
-/// As execvp looks for it; empty when it is nowhere.
-fs::path find_program(const std::string& name) {
-    if (name.find('/') != std::string::npos) return name;
-    const char* variable = std::getenv("PATH");
-    for (const std::string& folder : split(variable == nullptr ? "/usr/bin:/bin" : variable, ':')) {
-        const fs::path candidate = fs::path(folder) / name;
-        if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-    }
-    return {};
-}
 
 /// The program, and what it needs to run: the interpreter of a script, and that one's.
 void allow_program(Ruleset& ruleset, const std::string& name, int depth = 0) {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "releases/git_workspace.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 
 #include "model/error.hpp"
 #include "services/command.hpp"
 #include "services/service_error.hpp"
+#include "support/file.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -35,14 +34,6 @@ std::string percent_decoded(const std::string& text) {
         }
     }
     return decoded;
-}
-
-bool is_installed(const char* program) {
-    const char* path = std::getenv("PATH");
-    const std::vector<std::string> folders = split(path == nullptr ? "" : path, ':');
-    return std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
-        return ::access((fs::path(folder) / program).c_str(), X_OK) == 0;
-    });
 }
 
 std::uintmax_t size_of(const fs::path& folder) {
@@ -117,7 +108,8 @@ std::vector<std::string> GitWorkspace::environment() const {
             environment.push_back(std::string(name) + '=' + value);
     }
     // Left alone, CMake looks for make, also where there is only ninja.
-    if (std::getenv("CMAKE_GENERATOR") == nullptr && !is_installed("make") && is_installed("ninja"))
+    if (std::getenv("CMAKE_GENERATOR") == nullptr && find_program("make").empty() &&
+        !find_program("ninja").empty())
         environment.emplace_back("CMAKE_GENERATOR=Ninja");
     return environment;
 }

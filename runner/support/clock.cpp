@@ -36,6 +36,10 @@ std::string format_time(std::chrono::milliseconds since_epoch) {
     return text.data();
 }
 
+Json optional_time(const std::optional<std::chrono::milliseconds>& since_epoch) {
+    return since_epoch ? Json(format_time(*since_epoch)) : Json();
+}
+
 std::chrono::milliseconds parse_time(const std::string& text) {
     std::tm parts{};
     int milliseconds = 0;

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+
+#include "model/json.hpp"
 
 namespace runner {
 
@@ -25,6 +28,9 @@ class SystemClock final : public Clock {
 
 /// `2026-03-01T12:00:00.123Z`.
 std::string format_time(std::chrono::milliseconds since_epoch);
+
+/// The same for a record that may have none: null.
+Json optional_time(const std::optional<std::chrono::milliseconds>& since_epoch);
 
 /// The inverse of format_time. Throws Error{usage}.
 std::chrono::milliseconds parse_time(const std::string& text);

@@ -11,6 +11,7 @@
 
 #include "model/error.hpp"
 #include "support/memory_file.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -97,6 +98,16 @@ void create_file(const std::filesystem::path& path, std::string_view bytes) {
     }
     if (!fd) throw system_error("cannot create " + path.string(), errno);
     write_all(fd.get(), bytes, path.string());
+}
+
+std::filesystem::path find_program(const std::string& name) {
+    if (name.find('/') != std::string::npos) return name;
+    const char* variable = std::getenv("PATH");
+    for (const std::string& folder : split(variable == nullptr ? "/usr/bin:/bin" : variable, ':')) {
+        std::filesystem::path candidate = std::filesystem::path(folder) / name;
+        if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    }
+    return {};
 }
 
 FileStamp::FileStamp(const std::filesystem::path& file) {

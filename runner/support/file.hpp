@@ -43,6 +43,9 @@ void make_folders(const std::filesystem::path& folder);
 /// fsync of a folder, so that a rename in it survives a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
+/// A program as execvp looks for it: a path as it is, a name in PATH; empty when it is nowhere.
+std::filesystem::path find_program(const std::string& name);
+
 /// When a file was written last, and how long it was: what tells, without reading it, whether it is
 /// the same still.
 class FileStamp {
