@@ -184,8 +184,10 @@ std::map<std::string, std::string> Sandbox::snapshot(const std::string& folder) 
     if (!fs::exists(m_path / folder)) return files;
     for (const auto& entry : fs::recursive_directory_iterator(m_path / folder)) {
         const std::string name = fs::relative(entry.path(), m_path).string();
-        files[name] =
-            entry.is_regular_file() ? runner::read_file(entry.path(), 1U << 30U) : "(folder)";
+        const auto bytes = entry.is_regular_file()
+                               ? runner::read_file_if_there(entry.path(), 1U << 30U)
+                               : "(folder)";
+        if (bytes) files[name] = *bytes;  // not there: a program that still runs has removed it
     }
     return files;
 }
