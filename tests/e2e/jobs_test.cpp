@@ -323,9 +323,9 @@ TEST_CASE("closing the connection of a wait cancels nothing") {
     httplib::Client client("127.0.0.1", server.port());
     bool answered = true;
     std::thread waiter([&] {
-        const auto reply = client.Post(k_cluster + "/upgrades?wait=true",
-                                       {{"Authorization", "Bearer " + server.admin()}}, k_yes,
-                                       "application/json");
+        const auto reply =
+            client.Post(k_cluster + "/upgrades?wait=true",
+                        {{"Authorization", "Bearer " + server.admin()}}, k_yes, "application/json");
         answered = bool(reply);
     });
     Json active;
