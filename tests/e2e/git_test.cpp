@@ -341,15 +341,13 @@ TEST_CASE("over the API a build is a state of its job, with a log for admins") {
     test::ApiServer server(sandbox);
     CHECK(server.get("/api/v1/clusters/test").json()["due"] == 1);
     const std::string id = server.start_upgrade();
-    const Json building =
-        server.wait_for(id, [](const Json& job) { return job["state"] == "building"; });
+    const Json building = server.wait_for_state(id, "building");
     CHECK(building["progress"] == 10);
     test::wait_until([&] { return sandbox.exists("builds.hangs"); });
     CHECK(server.post("/api/v1/jobs/" + id + "/cancel").status == 202);
     CHECK(server.wait_for_end(id)["state"] == "cancelled");
     forge.let_build("fail");
-    const auto failed =
-        server.post("/api/v1/clusters/test/upgrades?wait=true", R"({"confirmDowntime": false})");
+    const auto failed = server.post(test::k_cluster + "/upgrades?wait=true", test::k_yes);
     CHECK(failed.code() == "preparation_failed");
     const std::string log =
         "/api/v1/jobs/" + failed.json()["job"].get<std::string>() + "/logs/0.1.10001?build=true";

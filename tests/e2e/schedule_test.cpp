@@ -212,6 +212,7 @@ TEST_CASE("a message that is refused is sent again under the same id, over a res
     CHECK(ids.size() == 1);
     CHECK_THAT(server.log(), Contains("the server answered 500"));
     wait_until([&] { return waiting(sandbox) == 0; });
+    CHECK(sandbox.exists("state/webhooks/told.state"));
     CHECK(server.stop() == 0);
     server.start();  // what is due was told already
     CHECK(server.get(k_cluster).json()["due"] == 1);

@@ -224,7 +224,7 @@ TEST_CASE("past the bound, streams are refused with Retry-After while short answ
     release_gated(sandbox, "0.1.10001");
     ApiServer server(sandbox);
     const std::string id = server.start_upgrade();
-    server.wait_for(id, [](const runner::Json& job) { return job["state"] == "applying"; });
+    server.wait_for_state(id, "applying");
     const std::string events = "/api/v1/jobs/" + id + "/events";
     std::vector<std::unique_ptr<Stranger>> streams;
     for (int i = 0; i < 64; ++i) {
