@@ -146,6 +146,7 @@ std::unique_ptr<LedgerDatabase> LedgerDatabase::look_once(const fs::path& file,
         made->m_copy = std::move(copy);
         made->m_file = file;
         made->m_fingerprint = fingerprint;
+        made->m_migrated_copy = age == SchemaAge::older;
         return made;
     });
 }

@@ -60,6 +60,9 @@ class LedgerDatabase {
     /// was read doubtful.
     [[nodiscard]] bool still_current() const;
 
+    /// For looking: whether the file is of an older format, and this a copy that was migrated.
+    [[nodiscard]] bool is_migrated_copy() const { return m_migrated_copy; }
+
  private:
     static std::unique_ptr<LedgerDatabase> look_once(const std::filesystem::path& file,
                                                      const std::string& fingerprint);
@@ -72,6 +75,7 @@ class LedgerDatabase {
     std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> m_statements;
     std::filesystem::path m_file;
     std::string m_fingerprint;
+    bool m_migrated_copy = false;
 };
 
 /// Runs `work` and translates what SQLite throws: Error{preparation} that names the ledger.

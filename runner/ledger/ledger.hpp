@@ -35,6 +35,9 @@ class LedgerView {
                                                    const std::string& key) = 0;
     /// Every file change of an upgrade that is in force, newest first: what undoing it takes back.
     virtual std::vector<FileIntent> changed_files(const std::string& version) = 0;
+    /// Changes in force of other upgrades to files that `version` changed, made after its own
+    /// newest change of the same file; newest first: what must be undone before it.
+    virtual std::vector<FileIntent> changed_later(const std::string& version) = 0;
     /// Every file that done upgrades have changed, by path.
     virtual std::vector<LeftFile> files_as_left() = 0;
     /// For `state export`.
@@ -43,6 +46,10 @@ class LedgerView {
     /// Whether every history event follows from the one before; the first that does not, or
     /// nothing.
     virtual std::optional<std::int64_t> first_broken_event() = 0;
+    /// 32 random bytes that were made with the ledger and stay the same, for proving that a secret
+    /// value is the one that a saved plan was made with. Nothing where there is no ledger, or one
+    /// of an older format that nobody has opened for writing yet. Never part of dump().
+    virtual std::optional<std::string> plan_key() = 0;
 };
 
 /// Writing. Each call is one durable transaction: when it returns, what it says survives a power
@@ -70,6 +77,10 @@ class Ledger : public LedgerView {
     /// Set once; throws Error{refused} when another one is stored.
     virtual void set_original_version(const SemanticVersion& version) = 0;
     virtual void raise_cluster_version(const SemanticVersion& version, const std::string& run) = 0;
+    /// By hand: sets the cluster version, up or down. Throws Error{refused} when it is below the
+    /// original version, and when there is no cluster yet.
+    virtual void correct_version(const SemanticVersion& version, const std::string& actor,
+                                 const std::string& reason) = 0;
 
     /// Marks runs that are not over as interrupted. Call with the lease held: nobody else can be
     /// running.
@@ -107,16 +118,19 @@ class Ledger : public LedgerView {
         const std::string& run, const std::string& version, const std::string& step,
         const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
 
-    /// By hand: done without having run, with the actor and a reason in the history.
+    /// By hand: done without having run, with the actor and a reason in the history; its earlier
+    /// attempts are settled.
     virtual void record_done(const DoneRecord& done, const std::string& actor,
                              const std::string& reason) = 0;
     /// By hand: left out knowingly, until remove_skip. Throws Error{refused} when it is done.
     virtual void record_skip(const SkippedUpgrade& skip) = 0;
     /// Whether it was skipped.
     virtual bool remove_skip(const std::string& version, const std::string& actor) = 0;
-    /// By hand: due again, from its first step on. Whether it was done or begun.
+    /// By hand: due again, from its first step on; its earlier attempts are settled. Whether it was
+    /// done or begun.
     virtual bool forget(const std::string& version, const std::string& actor,
                         const std::string& reason) = 0;
+    /// Throws Error{refused} when the ledger holds anything of a cluster.
     virtual void import(const LedgerDump& dump, const std::string& actor) = 0;
     virtual void accept_digest(const std::string& version, const std::string& platform,
                                const Digest& digest, const std::string& actor) = 0;

@@ -38,6 +38,28 @@ struct Declaration {
 };
 std::vector<Declaration> declarations_of(const Manifest& manifest);
 
+/// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.
+std::string stored_scope(std::int32_t scope, const std::string& version);
+
+/// An upgrade that was begun and that its newest attempt did not settle: it failed, was interrupted
+/// or cancelled, runs now, or its rollback failed.
+struct UnsettledUpgrade {
+    std::string version;
+    std::string tag;
+    std::string platform;
+    std::string digest;
+    std::string run;                 ///< of that attempt
+    std::optional<Outcome> outcome;  ///< of its newest attempt; nothing while that runs
+    std::string message;
+    bool done = false;  ///< recorded as done all the same (a rollback failed)
+    std::vector<std::string> finished_steps;
+    bool has_files = false;  ///< file changes of it are in force
+};
+
+/// Whether an attempt that ended so leaves nothing to be settled: the upgrade is done, or nothing
+/// of it is left, or nothing of it was begun. An attempt without an outcome still runs.
+bool is_settled(const std::optional<Outcome>& outcome);
+
 /// Everything that planning and starting need, read in one go.
 struct LedgerFacts {
     std::optional<ClusterIdentity> identity;  ///< absent: nothing was ever recorded
@@ -45,8 +67,9 @@ struct LedgerFacts {
     std::set<Declaration> declared;                       ///< by the upgrades that were run here
     std::map<std::string, std::string> parameter_values;  ///< that they got; no secrets
     bool has_unfinished_run = false;
-    bool has_unfinished_files = false;  ///< of a step that died: the next run puts them back
-    std::int64_t last_attempt = 0;      ///< number of the newest; 0: there was none
+    bool has_unfinished_files = false;        ///< of a step that died: the next run puts them back
+    std::int64_t last_attempt = 0;            ///< number of the newest; 0: there was none
+    std::vector<UnsettledUpgrade> unsettled;  ///< the one that was attempted last is first
 };
 
 /// A lease of another host counts as live until its heartbeat is this old.
@@ -111,6 +134,8 @@ struct FileIntent {
     std::optional<Digest> new_digest;  ///< absent when the file is removed
     std::optional<Digest> old_digest;  ///< absent when there was no file
     bool kept = true;                  ///< the original is still there
+    std::string version{};             ///< whose change it is; set where changes are read
+    std::int64_t number = 0;           ///< its order among all changes; set where they are read
 };
 
 /// A file as the newest upgrade that changed it has left it.

@@ -150,7 +150,26 @@ UPDATE upgrade SET position = (SELECT count(*) FROM upgrade o WHERE
 CREATE INDEX upgrade_by_position ON upgrade (position);
 )sql";
 
-constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1, k_schema_2};
+// Version 3: which attempts left something behind, found without reading all of them; what was
+// forgotten or recorded by hand since is settled. Who changed a file later. And the ledger's own
+// key.
+constexpr const char* k_schema_3 = R"sql(
+ALTER TABLE attempt ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+UPDATE attempt SET settled = 1 WHERE id IN (
+  SELECT a.id FROM history h CROSS JOIN attempt a ON a.version = h.version AND a.started_at <= h.at
+  WHERE h.kind IN ('forgotten', 'recorded'));
+CREATE INDEX attempt_unsettled ON attempt (version) WHERE settled = 0 AND coalesce(outcome, '')
+  NOT IN ('succeeded', 'nothing_to_do', 'rolled_back', 'blocked', 'skipped');
+CREATE INDEX file_change_by_path ON file_change (path);
+CREATE TABLE plan_key (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  key BLOB NOT NULL CHECK (length(key) = 32)
+) STRICT;
+INSERT INTO plan_key (id, key) VALUES (1, randomblob(32));
+)sql";
+
+constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1, k_schema_2,
+                                                                 k_schema_3};
 
 int pragma(SQLite::Database& database, const char* name) {
     SQLite::Statement query(database, std::string("PRAGMA ") + name);

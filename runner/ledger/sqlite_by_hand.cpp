@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What people change in a ledger.
+#include "ledger/refusals.hpp"
 #include "ledger/sqlite_store.hpp"
-#include "model/error.hpp"
 
 namespace runner {
 
@@ -10,6 +10,7 @@ void SqliteLedger::record_done(const DoneRecord& done, const std::string& actor,
     write([&] {
         insert_done(done.version, done.tag, done.platform, Digest::parse(done.digest), done.run,
                     done.how);
+        settle_attempts(done.version);
         event("recorded", done.run, done.version, {{"actor", actor}, {"reason", reason}});
     });
 }
@@ -18,8 +19,7 @@ void SqliteLedger::record_skip(const SkippedUpgrade& skip) {
     write([&] {
         const StatementUse done = m_database->statement("SELECT 1 FROM upgrade WHERE version = ?");
         done.bind(1, skip.version);
-        if (done.executeStep())
-            throw Error(Failure::refused, skip.version + " is done: there is nothing to skip");
+        if (done.executeStep()) throw done_already(skip.version);
         const StatementUse insert = m_database->statement(
             "INSERT OR REPLACE INTO skip (version, reason, actor, recorded_at) VALUES (?, ?, "
             "?, ?)");
@@ -56,18 +56,22 @@ bool SqliteLedger::forget(const std::string& version, const std::string& actor,
             also.bind(1, version);
             was_done = also.exec() > 0 || was_done;
         }
+        was_done = settle_attempts(version) || was_done;
         if (was_done) event("forgotten", "", version, {{"actor", actor}, {"reason", reason}});
     });
     return was_done;
 }
 
+bool SqliteLedger::settle_attempts(const std::string& version) {
+    const StatementUse settle =
+        m_database->statement("UPDATE attempt SET settled = 1 WHERE version = ? AND settled = 0");
+    settle.bind(1, version);
+    return settle.exec() > 0;
+}
+
 void SqliteLedger::import(const LedgerDump& dump, const std::string& actor) {
     write([&] {
-        if (m_queries.facts().identity) {
-            throw Error(Failure::refused,
-                        m_file.string() + " already holds a ledger; import needs an empty one",
-                        "move it away first, or name another 'state' in the config");
-        }
+        if (m_queries.facts().identity) throw not_empty(m_file.string());
         const StatementUse insert = m_database->statement(
             "INSERT INTO cluster (id, name, region, account_id, original_version, "
             "cluster_version) "
@@ -104,7 +108,7 @@ void SqliteLedger::import_rest(const LedgerDump& dump) {
     for (const LedgerDump::Step& step : dump.steps)
         insert(
             "INSERT INTO step (version, id, position, run, finished_at) VALUES (?1, ?2, "
-            "(SELECT count(*) FROM step WHERE version = ?1), '', ?3)",
+            "(SELECT coalesce(max(position), -1) + 1 FROM step WHERE version = ?1), '', ?3)",
             {step.version, step.id, now});
     for (const auto& [key, value] : dump.values)
         insert("INSERT INTO state_value (scope, key, value) VALUES (?, ?, ?)",

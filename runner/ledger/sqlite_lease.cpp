@@ -1,30 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lease, and the lock by hand.
 #include "ledger/beside.hpp"
+#include "ledger/refusals.hpp"
 #include "ledger/sqlite_store.hpp"
-#include "model/error.hpp"
 
 namespace runner {
-std::string SqliteLedger::describe(const LeaseInfo& lease) {
-    if (lease.manual()) {
-        return lease.actor + " (locked by hand on " + lease.host + " at " +
-               format_time(lease.acquired_at) + ": " + lease.reason + ")";
-    }
-    return "run " + lease.owner + " of " + lease.actor + " on " + lease.host + ", pid " +
-           std::to_string(lease.pid) + ", since " + format_time(lease.acquired_at);
-}
-
-void SqliteLedger::refuse_held(const std::optional<LeaseInfo>& held) {
-    if (!held) {
-        throw Error(Failure::lease_held,
-                    "another run holds the lease (it is just starting or ending)",
-                    "wait for it, or use --wait DURATION");
-    }
-    throw Error(Failure::lease_held,
-                "the lease is held by " + describe(*held) + "; nothing was changed",
-                held->manual() ? "'runner state unlock' releases it"
-                               : "wait for it, or use --wait DURATION");
-}
 
 void SqliteLedger::store_lease(const LeaseInfo& lease) {
     const StatementUse insert = m_database->statement(
@@ -41,18 +21,12 @@ void SqliteLedger::store_lease(const LeaseInfo& lease) {
 }
 
 std::string SqliteLedger::acquire_lease(const LeaseInfo& owner) {
-    if (!m_lease_file.try_lock(lock_beside(m_file))) refuse_held(lease());
+    if (!m_lease_file.try_lock(lock_beside(m_file))) throw lease_held(lease());
     std::string note;
     try {
         write([&] {
             const auto held = m_queries.lease();
-            if (held && held->manual()) refuse_held(held);
-            if (held && held->host != owner.host &&
-                m_clock.wall() - held->heartbeat_at < k_lease_expiry) {
-                refuse_held(held);
-            }
-            if (held)
-                note = "took over the lease of " + describe(*held) + ", which is no longer running";
+            if (held) note = take_over(*held, owner, m_clock.wall());
             store_lease(owner);
             if (held)
                 event("lease_taken_over", owner.owner, "",
@@ -81,11 +55,7 @@ void SqliteLedger::require_lease() {
     if (m_lease_owner.empty()) return;
     const auto held = m_queries.lease();
     if (held && held->owner == m_lease_owner) return;
-    throw Error(Failure::apply_failed,
-                "the lease was lost" +
-                    (held ? " to " + describe(*held) : std::string(": somebody removed it")) +
-                    "; nothing more is recorded or changed",
-                "'runner history' shows who goes on");
+    throw lease_lost(held);
 }
 
 void SqliteLedger::release_lease() {
@@ -100,15 +70,20 @@ void SqliteLedger::release_lease() {
 }
 
 void SqliteLedger::lock_by_hand(const LeaseInfo& owner) {
-    if (!m_lease_file.try_lock(lock_beside(m_file))) refuse_held(lease());
-    write([&] {
-        const auto held = m_queries.lease();
-        if (held && held->manual()) refuse_held(held);
-        LeaseInfo manual = owner;
-        manual.owner = "manual";
-        store_lease(manual);
-        event("locked", "", "", {{"actor", owner.actor}, {"reason", owner.reason}});
-    });
+    if (!m_lease_file.try_lock(lock_beside(m_file))) throw lease_held(lease());
+    try {
+        write([&] {
+            const auto held = m_queries.lease();
+            if (held && held->manual()) throw lease_held(held);
+            LeaseInfo manual = owner;
+            manual.owner = "manual";
+            store_lease(manual);
+            event("locked", "", "", {{"actor", owner.actor}, {"reason", owner.reason}});
+        });
+    } catch (...) {
+        m_lease_file.unlock();
+        throw;
+    }
     m_lease_file.unlock();
 }
 

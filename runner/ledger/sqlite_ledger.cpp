@@ -80,6 +80,9 @@ class SqliteLedgerView final : public LedgerView {
     std::vector<FileIntent> changed_files(const std::string& version) override {
         return look([&](SqliteQueries& queries) { return queries.changed_files(version); });
     }
+    std::vector<FileIntent> changed_later(const std::string& version) override {
+        return look([&](SqliteQueries& queries) { return queries.changed_later(version); });
+    }
     std::vector<LeftFile> files_as_left() override {
         return look([](SqliteQueries& queries) { return queries.files_as_left(); });
     }
@@ -91,6 +94,9 @@ class SqliteLedgerView final : public LedgerView {
     }
     std::optional<std::int64_t> first_broken_event() override {
         return look([](SqliteQueries& queries) { return queries.first_broken_event(); });
+    }
+    std::optional<std::string> plan_key() override {
+        return look([](SqliteQueries& queries) { return queries.plan_key(); });
     }
 
  private:
@@ -117,22 +123,6 @@ std::string ledger_damage(const std::filesystem::path& file) {
         if (error.failure() == Failure::refused) throw;  // it is another's, or newer: not damaged
         return error.what();
     }
-}
-
-std::vector<Declaration> declarations_of(const Manifest& manifest) {
-    std::vector<Declaration> declarations;
-    for (const std::string& path : manifest.permissions.write)
-        declarations.push_back({"write", path});
-    for (const std::string& command : manifest.permissions.commands)
-        declarations.push_back({"command", command});
-    if (manifest.permissions.network) declarations.push_back({"network", ""});
-    for (const Parameter& parameter : manifest.parameters)
-        declarations.push_back({"parameter", parameter.name});
-    return declarations;
-}
-
-std::string stored_scope(std::int32_t scope, const std::string& version) {
-    return scope == 0 ? "upgrade:" + version : "cluster";
 }
 
 Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
@@ -187,6 +177,7 @@ LedgerFacts SqliteQueries::facts() {
     facts.has_unfinished_files = files.executeStep();
     const StatementUse last = m_database->statement("SELECT coalesce(max(id), 0) FROM attempt");
     if (last.executeStep()) facts.last_attempt = last.getColumn(0).getInt64();
+    facts.unsettled = unsettled();
     return facts;
 }
 
@@ -339,41 +330,6 @@ std::optional<std::string> SqliteQueries::state_value(std::int32_t scope,
                                : std::nullopt;
 }
 
-FileIntent file_intent(const StatementUse& query, int column) {
-    FileIntent intent;
-    intent.path = query.getColumn(column).getString();
-    intent.temporary = query.getColumn(column + 1).getString();
-    intent.backup = query.getColumn(column + 2).getString();
-    intent.old_digest = Digest::parse(query.getColumn(column + 3).getString());
-    intent.new_digest = Digest::parse(query.getColumn(column + 4).getString());
-    intent.kept = query.getColumn(column + 5).getInt() != 0;
-    return intent;
-}
-
-std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version) {
-    std::vector<FileIntent> changes;
-    if (m_database == nullptr) return changes;
-    const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest, kept FROM file_change "
-        "WHERE version = ? ORDER BY id DESC");
-    query.bind(1, version);
-    while (query.executeStep()) changes.push_back(file_intent(query, 0));
-    return changes;
-}
-
-std::vector<LeftFile> SqliteQueries::files_as_left() {
-    std::vector<LeftFile> files;
-    if (m_database == nullptr) return files;
-    const StatementUse query = m_database->statement(
-        "SELECT path, version, new_digest FROM file_change WHERE id IN (SELECT max(id) FROM "
-        "file_change WHERE finished = 1 AND version IN (SELECT version FROM upgrade) GROUP BY "
-        "path) ORDER BY path");
-    while (query.executeStep())
-        files.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                         Digest::parse(query.getColumn(2).getString())});
-    return files;
-}
-
 LedgerDump SqliteQueries::dump() {
     LedgerDump dump;
     if (m_database == nullptr) return dump;
@@ -427,6 +383,12 @@ std::optional<std::int64_t> SqliteQueries::first_broken_event() {
         ++expected;
     }
     return std::nullopt;
+}
+
+std::optional<std::string> SqliteQueries::plan_key() {
+    if (m_database == nullptr || m_database->is_migrated_copy()) return std::nullopt;
+    const StatementUse query = m_database->statement("SELECT key FROM plan_key");
+    return query.executeStep() ? std::optional(query.getColumn(0).getString()) : std::nullopt;
 }
 
 }  // namespace runner

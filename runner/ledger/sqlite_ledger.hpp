@@ -8,6 +8,7 @@
 #include "ledger/database.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/ledger_store.hpp"
 #include "support/clock.hpp"
 
 namespace runner {
@@ -18,6 +19,9 @@ std::unique_ptr<LedgerView> look_at_ledger(const std::filesystem::path& file);
 
 /// Opens for writing, making or migrating the file. `clock` must outlive the ledger.
 std::unique_ptr<Ledger> open_ledger(const std::filesystem::path& file, const Clock& clock);
+
+/// Both of them as one. `clock` must outlive the store and the ledgers that it opens.
+std::unique_ptr<LedgerStore> make_sqlite_store(std::filesystem::path file, const Clock& clock);
 
 /// What is wrong with the file itself: SQLite's own words, empty when nothing is. Changes nothing.
 std::string ledger_damage(const std::filesystem::path& file);
@@ -38,12 +42,15 @@ class SqliteQueries {
     std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                            const std::string& key);
     std::vector<FileIntent> changed_files(const std::string& version);
+    std::vector<FileIntent> changed_later(const std::string& version);
     std::vector<LeftFile> files_as_left();
     LedgerDump dump();
     LooseEnds loose_ends();
     std::optional<std::int64_t> first_broken_event();
+    std::optional<std::string> plan_key();
 
  private:
+    std::vector<UnsettledUpgrade> unsettled();
     std::vector<RunRecord> read_runs(const StatementUse& query);
     std::vector<AttemptRecord> attempts(const std::string& run);
 
@@ -56,11 +63,8 @@ Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
                     const std::string& kind, const std::string& run, const std::string& version,
                     const std::string& detail);
 
-/// The columns path, temporary, backup, old_digest, new_digest and kept of a file change, from
-/// `column` on.
-FileIntent file_intent(const StatementUse& query, int column);
-
-/// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.
-std::string stored_scope(std::int32_t scope, const std::string& version);
+/// A file change, from a query for the columns path, temporary, backup, old_digest, new_digest,
+/// kept, version and id.
+FileIntent file_intent(const StatementUse& query);
 
 }  // namespace runner

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs and attempts.
+#include "ledger/refusals.hpp"
 #include "ledger/sqlite_store.hpp"
-#include "model/error.hpp"
 
 namespace runner {
 
@@ -13,7 +13,7 @@ std::vector<InterruptedRun> SqliteLedger::mark_interrupted() {
             "coalesce((SELECT version FROM attempt WHERE run = r.id AND outcome IS NULL), ''), "
             "(SELECT count(*) FROM attempt WHERE run = r.id AND outcome IN ('succeeded', "
             "'nothing_to_do')), r.state "
-            "FROM run r WHERE r.finished_at IS NULL");
+            "FROM run r WHERE r.finished_at IS NULL ORDER BY r.rowid");
         while (query.executeStep()) {
             interrupted.push_back(
                 {query.getColumn(0), query.getColumn(1), query.getColumn(2),
@@ -57,20 +57,14 @@ void SqliteLedger::begin_run(const RunStart& run) {
 }
 
 void SqliteLedger::move(const std::string& run, RunState from, RunState to) {
-    if (!may_move(from, to)) {
-        throw Error(Failure::apply_failed, std::string("a run cannot move from ") +
-                                               to_string(from) + " to " + to_string(to));
-    }
+    if (!may_move(from, to)) throw no_such_move(from, to);
     const StatementUse update = m_database->statement(
         "UPDATE run SET state = ?, state_entered_at = ? WHERE id = ? AND state = ?");
     update.bind(1, to_string(to));
     update.bind(2, m_clock.wall().count());
     update.bind(3, run);
     update.bind(4, to_string(from));
-    if (update.exec() != 1) {
-        throw Error(Failure::apply_failed,
-                    "run " + run + " is no longer " + to_string(from) + ": somebody else moved it");
-    }
+    if (update.exec() != 1) throw moved_by_others(run, from);
 }
 
 void SqliteLedger::move_run(const std::string& run, RunState from, RunState to) {
@@ -182,10 +176,7 @@ void SqliteLedger::undo_records(const AttemptEnd& end) {
     const StatementUse values = m_database->statement("DELETE FROM state_value WHERE scope = ?");
     values.bind(1, stored_scope(0, end.version));
     values.exec();
-    if (!end.lowered_version) return;
-    const StatementUse lower = m_database->statement("UPDATE cluster SET cluster_version = ?");
-    lower.bind(1, end.lowered_version->to_string());
-    lower.exec();
+    if (end.lowered_version) set_version(*end.lowered_version);
 }
 
 void SqliteLedger::store_declarations(const AttemptEnd& end) {

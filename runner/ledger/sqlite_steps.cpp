@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finished steps, the files that they change, state values.
 #include "ledger/sqlite_store.hpp"
-#include "model/error.hpp"
 
 namespace runner {
 
@@ -33,7 +32,8 @@ void SqliteLedger::record_step(const std::string& run, const std::string& versio
         require_lease();
         const StatementUse insert = m_database->statement(
             "INSERT OR REPLACE INTO step (version, id, position, run, finished_at) "
-            "VALUES (?1, ?2, (SELECT count(*) FROM step WHERE version = ?1), ?3, ?4)");
+            "VALUES (?1, ?2, (SELECT coalesce(max(position), -1) + 1 FROM step WHERE version = "
+            "?1), ?3, ?4)");
         insert.bind(1, version);
         insert.bind(2, step);
         insert.bind(3, run);
@@ -87,14 +87,13 @@ std::vector<UnfinishedFiles> SqliteLedger::unfinished_files() {
     return read([this] {
         std::vector<UnfinishedFiles> all;
         const StatementUse query = m_database->statement(
-            "SELECT version, path, temporary, backup, old_digest, new_digest, kept FROM "
-            "file_change "
-            "WHERE finished = 0 "
-            "ORDER BY id DESC");
+            "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id "
+            "FROM file_change WHERE finished = 0 ORDER BY id DESC");
         while (query.executeStep()) {
-            const std::string version = query.getColumn(0).getString();
-            if (all.empty() || all.back().version != version) all.push_back({version, {}});
-            all.back().changes.push_back(file_intent(query, 1));
+            FileIntent change = file_intent(query);
+            if (all.empty() || all.back().version != change.version)
+                all.push_back({change.version, {}});
+            all.back().changes.push_back(std::move(change));
         }
         return all;
     });

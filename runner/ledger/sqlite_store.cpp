@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ledger/refusals.hpp"
 #include "support/file.hpp"
 
 namespace runner {
@@ -76,12 +77,8 @@ void SqliteLedger::set_identity(const ClusterIdentity& identity) {
 
 void SqliteLedger::set_original_version(const SemanticVersion& version) {
     write([&] {
-        const LedgerFacts known = m_queries.facts();
-        if (known.cluster.original_version && *known.cluster.original_version != version) {
-            throw Error(Failure::refused,
-                        "the original version is " + known.cluster.original_version->to_string() +
-                            " and fixed; it cannot become " + version.to_string());
-        }
+        const auto known = m_queries.facts().cluster.original_version;
+        if (known && *known != version) throw original_is_fixed(*known, version);
         const StatementUse update = m_database->statement(
             "UPDATE cluster SET original_version = ?1, cluster_version = "
             "coalesce(cluster_version, ?1)");
@@ -102,9 +99,48 @@ void SqliteLedger::raise_version(const SemanticVersion& version) {
     const StatementUse query = m_database->statement("SELECT cluster_version FROM cluster");
     const bool known = query.executeStep() && !query.getColumn(0).isNull();
     if (known && SemanticVersion::parse(query.getColumn(0).getString()) >= version) return;
+    set_version(version);
+}
+
+void SqliteLedger::set_version(const SemanticVersion& version) {
     const StatementUse update = m_database->statement("UPDATE cluster SET cluster_version = ?");
     update.bind(1, version.to_string());
     update.exec();
+}
+
+void SqliteLedger::correct_version(const SemanticVersion& version, const std::string& actor,
+                                   const std::string& reason) {
+    write([&] {
+        const LedgerFacts known = m_queries.facts();
+        check_correction(known.identity, known.cluster.original_version, version);
+        set_version(version);
+        const auto& from = known.cluster.cluster_version;
+        event("version_corrected", "", "",
+              {{"from", from ? Json(from->to_string()) : Json()},
+               {"to", version.to_string()},
+               {"actor", actor},
+               {"reason", reason}});
+    });
+}
+
+namespace {
+
+class SqliteStore final : public LedgerStore {
+ public:
+    SqliteStore(std::filesystem::path file, const Clock& clock)
+        : m_file(std::move(file)), m_clock(clock) {}
+    std::unique_ptr<LedgerView> look() override { return look_at_ledger(m_file); }
+    std::unique_ptr<Ledger> open() override { return open_ledger(m_file, m_clock); }
+
+ private:
+    std::filesystem::path m_file;
+    const Clock& m_clock;
+};
+
+}  // namespace
+
+std::unique_ptr<LedgerStore> make_sqlite_store(std::filesystem::path file, const Clock& clock) {
+    return std::make_unique<SqliteStore>(std::move(file), clock);
 }
 
 std::unique_ptr<Ledger> open_ledger(const std::filesystem::path& file, const Clock& clock) {

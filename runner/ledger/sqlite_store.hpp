@@ -100,6 +100,9 @@ class SqliteLedger final : public Ledger {
     std::vector<FileIntent> changed_files(const std::string& version) override {
         return read([&] { return m_queries.changed_files(version); });
     }
+    std::vector<FileIntent> changed_later(const std::string& version) override {
+        return read([&] { return m_queries.changed_later(version); });
+    }
     std::vector<LeftFile> files_as_left() override {
         return read([this] { return m_queries.files_as_left(); });
     }
@@ -111,6 +114,9 @@ class SqliteLedger final : public Ledger {
     }
     std::optional<std::int64_t> first_broken_event() override {
         return read([this] { return m_queries.first_broken_event(); });
+    }
+    std::optional<std::string> plan_key() override {
+        return read([this] { return m_queries.plan_key(); });
     }
 
     std::string acquire_lease(const LeaseInfo& owner) override;
@@ -132,6 +138,9 @@ class SqliteLedger final : public Ledger {
     void set_original_version(const SemanticVersion& version) override;
 
     void raise_cluster_version(const SemanticVersion& version, const std::string& run) override;
+
+    void correct_version(const SemanticVersion& version, const std::string& actor,
+                         const std::string& reason) override;
 
     std::vector<InterruptedRun> mark_interrupted() override;
 
@@ -180,10 +189,6 @@ class SqliteLedger final : public Ledger {
                        const Digest& digest, const std::string& actor) override;
 
  private:
-    static std::string describe(const LeaseInfo& lease);
-
-    [[noreturn]] static void refuse_held(const std::optional<LeaseInfo>& held);
-
     void store_lease(const LeaseInfo& lease);
     /// What a run records is recorded only while the lease is its own: a runner that slept through
     /// its lease must not go on beside the one that took over. Within a transaction. Throws
@@ -198,6 +203,11 @@ class SqliteLedger final : public Ledger {
     void undo_records(const AttemptEnd& end);
 
     void raise_version(const SemanticVersion& version);
+
+    void set_version(const SemanticVersion& version);
+
+    /// Nothing of its attempts is left to be settled. Whether there were any.
+    bool settle_attempts(const std::string& version);
 
     void move(const std::string& run, RunState from, RunState to);
 

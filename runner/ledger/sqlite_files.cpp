@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What upgrades have begun and left: file changes, and upgrades that are not settled.
+#include "ledger/sqlite_ledger.hpp"
+
+namespace runner {
+
+FileIntent file_intent(const StatementUse& query) {
+    FileIntent intent;
+    intent.path = query.getColumn(0).getString();
+    intent.temporary = query.getColumn(1).getString();
+    intent.backup = query.getColumn(2).getString();
+    intent.old_digest = Digest::parse(query.getColumn(3).getString());
+    intent.new_digest = Digest::parse(query.getColumn(4).getString());
+    intent.kept = query.getColumn(5).getInt() != 0;
+    intent.version = query.getColumn(6).getString();
+    intent.number = query.getColumn(7).getInt64();
+    return intent;
+}
+
+std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version) {
+    std::vector<FileIntent> changes;
+    if (m_database == nullptr) return changes;
+    const StatementUse query = m_database->statement(
+        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id "
+        "FROM file_change WHERE version = ? ORDER BY id DESC");
+    query.bind(1, version);
+    while (query.executeStep()) changes.push_back(file_intent(query));
+    return changes;
+}
+
+std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version) {
+    std::vector<FileIntent> changes;
+    if (m_database == nullptr) return changes;
+    // What is newer than its own newest change is another's. CROSS JOIN: its own files first.
+    const StatementUse query = m_database->statement(
+        "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, f.id "
+        "FROM (SELECT path, max(id) AS newest FROM file_change WHERE version = ? GROUP BY path) o "
+        "CROSS JOIN file_change f ON f.path = o.path AND f.id > o.newest ORDER BY f.id DESC");
+    query.bind(1, version);
+    while (query.executeStep()) changes.push_back(file_intent(query));
+    return changes;
+}
+
+std::vector<LeftFile> SqliteQueries::files_as_left() {
+    std::vector<LeftFile> files;
+    if (m_database == nullptr) return files;
+    const StatementUse query = m_database->statement(
+        "SELECT path, version, new_digest FROM file_change WHERE id IN (SELECT max(id) FROM "
+        "file_change WHERE finished = 1 AND version IN (SELECT version FROM upgrade) GROUP BY "
+        "path) ORDER BY path");
+    while (query.executeStep())
+        files.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                         Digest::parse(query.getColumn(2).getString())});
+    return files;
+}
+
+std::vector<UnsettledUpgrade> SqliteQueries::unsettled() {
+    // The index holds only what could be unsettled; its condition must stand here as it does there.
+    const StatementUse query = m_database->statement(
+        "SELECT version, tag, platform, digest, run, outcome, message, "
+        "EXISTS (SELECT 1 FROM upgrade u WHERE u.version = a.version), "
+        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version) "
+        "FROM attempt a INDEXED BY attempt_unsettled WHERE settled = 0 AND coalesce(outcome, '') "
+        "NOT IN ('succeeded', 'nothing_to_do', 'rolled_back', 'blocked', 'skipped') "
+        "AND NOT EXISTS (SELECT 1 FROM attempt n WHERE n.version = a.version AND n.id > a.id) "
+        "ORDER BY id DESC");
+    std::vector<UnsettledUpgrade> all;
+    while (query.executeStep()) {
+        UnsettledUpgrade one;
+        one.version = query.getColumn(0).getString();
+        one.tag = query.getColumn(1).getString();
+        one.platform = query.getColumn(2).getString();
+        one.digest = query.getColumn(3).getString();
+        one.run = query.getColumn(4).getString();
+        one.outcome = outcome_from(query.getColumn(5).getString());
+        one.message = query.getColumn(6).getString();
+        one.done = query.getColumn(7).getInt() != 0;
+        one.has_files = query.getColumn(8).getInt() != 0;
+        one.finished_steps = finished_steps(one.version);
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
+}  // namespace runner
