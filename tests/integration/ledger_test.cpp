@@ -314,30 +314,88 @@ void check_format_1(LedgerView& ledger) {
     CHECK(ledger.finished_steps("0.1.10001") == std::vector<std::string>{"one", "two"});
     CHECK(ledger.changed_files("0.1.10001").size() == 2);
     CHECK(ledger.runs(9).at(0).attempts.size() == 2);
+    CHECK(facts.unsettled.size() == 1);
+    CHECK(facts.unsettled.at(0).version == "0.1.10003");
     CHECK_FALSE(ledger.first_broken_event());
+}
+
+/// Two were done; one failed and was forgotten and skipped, one failed and was recorded, one was
+/// done, and one failed half-way.
+void check_format_2(LedgerView& ledger) {
+    const LedgerFacts facts = ledger.facts();
+    CHECK(facts.identity->name == "test");
+    CHECK(facts.cluster.cluster_version->to_string() == "0.1.10005");
+    CHECK(facts.cluster.skipped.at(0).version == "0.1.10003");
+    CHECK(facts.has_unfinished_files);
+    std::vector<std::string> done;
+    for (const DoneRecord& record : ledger.done()) done.push_back(record.version);
+    CHECK(done == std::vector<std::string>{"0.1.10001", "0.1.10002", "0.1.10004", "0.1.10005"});
+    REQUIRE(facts.unsettled.size() == 1);  // what was forgotten or recorded is settled
+    CHECK(facts.unsettled.at(0).version == "0.1.10006");
+    CHECK(facts.unsettled.at(0).outcome == Outcome::failed);
+    CHECK(facts.unsettled.at(0).finished_steps == std::vector<std::string>{"one", "two"});
+    CHECK(facts.unsettled.at(0).has_files);
+    CHECK_FALSE(facts.unsettled.at(0).done);
+    CHECK(ledger.changed_files("0.1.10001").size() == 7);
+    CHECK(ledger.changed_files("0.1.10001").front().number == 7);
+    CHECK(ledger.changed_later("0.1.10001").size() == 6);
+    CHECK(ledger.changed_later("0.1.10001").front().version == "0.1.10006");
+    CHECK(ledger.changed_later("0.1.10001").back().version == "0.1.10002");
+    CHECK_FALSE(ledger.first_broken_event());
+}
+
+void check_format(int format, LedgerView& ledger) {
+    format == 1 ? check_format_1(ledger) : check_format_2(ledger);
+}
+
+std::string fixture(int format) {
+    return "format-" + std::to_string(format) + ".db";
 }
 
 }  // namespace
 
 TEST_CASE("a ledger of an older format is looked at without changing a byte of it, and migrated") {
+    const int format = GENERATE(1, 2);
     Folder folder;
-    place_fixture(folder, "format-1.db");
+    place_fixture(folder, fixture(format));
     const std::string before = read_file(folder.file());
-    check_format_1(*look_at_ledger(folder.file()));
+    check_format(format, *look_at_ledger(folder.file()));
+    CHECK_FALSE(look_at_ledger(folder.file())->plan_key());  // of the copy that was migrated
     CHECK(read_file(folder.file()) == before);
+    std::optional<std::string> key;
     {
         const auto ledger = folder.open();
-        check_format_1(*ledger);
-        ledger->raise_cluster_version(SemanticVersion::parse("0.1.10003"), "");
+        check_format(format, *ledger);
+        key = ledger->plan_key();
+        ledger->raise_cluster_version(SemanticVersion::parse("0.1.10009"), "");
     }
+    CHECK(key.value().size() == 32);
+    CHECK(look_at_ledger(folder.file())->plan_key() == key);
     CHECK_FALSE(look_at_ledger(folder.file())->first_broken_event());
 }
 
 TEST_CASE("a migrated ledger has the same tables as a fresh one") {
     Folder old;
-    place_fixture(old, "format-1.db");
+    place_fixture(old, fixture(GENERATE(1, 2)));
     old.open();
     Folder fresh;
     fresh.open();
     CHECK(schema_of(old.file()) == schema_of(fresh.file()));
+}
+
+TEST_CASE("a correction of the cluster version is kept with both versions, who and why") {
+    Folder folder;
+    const auto ledger = folder.open();
+    ledger->set_identity({"demo", "", ""});
+    ledger->correct_version(SemanticVersion::parse("0.0.4"), "who", "why");
+    ledger->correct_version(SemanticVersion::parse("0.0.2"), "who", "why");
+    SQLite::Database database(folder.file().string(), SQLite::OPEN_READONLY, 5000);
+    SQLite::Statement query(
+        database, "SELECT detail FROM history WHERE kind = 'version_corrected' ORDER BY seq");
+    REQUIRE(query.executeStep());
+    CHECK(query.getColumn(0).getString() ==
+          R"({"from":null,"to":"0.0.4","actor":"who","reason":"why"})");
+    REQUIRE(query.executeStep());
+    CHECK(query.getColumn(0).getString() ==
+          R"({"from":"0.0.4","to":"0.0.2","actor":"who","reason":"why"})");
 }
