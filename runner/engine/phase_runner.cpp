@@ -267,7 +267,6 @@ PhaseRunner::PhaseRunner(const ClusterConfig& config, PhaseRunnerOptions options
       m_terminal(terminal),
       m_signals(signals),
       m_clock(clock),
-      m_temporary("runner"),
       m_host({plugin_environment(config.environment), options.lease}, signals, clock) {}
 
 PhaseRunner::~PhaseRunner() = default;
@@ -344,7 +343,6 @@ PhaseRequest PhaseRunner::request_for(const RunnableUpgrade& upgrade, HostPhase 
     request.repository = m_config.repository_directory;
     request.backup_folder =
         originals_beside(m_config.state, upgrade.version) / std::to_string(m_clock.wall().count());
-    request.temporary_folder = m_temporary.path();
     request.write_paths = upgrade.manifest.permissions.write;
     request.commands = upgrade.manifest.permissions.commands;
     request.network = upgrade.manifest.permissions.network;

@@ -104,7 +104,6 @@ class PhaseRunner {
     Terminal& m_terminal;
     const StopSignals& m_signals;
     const Clock& m_clock;
-    TemporaryFolder m_temporary;
     PluginHost m_host;
     Redactor m_redactor;
     upgrade::services::FileChanges m_chain;

@@ -19,6 +19,7 @@
 #include "host/plugin_output.hpp"
 #include "host/zygote.hpp"
 #include "model/error.hpp"
+#include "support/file.hpp"
 #include "support/text.hpp"
 #include "upgrade/abi.h"
 
@@ -66,10 +67,13 @@ bool PhaseResult::has(const char* phase_name) const {
 /// Conducts one phase.
 class PhaseConductor {
  public:
-    PhaseConductor(Zygote& zygote, Child child, const PhaseRequest& request, HostEvents& events,
-                   const StopSignals& signals, const Clock& clock, std::chrono::milliseconds grace)
+    /// `temporary_folder`: where the process finds an empty folder of its own.
+    PhaseConductor(Zygote& zygote, Child child, std::filesystem::path temporary_folder,
+                   const PhaseRequest& request, HostEvents& events, const StopSignals& signals,
+                   const Clock& clock, std::chrono::milliseconds grace)
         : m_zygote(zygote),
           m_child(std::move(child)),
+          m_temporary_folder(std::move(temporary_folder)),
           m_request(request),
           m_events(events),
           m_signals(signals),
@@ -99,14 +103,14 @@ class PhaseConductor {
         message["describe"] = m_request.describe;
         message["repository"] = m_request.repository.string();
         message["backupFolder"] = m_request.backup_folder.string();
-        message["temporary"] = temporary_folder();
+        message["temporary"] = m_temporary_folder.string();
         message["writePaths"] = m_request.write_paths;
         message["commands"] = m_request.commands;
         message["network"] = m_request.network;
         message["sandbox"] = m_request.sandbox;
         message["info"] = Json::object();
         for (const auto& [key, value] : m_request.info) message["info"][key] = value;
-        message["info"]["temporaryDirectory"] = temporary_folder();
+        message["info"]["temporaryDirectory"] = m_temporary_folder.string();
         message["parameters"] = Json::object();
         for (const auto& [key, value] : m_request.parameters)
             message["parameters"][key] = value ? Json(*value) : Json();
@@ -134,13 +138,9 @@ class PhaseConductor {
         m_result.phase = m_request.phase;
     }
 
-    [[nodiscard]] std::string temporary_folder() const {
-        return (m_request.temporary_folder / "phase").string();
-    }
-
     /// The next phase finds it as this one did; most leave it empty, and it is kept.
     void clear_temporary_folder() const {
-        const std::filesystem::path folder = temporary_folder();
+        const std::filesystem::path& folder = m_temporary_folder;
         struct stat status {};
         std::error_code problem;
         const bool as_made = ::lstat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
@@ -428,6 +428,7 @@ class PhaseConductor {
 
     Zygote& m_zygote;
     Child m_child;
+    std::filesystem::path m_temporary_folder;
     const PhaseRequest& m_request;
     HostEvents& m_events;
     const StopSignals& m_signals;
@@ -477,6 +478,7 @@ struct PluginHost::State {
     HostOptions options;
     const StopSignals& signals;
     const Clock& clock;
+    TemporaryFolder temporary{"runner"};  ///< outlives the processes that use it
     Zygote zygote;
     std::uint32_t last_id = 0;
     std::optional<Child> spare;
@@ -491,8 +493,8 @@ PhaseResult PluginHost::run(const PhaseRequest& request, HostEvents& events) {
     Child child = m_state->spare ? std::move(*m_state->spare) : m_state->make_child();
     m_state->spare.reset();
     if (request.another_follows) m_state->spare = m_state->make_child();
-    return PhaseConductor(m_state->zygote, std::move(child), request, events, m_state->signals,
-                          m_state->clock, m_state->options.grace)
+    return PhaseConductor(m_state->zygote, std::move(child), m_state->temporary.path() / "phase",
+                          request, events, m_state->signals, m_state->clock, m_state->options.grace)
         .run();
 }
 

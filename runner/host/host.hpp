@@ -88,7 +88,6 @@ struct PhaseRequest {
         without_preflight;  ///< preflight: what a plugin without one goes on with
     std::filesystem::path repository;
     std::filesystem::path backup_folder;
-    std::filesystem::path temporary_folder;  ///< of the run; each phase has an empty one in it
     std::vector<std::string> write_paths;
     std::vector<std::string> commands;
     bool network = false;
@@ -125,15 +124,26 @@ struct HostOptions {
     std::chrono::milliseconds grace{std::chrono::seconds(10)};  ///< from TERM to KILL
 };
 
-class PluginHost {
+/// Runs phases. The engine knows only this, so that its tests can run phases of their own making.
+class PhaseHost {
+ public:
+    virtual ~PhaseHost() = default;
+
+    /// Runs one phase to its end. What `events` throws ends the phase and is thrown on.
+    virtual PhaseResult run(const PhaseRequest& request, HostEvents& events) = 0;
+};
+
+/// Runs each phase in a process of its own. Each finds an empty temporary folder.
+class PluginHost final : public PhaseHost {
  public:
     /// `signals` and `clock` must outlive it. The host parent is started here and ended by the
     /// destructor.
     PluginHost(HostOptions options, const StopSignals& signals, const Clock& clock);
-    ~PluginHost();
+    ~PluginHost() override;
+    PluginHost(const PluginHost&) = delete;
+    PluginHost& operator=(const PluginHost&) = delete;
 
-    /// Runs one phase to its end.
-    PhaseResult run(const PhaseRequest& request, HostEvents& events);
+    PhaseResult run(const PhaseRequest& request, HostEvents& events) override;
 
  private:
     struct State;
