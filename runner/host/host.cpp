@@ -258,7 +258,9 @@ class PhaseConductor {
         for (const HostPhase phase : {HostPhase::preflight, HostPhase::simulate}) {
             if (text_at(message, "phase") == to_string(phase)) m_result.phase = phase;
         }
-        if (!frame.descriptors.empty()) m_result.changes = std::move(frame.descriptors.front());
+        m_result.changes = take_descriptor(frame, "changesDescriptor");
+        if (const UniqueFd shown = take_descriptor(frame, "shownDescriptor"))
+            m_result.shown = read_shown(shown.get());
         if (!message.value("loaded", false)) {
             m_said = PhaseEnd::not_loaded;
             return;

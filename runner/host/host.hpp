@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/digest.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
 #include "support/clock.hpp"
@@ -52,6 +53,14 @@ struct HostFileChange {
     std::string temporary;
     std::string backup;
     std::string digest;  ///< of the new bytes; empty when the file is removed
+};
+
+/// A file change that a simulation has shown at the point where a real run commits it: the list of
+/// a simulation equals what record_files gets in the real run.
+struct ShownChange {
+    std::string step;  ///< empty outside of steps
+    std::string path;
+    std::optional<Digest> digest;  ///< of the new content; absent: the file is removed
 };
 
 /// What a running phase tells and asks. Calls that throw end the phase as failed.
@@ -111,7 +120,8 @@ struct PhaseResult {
     std::string remedy;
     std::vector<std::string> implements;
     HostValues values;
-    UniqueFd changes;  ///< encoded changes of a simulation; empty when there are none
+    UniqueFd changes;                ///< encoded changes of a simulation; empty when there are none
+    std::vector<ShownChange> shown;  ///< of a simulation: its commits, in order
     std::string description;
     std::uint32_t strays = 0;
     [[nodiscard]] bool ok() const { return end == PhaseEnd::ok; }

@@ -1,12 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/message.hpp"
 
-#include "host/frame.hpp"
+#include <utility>
+
+#include "model/error.hpp"
+#include "services/files.hpp"
+#include "support/memory_file.hpp"
 
 namespace runner {
 namespace {
 
 constexpr std::size_t k_max_text = 64U << 10U;
+constexpr std::size_t k_max_shown_line = 64U << 10U;
+
+ShownChange shown_from(std::string_view line) {
+    try {
+        const Json item = parse_json(line, "a shown change");
+        bool texts = item.is_array() && item.size() == 3;
+        for (std::size_t i = 0; texts && i < item.size(); ++i) texts = item[i].is_string();
+        if (!texts) throw ProtocolError("a shown change is malformed");
+        ShownChange change{item[0].get<std::string>(), item[1].get<std::string>(), std::nullopt};
+        upgrade::services::check_path(change.path);
+        const auto digest = item[2].get<std::string>();
+        if (!digest.empty()) change.digest = Digest::parse(digest);
+        if (change.digest.has_value() == digest.empty())
+            throw ProtocolError("a shown change has something else than a digest");
+        return change;
+    } catch (const Error& error) {
+        throw ProtocolError(error.what());
+    } catch (const upgrade::services::Refusal& refusal) {
+        throw ProtocolError(refusal.what());
+    }
+}
 
 }  // namespace
 
@@ -69,6 +94,46 @@ std::vector<HostFileChange> changes_at(const Json& message) {
                            item[2].get<std::string>(), item[3].get<std::string>()});
     }
     return changes;
+}
+
+std::string encode_shown(const std::vector<ShownChange>& shown) {
+    std::string bytes;
+    for (const ShownChange& change : shown) {
+        const std::string digest = change.digest ? change.digest->to_string() : "";
+        bytes += dump_json(Json::array({change.step, change.path, digest})) + '\n';
+    }
+    return bytes;
+}
+
+std::vector<ShownChange> decode_shown(std::string_view bytes) {
+    std::vector<ShownChange> shown;
+    while (!bytes.empty()) {
+        const std::size_t end = bytes.find('\n');
+        if (end == std::string_view::npos || end > k_max_shown_line)
+            throw ProtocolError("a shown change is cut short, or too long");
+        if (shown.size() == k_max_shown) throw ProtocolError("it shows too many changes");
+        shown.push_back(shown_from(bytes.substr(0, end)));
+        bytes.remove_prefix(end + 1);
+    }
+    return shown;
+}
+
+std::vector<ShownChange> read_shown(int file) {
+    std::string bytes;
+    try {
+        bytes = read_all(file, k_max_shown_bytes, "the list of shown changes");
+    } catch (const Error& error) {
+        throw ProtocolError(error.what());
+    }
+    return decode_shown(bytes);
+}
+
+UniqueFd take_descriptor(Frame& frame, const char* key) {
+    if (!frame.message.contains(key)) return {};
+    const std::int64_t number = number_at(frame.message, key);
+    if (number < 0 || static_cast<std::size_t>(number) >= frame.descriptors.size())
+        throw ProtocolError("a message names a descriptor that it does not bring");
+    return std::move(frame.descriptors[static_cast<std::size_t>(number)]);
 }
 
 }  // namespace runner

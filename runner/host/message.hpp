@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "host/frame.hpp"
 #include "host/host.hpp"
 #include "model/json.hpp"
 
@@ -21,5 +23,19 @@ std::vector<std::string> texts_at(const Json& message, const char* key);
 HostValues values_at(const Json& message);
 /// The file changes of a message.
 std::vector<HostFileChange> changes_at(const Json& message);
+
+/// The bounds of a list of shown changes: both sides keep to them.
+constexpr std::size_t k_max_shown = 500'000;
+constexpr std::size_t k_max_shown_bytes = 128U << 20U;
+
+/// The list as it travels in a file in memory: too long for a message, one change on a line.
+std::string encode_shown(const std::vector<ShownChange>& shown);
+/// Reads what encode_shown wrote. Throws ProtocolError when the bytes are anything else.
+std::vector<ShownChange> decode_shown(std::string_view bytes);
+/// The same from the file.
+std::vector<ShownChange> read_shown(int file);
+
+/// The descriptor that the message brings under this key; an empty one when it brings none.
+UniqueFd take_descriptor(Frame& frame, const char* key);
 
 }  // namespace runner

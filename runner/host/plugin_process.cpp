@@ -15,6 +15,7 @@
 #include <set>
 
 #include "host/frame.hpp"
+#include "host/message.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
@@ -91,6 +92,21 @@ class SupervisorBackend final : public services::Backend {
         }
     }
 
+    void files_shown(const std::string& step,
+                     const std::vector<services::ShownFile>& changes) override {
+        if (m_shown.size() + changes.size() > k_max_shown)
+            throw services::Refusal(UPGRADE_FAILED, "more than " + std::to_string(k_max_shown) +
+                                                        " file changes in one upgrade");
+        for (const services::ShownFile& change : changes) {
+            m_shown.push_back({step, change.path,
+                               change.content == nullptr ? std::nullopt
+                                                         : std::optional(sha256(*change.content))});
+        }
+    }
+
+    /// What a simulation has shown so far.
+    [[nodiscard]] const std::vector<ShownChange>& shown() const { return m_shown; }
+
     void step_finished(const std::string& id, const services::StateValues& values) override {
         ask({{"type", "stepFinished"}, {"id", id}, {"values", values_to_json(values)}});
         m_finished.insert(id);
@@ -160,6 +176,7 @@ class SupervisorBackend final : public services::Backend {
 
     FrameChannel& m_channel;
     std::set<std::string> m_finished;
+    std::vector<ShownChange> m_shown;
     Json m_answer;
     bool m_cancelled = false;
 };
@@ -307,13 +324,13 @@ class PluginRun {
             if (manifest != m_start.end()) check_description(*plugin, *manifest);
         } catch (const std::exception& error) {
             finish({{"type", "done"}, {"loaded", false}, {"message", loader_text(error.what())}},
-                   -1);
+                   {});
         }
         Json done = {{"type", "done"}, {"loaded", true}, {"implements", implemented(*plugin)}};
         if (m_start.value("describe", false)) {
             done["description"] = std::string(plugin->description.data, plugin->description.size);
             done["status"] = UPGRADE_OK;
-            finish(done, -1);
+            finish(done, {});
         }
         const std::string fallback = m_start.value("withoutPreflight", "");
         if (m_phase == services::Phase::preflight && plugin->preflight == nullptr &&
@@ -391,20 +408,28 @@ class PluginRun {
         done["status"] = status;
         done["message"] = m_session->report().message.substr(0, k_max_log_line);
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
-        UniqueFd changes;
-        if (m_phase == services::Phase::simulate && status == UPGRADE_OK &&
-            !m_session->pending().empty()) {
-            changes = make_memory_file("changes");
-            write_all(changes.get(), services::encode(m_session->pending()),
-                      "the simulated changes");
+        std::vector<UniqueFd> files;
+        if (m_phase == services::Phase::simulate && status == UPGRADE_OK) {
+            attach(done, files, "changesDescriptor", services::encode(m_session->changes()));
+            attach(done, files, "shownDescriptor", encode_shown(m_backend.shown()));
         }
-        finish(done, changes.get());
+        finish(done, files);
     }
 
-    [[noreturn]] void finish(const Json& done, int changes) {
+    /// What is too long for a message goes beside it, in a file in memory.
+    static void attach(Json& message, std::vector<UniqueFd>& files, const char* key,
+                       const std::string& bytes) {
+        if (bytes.empty()) return;
+        message[key] = files.size();
+        files.push_back(make_memory_file(key));
+        write_all(files.back().get(), bytes, key);
+    }
+
+    [[noreturn]] void finish(const Json& done, const std::vector<UniqueFd>& files) {
         std::fflush(nullptr);
-        if (!m_channel.send(done, changes >= 0 ? std::vector<int>{changes} : std::vector<int>{}))
-            orphaned();
+        std::vector<int> descriptors;
+        for (const UniqueFd& file : files) descriptors.push_back(file.get());
+        if (!m_channel.send(done, descriptors)) orphaned();
         ::_exit(0);
     }
 

@@ -276,9 +276,25 @@ RepositoryFiles::RepositoryFiles(std::string root, FileChanges base)
     : m_root(std::move(root)), m_base(std::move(base)) {}
 
 const FileChange* RepositoryFiles::overlaid(const std::string& path) const {
-    if (const auto found = m_pending.find(path); found != m_pending.end()) return &found->second;
-    if (const auto found = m_base.find(path); found != m_base.end()) return &found->second;
+    for (const FileChanges* changes : {&m_pending, &m_settled, &m_base}) {
+        if (const auto found = changes->find(path); found != changes->end()) return &found->second;
+    }
     return nullptr;
+}
+
+FileChanges RepositoryFiles::changes() const {
+    FileChanges all = m_settled;
+    for (const auto& [path, change] : m_pending) all[path] = change;
+    return all;
+}
+
+std::optional<std::string> RepositoryFiles::committed(const std::string& path) const {
+    for (const FileChanges* changes : {&m_settled, &m_base}) {
+        if (const auto found = changes->find(path); found != changes->end())
+            return found->second.content;
+    }
+    if (mode_at(m_root, path) == 0) return std::nullopt;
+    return read_from_disk(m_root, path);
 }
 
 int RepositoryFiles::kind(std::string_view path_view) const {
@@ -287,11 +303,10 @@ int RepositoryFiles::kind(std::string_view path_view) const {
     if (const FileChange* change = overlaid(path))
         return change->content ? UPGRADE_FILE_REGULAR : UPGRADE_FILE_NONE;
     const std::string below = path + '/';
-    for (const FileChanges* changes : {&m_pending, &m_base}) {
-        const auto first = changes->lower_bound(below);
-        if (first != changes->end() && first->first.compare(0, below.size(), below) == 0 &&
-            first->second.content) {
-            return UPGRADE_FILE_FOLDER;
+    for (const FileChanges* changes : {&m_pending, &m_settled, &m_base}) {
+        for (auto file = changes->lower_bound(below);
+             file != changes->end() && file->first.compare(0, below.size(), below) == 0; ++file) {
+            if (overlaid(file->first)->content) return UPGRADE_FILE_FOLDER;
         }
     }
     const mode_t mode = mode_at(m_root, path);
@@ -337,7 +352,7 @@ std::vector<std::string> RepositoryFiles::all_files() const {
     if (!root) fail("list " + m_root, errno);
     list_below(root.get(), "", on_disk);
     std::set<std::string> files(on_disk.begin(), on_disk.end());
-    for (const FileChanges* changes : {&m_base, &m_pending}) {
+    for (const FileChanges* changes : {&m_base, &m_settled, &m_pending}) {
         for (const auto& [path, change] : *changes) {
             if (change.content) {
                 files.insert(path);
@@ -366,10 +381,8 @@ void RepositoryFiles::commit(
     Temporaries temporaries(m_root);
     UnnamedFiles unnamed;
     for (const auto& [path, change] : m_pending) {
+        if (!is_made(path, change)) continue;
         const mode_t old_mode = mode_at(m_root, path);
-        if (old_mode == 0 && !change.content) continue;  // made and removed again within the step
-        if (old_mode != 0 && change.content && read_from_disk(m_root, path) == *change.content)
-            continue;
         PreparedChange entry;
         entry.path = path;
         if (old_mode != 0) {
@@ -430,6 +443,17 @@ void RepositoryFiles::commit(
     for (const PreparedChange& change : prepared) {
         if (change.temporary.empty()) remove_empty_folders(m_root, change.path);
     }
+    m_pending.clear();
+}
+
+void RepositoryFiles::settle(const std::function<void(const std::vector<ShownFile>&)>& shown) {
+    std::vector<ShownFile> made;
+    for (const auto& [path, change] : m_pending) {
+        if (is_made(path, change))
+            made.push_back({path, change.content ? &*change.content : nullptr});
+    }
+    if (!made.empty()) shown(made);
+    for (auto& [path, change] : m_pending) m_settled[path] = std::move(change);
     m_pending.clear();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,12 @@ struct PreparedChange {
     /// yet, where the file system can do that. Empty when the file is removed.
     std::string temporary;
     std::string backup;  ///< the file that holds the original; empty when there was none
+    const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
+};
+
+/// One change that a simulation shows where a real run would make it.
+struct ShownFile {
+    std::string path;                      ///< relative to the repository directory
     const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
 };
 
@@ -46,11 +53,14 @@ class RepositoryFiles {
     void move(std::string_view from, std::string_view to);
     [[nodiscard]] std::vector<std::string> glob(std::string_view pattern) const;
 
-    /// What was written since the beginning or the last commit or discard.
+    /// What was written since the beginning or the last commit.
     [[nodiscard]] const FileChanges& pending() const { return m_pending; }
     /// Leaves out what was to be changed.
     void forget_pending() { m_pending.clear(); }
-    void discard() { m_pending.clear(); }
+
+    /// What this object shows differently from `root` and `base`: all that was written, settled or
+    /// laid over it.
+    [[nodiscard]] FileChanges changes() const;
 
     /// Makes the pending changes on disk. New bytes are written and synced beside their targets and
     /// the originals are copied to `backup_folder` (made when needed, synced) first; then
@@ -60,13 +70,27 @@ class RepositoryFiles {
     void commit(const std::string& backup_folder,
                 const std::function<void(const std::vector<PreparedChange>&)>& recorded);
 
+    /// What a simulation does where a real run commits: from now on the pending changes count as
+    /// made, and `shown` is told those that `commit` would make, in its order; it is not called
+    /// when there are none. Nothing is written. Throws Refusal where `commit` would find something
+    /// that it cannot replace.
+    void settle(const std::function<void(const std::vector<ShownFile>&)>& shown);
+
  private:
     [[nodiscard]] const FileChange* overlaid(const std::string& path) const;
+    /// The content that the newest commit has left at `path`; nothing where there is no file.
+    [[nodiscard]] std::optional<std::string> committed(const std::string& path) const;
+    /// Whether a commit makes the change: not when the file is that way already, nor when it was
+    /// made and removed again since the last commit.
+    [[nodiscard]] bool is_made(const std::string& path, const FileChange& change) const {
+        return committed(path) != change.content;
+    }
     [[nodiscard]] std::vector<std::string> all_files() const;
 
     std::string m_root;
     FileChanges m_base;
-    FileChanges m_pending;
+    FileChanges m_settled;  ///< over m_base
+    FileChanges m_pending;  ///< over m_settled
     std::size_t m_backups = 0;
 };
 

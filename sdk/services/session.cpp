@@ -283,12 +283,17 @@ StateValues Session::complete() {
         throw Refusal(UPGRADE_FAILED, "step '" + m_step + "' was begun and never finished");
     }
     if (m_walking) throw Refusal(UPGRADE_FAILED, "the walk over the steps was not ended");
-    if (is_real()) commit_files("");
+    commit_files("");
     return std::move(m_values);
 }
 
 void Session::commit_files(const std::string& step) {
-    if (m_files.pending().empty()) return;
+    if (m_options.phase == Phase::simulate) {
+        m_files.settle(
+            [&](const std::vector<ShownFile>& changes) { m_backend.files_shown(step, changes); });
+        return;
+    }
+    if (!is_real() || m_files.pending().empty()) return;
     m_files.commit(m_options.backup_folder + '/' + std::to_string(m_commits++),
                    [&](const std::vector<PreparedChange>& changes) {
                        m_backend.files_prepared(step, changes);
@@ -372,7 +377,7 @@ std::int32_t Session::step_begin(std::string_view id, std::string_view descripti
     const bool finished = m_backend.step_is_finished(std::string(id));
     if (m_options.phase == Phase::rollback) return finished ? UPGRADE_STEP_UNDO : UPGRADE_STEP_SKIP;
     if (finished) return UPGRADE_STEP_SKIP;
-    if (is_real()) commit_files("");
+    commit_files("");
     m_backend.step_begun(std::string(id), description);
     m_step = id;
     return UPGRADE_STEP_RUN;
@@ -381,8 +386,8 @@ std::int32_t Session::step_begin(std::string_view id, std::string_view descripti
 void Session::step_finish(std::string_view id) {
     if (m_step != id)
         throw Refusal(UPGRADE_INVALID, "step '" + std::string(id) + "' was not begun");
+    commit_files(m_step);
     if (is_real()) {
-        commit_files(m_step);
         m_backend.step_finished(m_step, m_values);
         m_values.clear();
     }

@@ -37,6 +37,8 @@ class Backend {
     /// Remembers durably what is about to be renamed or removed; `step` is empty outside of steps.
     virtual void files_prepared(const std::string& step,
                                 const std::vector<PreparedChange>& changes) = 0;
+    /// A simulation: what a real run would hand to files_prepared at this point.
+    virtual void files_shown(const std::string& step, const std::vector<ShownFile>& changes) = 0;
     /// Remembers durably that the step is finished, with its state values.
     virtual void step_finished(const std::string& id, const StateValues& values) = 0;
     virtual void step_undone(const std::string& id, const StateValues& values) = 0;
@@ -80,7 +82,7 @@ class Session {
     void become(Phase phase) { m_options.phase = phase; }
 
     /// What a simulation would have changed.
-    [[nodiscard]] const FileChanges& pending() const { return m_files.pending(); }
+    [[nodiscard]] FileChanges changes() const { return m_files.changes(); }
     [[nodiscard]] const PhaseReport& report() const { return m_report; }
 
     // The services, called by the tables in session.cpp.
@@ -114,6 +116,7 @@ class Session {
     [[nodiscard]] bool is_real() const {
         return m_options.phase == Phase::apply || m_options.phase == Phase::rollback;
     }
+    /// Where a real run commits what was written, a simulation shows it.
     void commit_files(const std::string& step);
 
     SessionOptions m_options;

@@ -28,6 +28,10 @@ void spill(const fs::path& path, const std::string& content) {
     if (!stream.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
+std::optional<std::string> copy_of(const std::string* content) {
+    return content == nullptr ? std::nullopt : std::optional<std::string>(*content);
+}
+
 }  // namespace
 
 Harness::Harness() {
@@ -121,6 +125,7 @@ std::optional<std::string> Harness::state_value(const std::string& key) const {
 services::SessionOptions Harness::options(services::Phase phase) {
     fs::current_path(m_repository);
     m_shown.clear();
+    m_committed.clear();
     services::SessionOptions options;
     options.phase = phase;
     options.repository = m_repository;
@@ -148,13 +153,14 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     result.status = status;
     result.message = session.report().message;
     result.remedy = session.report().remedy;
-    if (phase == services::Phase::simulate) result.changes = session.pending();
+    if (phase == services::Phase::simulate) result.changes = session.changes();
     for (const auto& [path, change] : result.changes) {
         std::optional<std::string> before;
         if (exists(path)) before = read(path);
         result.diff += services::unified_diff(path, before, change.content);
     }
     result.shown_commands = m_shown;
+    result.committed = m_committed;
 }
 
 void Harness::restore_files() {
@@ -182,13 +188,20 @@ bool Harness::step_is_finished(const std::string& id) {
     return std::find(m_finished.begin(), m_finished.end(), id) != m_finished.end();
 }
 
-void Harness::files_prepared(const std::string&,
+void Harness::files_prepared(const std::string& step,
                              const std::vector<services::PreparedChange>& changes) {
     for (const services::PreparedChange& change : changes) {
+        m_committed.push_back({step, change.path, copy_of(change.content)});
         if (m_originals.count(change.path) != 0) continue;
         m_originals[change.path] =
             change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path));
     }
+}
+
+void Harness::files_shown(const std::string& step,
+                          const std::vector<services::ShownFile>& changes) {
+    for (const services::ShownFile& change : changes)
+        m_committed.push_back({step, change.path, copy_of(change.content)});
 }
 
 void Harness::step_finished(const std::string& id, const services::StateValues& values) {

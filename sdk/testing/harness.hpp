@@ -16,6 +16,13 @@
 
 namespace upgrade::testing {
 
+/// One file change of a step.
+struct StepChange {
+    std::string step;                    ///< empty outside of steps
+    std::string path;                    ///< relative to the repository
+    std::optional<std::string> content;  ///< the new one; nothing: the file is removed
+};
+
 /// What a phase came to.
 struct PhaseResult {
     std::int32_t status = UPGRADE_OK;         ///< one of the UPGRADE_* codes
@@ -24,6 +31,8 @@ struct PhaseResult {
     services::FileChanges changes;            ///< of a simulation
     std::string diff;                         ///< the same as unified diffs, as operators see them
     std::vector<std::string> shown_commands;  ///< changing commands that a simulation only showed
+    /// File changes in the order in which they were committed; of a simulation: would be.
+    std::vector<StepChange> committed;
     /// Done.
     bool ok() const { return status == UPGRADE_OK; }
     /// It threw Blocked.
@@ -165,6 +174,8 @@ class Harness final : private services::Backend {
     void step_begun(const std::string&, std::string_view) override {}
     void files_prepared(const std::string&,
                         const std::vector<services::PreparedChange>& changes) override;
+    void files_shown(const std::string& step,
+                     const std::vector<services::ShownFile>& changes) override;
     void step_finished(const std::string& id, const services::StateValues& values) override;
     void step_undone(const std::string& id, const services::StateValues& values) override;
     std::optional<std::string> state(std::int32_t scope, const std::string& key) override;
@@ -181,6 +192,7 @@ class Harness final : private services::Backend {
     std::vector<std::string> m_finished;
     std::vector<std::string> m_log;
     std::vector<std::string> m_shown;
+    std::vector<StepChange> m_committed;
     std::string m_die_after;
     std::string m_old_path;
     bool m_answer = true;

@@ -2,6 +2,8 @@
 // The harness of upgrades' unit tests, and through it the SDK's C++ face.
 #include "testing/harness.hpp"
 
+#include <filesystem>
+
 #include "support/catch.hpp"
 #include "upgrade/sdk.hpp"
 
@@ -112,6 +114,56 @@ TEST_CASE("an undeclared command, path or parameter is refused by name") {
     harness.allow_writes({"."});
     harness.allow_commands({"kubectl"});
     CHECK(harness.apply<Busy>().message.find("helm") != std::string::npos);
+}
+
+namespace {
+
+/// Each commit but the last changes what the one before it has left.
+struct Repeating : upgrade::Upgrade {
+    void apply(upgrade::Context& context) override {
+        const upgrade::Files& files = context.files();
+        files.write("outside", "1");
+        context.step("one", "write", [&] {
+            files.write("same", files.read("same"));
+            files.write("passing", "x");
+            files.remove("passing");
+            files.write("file", "1");
+        });
+        context.step("two", "remove", [&] { files.remove("file"); });
+        context.step("three", "write", [&] { files.write("file", "1"); });
+        files.write("file", "1");
+    }
+};
+
+std::vector<std::string> lines_of(const std::vector<upgrade::testing::StepChange>& changes) {
+    std::vector<std::string> lines;
+    for (const auto& change : changes)
+        lines.push_back(change.step + " " + change.path + " " + change.content.value_or("removed"));
+    return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a simulation tells its commits as the run makes them") {
+    Harness harness;
+    harness.write("same", "same");
+    const auto simulated = harness.simulate<Repeating>();
+    REQUIRE(simulated.ok());
+    CHECK(lines_of(simulated.committed) ==
+          std::vector<std::string>{" outside 1", "one file 1", "two file removed", "three file 1"});
+    const auto applied = harness.apply<Repeating>();
+    REQUIRE(applied.ok());
+    CHECK(lines_of(applied.committed) == lines_of(simulated.committed));
+    CHECK(harness.simulate<Repeating>().committed.empty());
+}
+
+TEST_CASE("a simulation finds what a run could not replace") {
+    Harness harness;
+    harness.write("same", "same");
+    std::filesystem::create_symlink("same", harness.repository() + "/outside");
+    const auto simulated = harness.simulate<Repeating>();
+    CHECK_FALSE(simulated.ok());
+    CHECK(simulated.message.find("'outside' is a symbolic link") != std::string::npos);
 }
 
 namespace {

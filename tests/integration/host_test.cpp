@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Phases of a plugin in a real plugin process, without the engine: this program is its own host
+// parent.
+#define CATCH_CONFIG_RUNNER
+#include "support/catch.hpp"
+
+#include <sys/stat.h>
+
+#include "host/host.hpp"
+#include "host/message.hpp"
+#include "host/zygote.hpp"
+#include "support/file.hpp"
+#include "support/memory_file.hpp"
+#include "support/sha256.hpp"
+
+using namespace runner;
+
+int main(int argc, char** argv) {
+    if (argc == 2 && std::string_view(argv[1]) == k_zygote_command) return run_zygote();
+    return Catch::Session().run(argc, argv);
+}
+
+namespace {
+
+struct NoSignals final : StopSignals {
+    int count() const override { return 0; }
+    int first_signal() const override { return 0; }
+    int descriptor() const override { return -1; }
+    void drain() const override {}
+};
+
+/// One committed change, as one line.
+std::string line_of(const std::string& step, const std::string& path,
+                    const std::optional<Digest>& digest) {
+    return step + " " + path + " " + (digest ? digest->to_string() : "removed");
+}
+
+/// Grants everything and remembers it.
+struct Witness final : HostEvents {
+    void on_log(std::int32_t, const std::string& text) override { log.push_back(text); }
+    void on_output(std::string_view) override {}
+    void on_progress(std::uint64_t, std::uint64_t, const std::string&) override {}
+    void on_command_shown(const std::vector<std::string>&) override {}
+    void on_step_begun(const std::string&, const std::string&) override {}
+    bool confirm(const std::string&) override { return true; }
+    std::optional<std::string> state_value(std::int32_t, const std::string&) override {
+        return std::nullopt;
+    }
+    void record_files(const std::string& step,
+                      const std::vector<HostFileChange>& changes) override {
+        for (const HostFileChange& change : changes)
+            committed.push_back(line_of(step, change.path, Digest::parse(change.digest)));
+    }
+    void record_step(const std::string& id, const HostValues&) override { steps.push_back(id); }
+    void record_step_undone(const std::string& id, const HostValues&) override {
+        undone.push_back(id);
+    }
+    void on_stop_signal(int) override {}
+    void tick() override {}
+
+    std::vector<std::string> log;
+    std::vector<std::string> committed;
+    std::vector<std::string> steps;
+    std::vector<std::string> undone;
+};
+
+/// A repository, and the test plugin `stepwise` in a process for each phase.
+struct Stage {
+    Stage() {
+        image = make_sealed_file(
+            "stepwise", read_file(TEST_PLUGINS_FOLDER "/stepwise.so", std::size_t{64} << 20U));
+        ::mkdir(repository().c_str(), 0700);
+        write("a", "0\n");
+        write("kept", "kept\n");
+        write("old", "old\n");
+    }
+
+    std::filesystem::path repository() const { return folder.path() / "repository"; }
+    void write(const std::string& path, const std::string& text) const {
+        replace_file(repository() / path, text);
+    }
+
+    PhaseResult run(HostPhase phase) {
+        PhaseRequest request;
+        request.phase = phase;
+        request.image = image.get();
+        request.repository = repository();
+        request.backup_folder = folder.path() / "originals";
+        request.write_paths = {"."};
+        request.commands = {"cat", "touch", "rm"};
+        request.finished_steps = finished;
+        return host.run(request, witness);
+    }
+
+    TemporaryFolder folder{"host-test"};
+    NoSignals signals;
+    SystemClock clock;
+    PluginHost host{{plugin_environment({}), -1, std::chrono::seconds(10)}, signals, clock};
+    Witness witness;
+    UniqueFd image;
+    std::vector<std::string> finished;
+};
+
+std::vector<std::string> lines_of(const std::vector<ShownChange>& shown) {
+    std::vector<std::string> lines;
+    for (const ShownChange& change : shown)
+        lines.push_back(line_of(change.step, change.path, change.digest));
+    return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a simulation shows the changes that the real run records, commit by commit") {
+    Stage stage;
+    const PhaseResult simulated = stage.run(HostPhase::simulate);
+    REQUIRE(simulated.ok());
+    CHECK(stage.witness.committed.empty());
+    const PhaseResult applied = stage.run(HostPhase::apply);
+    REQUIRE(applied.ok());
+    CHECK(applied.shown.empty());
+    const std::string one = sha256("1\n").to_string();
+    const std::string outside = sha256("outside of steps\n").to_string();
+    CHECK(stage.witness.committed ==
+          std::vector<std::string>{
+              " before " + outside, "one a " + one, "two a " + sha256("2\n").to_string(),
+              "two before removed", "two folder/moved " + sha256("old\n").to_string(),
+              "two old removed", " between " + outside, "three a " + sha256("0\n").to_string(),
+              "three before " + sha256("in a step\n").to_string(), " after " + outside,
+              " between removed"});
+    CHECK(lines_of(simulated.shown) == stage.witness.committed);
+}
+
+TEST_CASE("a simulation that goes on after finished steps shows what is left of them") {
+    Stage stage;
+    stage.finished = {"one", "nothing"};
+    stage.write("a", "1\n");
+    const PhaseResult simulated = stage.run(HostPhase::simulate);
+    REQUIRE(stage.run(HostPhase::apply).ok());
+    CHECK(stage.witness.steps == std::vector<std::string>{"two", "three"});
+    CHECK(lines_of(simulated.shown) == stage.witness.committed);
+}
+
+TEST_CASE("a list of shown changes that is not what it should be is refused") {
+    const ShownChange removed{"step", "a/b", std::nullopt};
+    const ShownChange written{"", "c", sha256("x")};
+    const std::string good = encode_shown({removed, written});
+    CHECK(lines_of(decode_shown(good)) == lines_of({removed, written}));
+    for (const std::string bad :
+         {"[\"step\",\"a\",\"\"]", "[\"step\",\"a\"]\n", "{}\n", "\n", "[1,2,3]\n",
+          "[\"step\",\"../a\",\"\"]\n", "[\"step\",\"/a\",\"\"]\n", "[\"step\",\"a\",\"abc\"]\n",
+          "[\"step\",\"\",\"\"]\n", "nothing\n"}) {
+        INFO(bad);
+        CHECK_THROWS_AS(decode_shown(bad), ProtocolError);
+        CHECK_THROWS_AS(decode_shown(good + bad), ProtocolError);
+    }
+    CHECK_THROWS_AS(
+        decode_shown("[\"" + std::string(std::size_t{1} << 20U, 'x') + "\",\"a\",\"\"]\n"),
+        ProtocolError);
+}
