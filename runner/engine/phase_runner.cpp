@@ -111,6 +111,7 @@ class PhaseEvents final : public HostEvents {
         flush_lines();
         m_reporter.command_shown(m_redactor.mask(join_arguments(arguments)));
     }
+    void on_command_begun(const std::vector<std::string>&) override {}
     void on_step_begun(const std::string& id, const std::string& description) override {
         flush_lines();
         const std::string shown = m_redactor.mask(description);

@@ -218,7 +218,8 @@ class PhaseConductor {
             const auto value = m_events.state_value(
                 static_cast<std::int32_t>(number_at(message, "scope")), text_at(message, "key"));
             answer({{"type", "value"}, {"value", value ? Json(*value) : Json()}});
-        } else if (type == "files" || type == "stepFinished" || type == "stepUndone") {
+        } else if (type == "files" || type == "commandBegun" || type == "stepFinished" ||
+                   type == "stepUndone") {
             record(type, message);
         } else if (type == "done") {
             take_done(frame);
@@ -233,6 +234,8 @@ class PhaseConductor {
         }
         if (type == "files") {
             m_events.record_files(text_at(message, "step"), changes_at(message));
+        } else if (type == "commandBegun") {
+            m_events.on_command_begun(texts_at(message, "arguments"));
         } else if (type == "stepFinished") {
             m_events.record_step(text_at(message, "id"), values_at(message));
         } else {

@@ -73,6 +73,10 @@ class HostEvents {
     virtual void on_progress(std::uint64_t done, std::uint64_t total,
                              const std::string& message) = 0;
     virtual void on_command_shown(const std::vector<std::string>& arguments) = 0;
+    /// A command that changes or renders something is about to run for real; it waits for this, and
+    /// does not run when this throws. Of a command that is too long for a message the beginning is
+    /// told.
+    virtual void on_command_begun(const std::vector<std::string>& arguments) = 0;
     virtual void on_step_begun(const std::string& id, const std::string& description) = 0;
     virtual bool confirm(const std::string& question) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& key) = 0;

@@ -71,6 +71,13 @@ class SupervisorBackend final : public services::Backend {
         show({{"type", "command"}, {"arguments", arguments}});
     }
 
+    void command_begun(const std::vector<std::string>& arguments) override {
+        std::fflush(stdout);
+        Json message = {{"type", "commandBegun"}, {"arguments", arguments}};
+        if (dump_json(message).size() > k_max_frame) message["arguments"] = cut(arguments);
+        ask(message);
+    }
+
     bool step_is_finished(const std::string& id) override { return m_finished.count(id) != 0; }
 
     void step_begun(const std::string& id, std::string_view description) override {
@@ -139,6 +146,16 @@ class SupervisorBackend final : public services::Backend {
     }
 
  private:
+    /// The beginning of a command: short enough for a message, however its bytes are written.
+    static std::vector<std::string> cut(std::vector<std::string> arguments) {
+        constexpr std::size_t k_told_arguments = 32;
+        constexpr std::size_t k_told_bytes = 4096;
+        if (arguments.size() > k_told_arguments) arguments.resize(k_told_arguments);
+        for (std::string& argument : arguments)
+            argument.resize(std::min(argument.size(), k_told_bytes));
+        return arguments;
+    }
+
     void post(const Json& message) {
         if (!m_channel.send(message)) orphaned();
     }

@@ -456,6 +456,7 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
         }
         if (m_walking) return 0;
         m_backend.log(UPGRADE_LOG_INFO, "run: " + shown(spec.arguments));
+        m_backend.command_begun(spec.arguments);
     }
     spec.input = view(command.input);
     spec.timeout = std::chrono::milliseconds(command.timeout_ms);

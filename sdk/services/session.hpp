@@ -31,6 +31,8 @@ class Backend {
     virtual bool confirm(std::string_view question) = 0;
     /// A changing command that a simulation shows instead of running.
     virtual void command_shown(const std::vector<std::string>& arguments) = 0;
+    /// A CHANGE or RENDER command that is about to run for real; it does not run when this throws.
+    virtual void command_begun(const std::vector<std::string>& arguments) = 0;
     /// Whether the step was finished in an earlier attempt.
     virtual bool step_is_finished(const std::string& id) = 0;
     virtual void step_begun(const std::string& id, std::string_view description) = 0;

@@ -28,6 +28,12 @@ void spill(const fs::path& path, const std::string& content) {
     if (!stream.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
+std::string joined(const std::vector<std::string>& arguments) {
+    std::string line;
+    for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
+    return line;
+}
+
 std::optional<std::string> copy_of(const std::string* content) {
     return content == nullptr ? std::nullopt : std::optional<std::string>(*content);
 }
@@ -125,6 +131,7 @@ std::optional<std::string> Harness::state_value(const std::string& key) const {
 services::SessionOptions Harness::options(services::Phase phase) {
     fs::current_path(m_repository);
     m_shown.clear();
+    m_begun.clear();
     m_committed.clear();
     services::SessionOptions options;
     options.phase = phase;
@@ -160,6 +167,7 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
         result.diff += services::unified_diff(path, before, change.content);
     }
     result.shown_commands = m_shown;
+    result.begun_commands = m_begun;
     result.committed = m_committed;
 }
 
@@ -179,9 +187,11 @@ void Harness::log(std::int32_t, std::string_view text) {
 }
 
 void Harness::command_shown(const std::vector<std::string>& arguments) {
-    std::string line;
-    for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
-    m_shown.push_back(line);
+    m_shown.push_back(joined(arguments));
+}
+
+void Harness::command_begun(const std::vector<std::string>& arguments) {
+    m_begun.push_back(joined(arguments));
 }
 
 bool Harness::step_is_finished(const std::string& id) {

@@ -31,6 +31,7 @@ struct PhaseResult {
     services::FileChanges changes;            ///< of a simulation
     std::string diff;                         ///< the same as unified diffs, as operators see them
     std::vector<std::string> shown_commands;  ///< changing commands that a simulation only showed
+    std::vector<std::string> begun_commands;  ///< changing commands that a run has run
     /// File changes in the order in which they were committed; of a simulation: would be.
     std::vector<StepChange> committed;
     /// Done.
@@ -170,6 +171,7 @@ class Harness final : private services::Backend {
     void progress(std::uint64_t, std::uint64_t, std::string_view) override {}
     bool confirm(std::string_view) override { return m_answer; }
     void command_shown(const std::vector<std::string>& arguments) override;
+    void command_begun(const std::vector<std::string>& arguments) override;
     bool step_is_finished(const std::string& id) override;
     void step_begun(const std::string&, std::string_view) override {}
     void files_prepared(const std::string&,
@@ -192,6 +194,7 @@ class Harness final : private services::Backend {
     std::vector<std::string> m_finished;
     std::vector<std::string> m_log;
     std::vector<std::string> m_shown;
+    std::vector<std::string> m_begun;
     std::vector<StepChange> m_committed;
     std::string m_die_after;
     std::string m_old_path;

@@ -9,6 +9,7 @@
 #include "host/host.hpp"
 #include "host/message.hpp"
 #include "host/zygote.hpp"
+#include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/memory_file.hpp"
 #include "support/sha256.hpp"
@@ -41,6 +42,10 @@ struct Witness final : HostEvents {
     void on_output(std::string_view) override {}
     void on_progress(std::uint64_t, std::uint64_t, const std::string&) override {}
     void on_command_shown(const std::vector<std::string>&) override {}
+    void on_command_begun(const std::vector<std::string>& arguments) override {
+        if (refuses_commands) throw Error(Failure::preparation, "the ledger is full");
+        commands.push_back(arguments);
+    }
     void on_step_begun(const std::string&, const std::string&) override {}
     bool confirm(const std::string&) override { return true; }
     std::optional<std::string> state_value(std::int32_t, const std::string&) override {
@@ -58,6 +63,8 @@ struct Witness final : HostEvents {
     void on_stop_signal(int) override {}
     void tick() override {}
 
+    bool refuses_commands = false;
+    std::vector<std::vector<std::string>> commands;
     std::vector<std::string> log;
     std::vector<std::string> committed;
     std::vector<std::string> steps;
@@ -87,7 +94,7 @@ struct Stage {
         request.repository = repository();
         request.backup_folder = folder.path() / "originals";
         request.write_paths = {"."};
-        request.commands = {"cat", "touch", "rm"};
+        request.commands = {"cat", "touch", "rm", "true"};
         request.finished_steps = finished;
         return host.run(request, witness);
     }
@@ -138,6 +145,32 @@ TEST_CASE("a simulation that goes on after finished steps shows what is left of 
     REQUIRE(stage.run(HostPhase::apply).ok());
     CHECK(stage.witness.steps == std::vector<std::string>{"two", "three"});
     CHECK(lines_of(simulated.shown) == stage.witness.committed);
+}
+
+TEST_CASE("a command that changes something is told before it runs, and does not run unheard") {
+    Stage stage;
+    REQUIRE(stage.run(HostPhase::simulate).ok());
+    CHECK(stage.witness.commands.empty());
+    stage.witness.refuses_commands = true;
+    CHECK_THROWS_AS(stage.run(HostPhase::apply), Error);
+    CHECK_FALSE(exists(stage.repository() / "touched"));
+    stage.witness.refuses_commands = false;
+    stage.finished = stage.witness.steps;
+    REQUIRE(stage.run(HostPhase::apply).ok());
+    CHECK(stage.witness.commands == std::vector<std::vector<std::string>>{{"touch", "touched"}});
+    CHECK(exists(stage.repository() / "touched"));
+}
+
+TEST_CASE("of a command that is too long for a message the beginning is told") {
+    Stage stage;
+    stage.write("long-command", "");
+    const PhaseResult applied = stage.run(HostPhase::apply);
+    INFO(applied.message.substr(0, 40));
+    REQUIRE(applied.ok());
+    REQUIRE(stage.witness.commands.size() == 2);
+    CHECK(stage.witness.commands[1].size() == 14);
+    CHECK(stage.witness.commands[1][0] == "true");
+    CHECK(stage.witness.commands[1][2] == std::string(4096, 'x'));
 }
 
 TEST_CASE("a list of shown changes that is not what it should be is refused") {

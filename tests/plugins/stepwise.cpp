@@ -23,9 +23,18 @@ struct Stepwise final : upgrade::Upgrade {
         context.step("three", "back to the beginning", [&] {
             files.write("a", "0\n");
             files.write("before", "in a step\n");
+            context.exec().change({"touch", "touched"});
         });
+        if (files.exists("long-command")) run_long_command(context);
         files.remove("between");
         files.write("after", "outside of steps\n");
+    }
+
+    /// Longer than a message of the host's protocol, with arguments that the kernel still takes.
+    static void run_long_command(upgrade::Context& context) {
+        std::vector<std::string> command{"true", "--"};
+        for (int i = 0; i < 12; ++i) command.emplace_back(100'000, 'x');
+        context.exec().change(command);
     }
 };
 

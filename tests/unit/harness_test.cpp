@@ -83,6 +83,16 @@ TEST_CASE("a run applies, verifies, and is rolled back to every byte, its undo r
           "rollback loki 0 --namespace logging --wait --timeout=60s");
 }
 
+TEST_CASE("a command is told before it runs, and only when it runs") {
+    Harness harness;
+    prepare(harness);
+    CHECK(harness.simulate<Busy>().begun_commands.empty());
+    CHECK(harness.apply<Busy>().begun_commands ==
+          std::vector<std::string>{"helm upgrade loki grafana/loki --namespace logging "
+                                   "--version=5.0.1 --wait --timeout=60s"});
+    CHECK(harness.verify<Busy>().begun_commands.empty());
+}
+
 TEST_CASE("a run that died goes on after its finished steps") {
     Harness harness;
     prepare(harness);
