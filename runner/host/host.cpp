@@ -27,6 +27,7 @@ namespace runner {
 namespace {
 
 constexpr std::uint64_t k_max_output = 64U << 20U;
+constexpr std::int64_t k_max_renders = 1'000'000;
 constexpr int k_tick_ms = 1000;
 
 /// One process at the other end of a socket.
@@ -261,6 +262,8 @@ class PhaseConductor {
         for (const HostPhase phase : {HostPhase::preflight, HostPhase::simulate}) {
             if (text_at(message, "phase") == to_string(phase)) m_result.phase = phase;
         }
+        m_result.renders = static_cast<std::size_t>(
+            std::clamp<std::int64_t>(number_at(message, "renders"), 0, k_max_renders));
         m_result.changes = take_descriptor(frame, "changesDescriptor");
         if (const UniqueFd shown = take_descriptor(frame, "shownDescriptor"))
             m_result.shown = read_shown(shown.get());

@@ -52,7 +52,8 @@ struct HostFileChange {
     std::string path;
     std::string temporary;
     std::string backup;
-    std::string digest;  ///< of the new bytes; empty when the file is removed
+    std::string digest;     ///< of the new bytes; empty when the file is removed
+    bool rendered = false;  ///< the new bytes are what a RENDER command of this phase has printed
 };
 
 /// A file change that a simulation has shown at the point where a real run commits it: the list of
@@ -126,6 +127,7 @@ struct PhaseResult {
     HostValues values;
     UniqueFd changes;                ///< encoded changes of a simulation; empty when there are none
     std::vector<ShownChange> shown;  ///< of a simulation: its commits, in order
+    std::size_t renders = 0;         ///< of a simulation: how many RENDER commands it has shown
     std::string description;
     std::uint32_t strays = 0;
     [[nodiscard]] bool ok() const { return end == PhaseEnd::ok; }

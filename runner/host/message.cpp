@@ -87,11 +87,12 @@ std::vector<HostFileChange> changes_at(const Json& message) {
     if (found == message.end() || !found->is_array())
         throw ProtocolError("'changes' of a message is no list");
     for (const Json& item : *found) {
-        bool texts = item.is_array() && item.size() == 4;
-        for (std::size_t i = 0; texts && i < item.size(); ++i) texts = item[i].is_string();
-        if (!texts) throw ProtocolError("a file change of a message is malformed");
+        bool well_formed = item.is_array() && item.size() == 5 && item[4].is_boolean();
+        for (std::size_t i = 0; well_formed && i < 4; ++i) well_formed = item[i].is_string();
+        if (!well_formed) throw ProtocolError("a file change of a message is malformed");
         changes.push_back({item[0].get<std::string>(), item[1].get<std::string>(),
-                           item[2].get<std::string>(), item[3].get<std::string>()});
+                           item[2].get<std::string>(), item[3].get<std::string>(),
+                           item[4].get<bool>()});
     }
     return changes;
 }

@@ -93,7 +93,8 @@ class SupervisorBackend final : public services::Backend {
             for (std::size_t i = begin; i < std::min(changes.size(), begin + k_piece); ++i) {
                 const std::string* content = changes[i].content;
                 list.push_back({changes[i].path, changes[i].temporary, changes[i].backup,
-                                content == nullptr ? "" : sha256(*content).to_string()});
+                                content == nullptr ? "" : sha256(*content).to_string(),
+                                changes[i].rendered});
             }
             ask({{"type", "files"}, {"step", step}, {"changes", std::move(list)}});
         }
@@ -427,6 +428,7 @@ class PluginRun {
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
         std::vector<UniqueFd> files;
         if (m_phase == services::Phase::simulate && status == UPGRADE_OK) {
+            done["renders"] = m_session->renders();
             attach(done, files, "changesDescriptor", services::encode(m_session->changes()));
             attach(done, files, "shownDescriptor", encode_shown(m_backend.shown()));
         }

@@ -23,6 +23,8 @@ struct PreparedChange {
     std::string temporary;
     std::string backup;  ///< the file that holds the original; empty when there was none
     const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
+    /// The new bytes are what a RENDER command of this phase has printed.
+    bool rendered = false;
 };
 
 /// One change that a simulation shows where a real run would make it.

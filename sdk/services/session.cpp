@@ -296,8 +296,14 @@ void Session::commit_files(const std::string& step) {
     if (!is_real() || m_files.pending().empty()) return;
     m_files.commit(m_options.backup_folder + '/' + std::to_string(m_commits++),
                    [&](const std::vector<PreparedChange>& changes) {
-                       m_backend.files_prepared(step, changes);
+                       m_backend.files_prepared(step, marked(changes));
                    });
+}
+
+std::vector<PreparedChange> Session::marked(std::vector<PreparedChange> changes) const {
+    for (PreparedChange& change : changes)
+        change.rendered = change.content != nullptr && m_rendered.count(*change.content) != 0;
+    return changes;
 }
 
 void Session::report_error(std::string_view message, std::string_view remedy) {
@@ -452,6 +458,7 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
                                               "preflight or verify");
         if (m_options.phase == Phase::simulate) {
             m_backend.command_shown(spec.arguments);
+            if (command.kind == UPGRADE_EXEC_RENDER) ++m_renders;
             return 0;
         }
         if (m_walking) return 0;
@@ -464,18 +471,21 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
     spec.wake = m_backend.wake_descriptor();
     LineLog lines(m_backend);
     std::size_t total = 0;
+    const bool renders = command.kind == UPGRADE_EXEC_RENDER;
+    std::string rendered;
     const bool wanted = output.write != nullptr && command.kind != UPGRADE_EXEC_CHANGE;
     spec.on_output = [&](std::string_view piece) {
         total += piece.size();
         if (total > k_max_output)
             throw Refusal(UPGRADE_FAILED, "'" + program + "' wrote more than 64 MiB");
         if (output.write != nullptr) give(output, piece);
+        if (renders) rendered += piece;
         if (!wanted) lines.add(piece);
     };
     spec.on_error = [&](std::string_view piece) { lines.add(piece); };
     const std::int32_t exit_status = run_command(spec);
-    if (command.kind == UPGRADE_EXEC_RENDER && output.write != nullptr && total == 0)
-        give(output, {});
+    if (renders && output.write != nullptr && total == 0) give(output, {});
+    if (renders && exit_status == 0) m_rendered.insert(std::move(rendered));
     return exit_status;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +84,9 @@ class Session {
     /// preflight and simulation of a plugin that has no preflight.
     void become(Phase phase) { m_options.phase = phase; }
 
+    /// How many RENDER commands a simulation has shown: what they would print is not known yet.
+    [[nodiscard]] std::size_t renders() const { return m_renders; }
+
     /// What a simulation would have changed.
     [[nodiscard]] FileChanges changes() const { return m_files.changes(); }
     [[nodiscard]] const PhaseReport& report() const { return m_report; }
@@ -118,6 +122,7 @@ class Session {
     [[nodiscard]] bool is_real() const {
         return m_options.phase == Phase::apply || m_options.phase == Phase::rollback;
     }
+    [[nodiscard]] std::vector<PreparedChange> marked(std::vector<PreparedChange> changes) const;
     /// Where a real run commits what was written, a simulation shows it.
     void commit_files(const std::string& step);
 
@@ -129,7 +134,9 @@ class Session {
     PhaseReport m_report;
     std::string m_last_refusal;
     std::size_t m_commits = 0;
-    bool m_walking = false;  ///< rollback: over apply, to find the undo of its steps
+    std::size_t m_renders = 0;
+    std::set<std::string> m_rendered;  ///< what RENDER commands have printed
+    bool m_walking = false;            ///< rollback: over apply, to find the undo of its steps
     upgrade_host m_host{};
 };
 

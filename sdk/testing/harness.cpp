@@ -167,6 +167,7 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
         result.diff += services::unified_diff(path, before, change.content);
     }
     result.shown_commands = m_shown;
+    result.renders = session.renders();
     result.begun_commands = m_begun;
     result.committed = m_committed;
 }
@@ -201,7 +202,7 @@ bool Harness::step_is_finished(const std::string& id) {
 void Harness::files_prepared(const std::string& step,
                              const std::vector<services::PreparedChange>& changes) {
     for (const services::PreparedChange& change : changes) {
-        m_committed.push_back({step, change.path, copy_of(change.content)});
+        m_committed.push_back({step, change.path, copy_of(change.content), change.rendered});
         if (m_originals.count(change.path) != 0) continue;
         m_originals[change.path] =
             change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path));
@@ -211,7 +212,7 @@ void Harness::files_prepared(const std::string& step,
 void Harness::files_shown(const std::string& step,
                           const std::vector<services::ShownFile>& changes) {
     for (const services::ShownFile& change : changes)
-        m_committed.push_back({step, change.path, copy_of(change.content)});
+        m_committed.push_back({step, change.path, copy_of(change.content), false});
 }
 
 void Harness::step_finished(const std::string& id, const services::StateValues& values) {

@@ -21,6 +21,7 @@ struct StepChange {
     std::string step;                    ///< empty outside of steps
     std::string path;                    ///< relative to the repository
     std::optional<std::string> content;  ///< the new one; nothing: the file is removed
+    bool rendered = false;               ///< it is what a program has printed (`Exec::render`)
 };
 
 /// What a phase came to.
@@ -31,6 +32,7 @@ struct PhaseResult {
     services::FileChanges changes;            ///< of a simulation
     std::string diff;                         ///< the same as unified diffs, as operators see them
     std::vector<std::string> shown_commands;  ///< changing commands that a simulation only showed
+    std::size_t renders = 0;  ///< how many of them would have made the content of a file
     std::vector<std::string> begun_commands;  ///< changing commands that a run has run
     /// File changes in the order in which they were committed; of a simulation: would be.
     std::vector<StepChange> committed;

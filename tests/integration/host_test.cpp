@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "host/host.hpp"
 #include "host/message.hpp"
 #include "host/zygote.hpp"
@@ -53,8 +55,10 @@ struct Witness final : HostEvents {
     }
     void record_files(const std::string& step,
                       const std::vector<HostFileChange>& changes) override {
-        for (const HostFileChange& change : changes)
+        for (const HostFileChange& change : changes) {
             committed.push_back(line_of(step, change.path, Digest::parse(change.digest)));
+            if (change.rendered) rendered.push_back(change.path);
+        }
     }
     void record_step(const std::string& id, const HostValues&) override { steps.push_back(id); }
     void record_step_undone(const std::string& id, const HostValues&) override {
@@ -67,6 +71,7 @@ struct Witness final : HostEvents {
     std::vector<std::vector<std::string>> commands;
     std::vector<std::string> log;
     std::vector<std::string> committed;
+    std::vector<std::string> rendered;
     std::vector<std::string> steps;
     std::vector<std::string> undone;
 };
@@ -159,6 +164,24 @@ TEST_CASE("a command that changes something is told before it runs, and does not
     REQUIRE(stage.run(HostPhase::apply).ok());
     CHECK(stage.witness.commands == std::vector<std::vector<std::string>>{{"touch", "touched"}});
     CHECK(exists(stage.repository() / "touched"));
+}
+
+TEST_CASE("what a program renders is counted in a simulation and marked in the run") {
+    Stage stage;
+    stage.write("render", "");
+    const PhaseResult simulated = stage.run(HostPhase::simulate);
+    CHECK(simulated.renders == 1);
+    const PhaseResult applied = stage.run(HostPhase::apply);
+    REQUIRE(applied.ok());
+    CHECK(applied.renders == 0);
+    CHECK(stage.witness.rendered == std::vector<std::string>{"rendered"});
+    CHECK(stage.witness.commands.back() == std::vector<std::string>{"cat", "a"});
+    // All that is not rendered is as it was shown.
+    std::vector<std::string> others = stage.witness.committed;
+    const std::string rendered = line_of("four", "rendered", sha256("0\n"));
+    CHECK(std::count(others.begin(), others.end(), rendered) == 1);
+    others.erase(std::remove(others.begin(), others.end(), rendered), others.end());
+    CHECK(lines_of(simulated.shown) == others);
 }
 
 TEST_CASE("of a command that is too long for a message the beginning is told") {

@@ -25,6 +25,12 @@ struct Stepwise final : upgrade::Upgrade {
             files.write("before", "in a step\n");
             context.exec().change({"touch", "touched"});
         });
+        if (files.exists("render")) {
+            context.step("four", "make a file from others", [&] {
+                context.exec().render("rendered", {"cat", "a"});
+                files.write("beside", "beside\n");
+            });
+        }
         if (files.exists("long-command")) run_long_command(context);
         files.remove("between");
         files.write("after", "outside of steps\n");

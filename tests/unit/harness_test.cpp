@@ -178,6 +178,64 @@ TEST_CASE("a simulation finds what a run could not replace") {
 
 namespace {
 
+struct Rendering : upgrade::Upgrade {
+    void apply(upgrade::Context& context) override {
+        const upgrade::Files& files = context.files();
+        context.step("render", "make a file from others", [&] {
+            files.write("source", "text");
+            context.exec().render("rendered", {"kustomize", "build"});
+            files.write("other", "other");
+        });
+        context.step("copy", "write the same elsewhere", [&] {
+            if (files.exists("rendered")) files.write("copy", files.read("rendered"));
+            files.remove("source");
+        });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("what a program has rendered is marked in the run, and counted in the simulation") {
+    Harness harness;
+    harness.write("rendered", "old");
+    harness.can_command("kustomize", "new");
+    const auto simulated = harness.simulate<Rendering>();
+    REQUIRE(simulated.ok());
+    CHECK(simulated.renders == 1);
+    CHECK(simulated.shown_commands == std::vector<std::string>{"kustomize build"});
+    CHECK(lines_of(simulated.committed) ==
+          std::vector<std::string>{"render other other", "render source text", "copy copy old",
+                                   "copy source removed"});
+    const auto applied = harness.apply<Rendering>();
+    REQUIRE(applied.ok());
+    CHECK(applied.renders == 0);
+    CHECK(applied.begun_commands == std::vector<std::string>{"kustomize build"});
+    std::vector<std::string> rendered;
+    for (const auto& change : applied.committed)
+        if (change.rendered) rendered.push_back(change.path);
+    CHECK(rendered == std::vector<std::string>{"rendered", "copy"});
+    CHECK(harness.read("rendered") == "new");
+}
+
+TEST_CASE("what a program printed before it failed is not what it rendered") {
+    struct Insisting : upgrade::Upgrade {
+        void apply(upgrade::Context& context) override {
+            try {
+                context.exec().render("rendered", {"kustomize", "build"});
+            } catch (const upgrade::ServiceError&) {
+                context.files().write("rendered", "half");
+            }
+        }
+    };
+    Harness harness;
+    harness.can_command("kustomize", "half", 1);
+    const auto applied = harness.apply<Insisting>();
+    REQUIRE(applied.committed.size() == 1);
+    CHECK_FALSE(applied.committed.front().rendered);
+}
+
+namespace {
+
 struct Waiting : upgrade::Upgrade {
     void apply(upgrade::Context& context) override {
         context.step("wait", "for the server", [&] {
