@@ -4,7 +4,7 @@
 
 namespace runner {
 
-const std::vector<Route>& all_routes() {
+const std::vector<Route>& all_routes() {  // lint: table
     using T = Trouble;
     constexpr Role reader = Role::reader;
     constexpr Role admin = Role::admin;

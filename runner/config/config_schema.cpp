@@ -75,7 +75,7 @@ SchemaEntry hook(std::string key, std::string description) {
                         k_duration_pattern)});
 }
 
-SchemaEntry make_schema() {
+SchemaEntry make_schema() {  // lint: table
     const char* name_pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
     return object(
         "cluster config", "A cluster that runner upgrades", true,
