@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "api/job_process.hpp"
 #include "api/problem.hpp"
 #include "engine/lease_holder.hpp"
 #include "ledger/beside.hpp"
@@ -32,37 +31,12 @@ namespace fs = std::filesystem;
 constexpr std::size_t k_kept_jobs = 100;
 constexpr std::size_t k_read_bytes = 256U << 10U;
 constexpr std::size_t k_max_line = 64U << 20U;
-constexpr int k_lock_descriptor = 3;
-constexpr int k_first_secret = 4;
-constexpr int k_high_descriptor = 100;  // above all that a child is given
 
 std::string digest_of(const JobRequest& request) {
     const Json json = {request.command,        request.selection.target, request.selection.only,
                        request.selection.skip, request.confirm_downtime, request.confirm_major,
                        request.parameters};
     return sha256(dump_json(json)).to_string();
-}
-
-/// A descriptor out of the way of those that a child is given.
-UniqueFd moved_up(UniqueFd descriptor) {
-    UniqueFd high(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, k_high_descriptor));
-    if (!high) throw system_error("cannot copy a descriptor", errno);
-    return high;
-}
-
-UniqueFd opened(const fs::path& file, int flags) {
-    UniqueFd descriptor(::open(file.c_str(), flags | O_CLOEXEC, 0600));
-    if (!descriptor) throw system_error("cannot open " + file.string(), errno);
-    return moved_up(std::move(descriptor));
-}
-
-/// A file in memory with `text`, to be read from its start.
-UniqueFd secret_file(const std::string& text) {
-    UniqueFd file(::memfd_create("secret", MFD_CLOEXEC));
-    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        throw system_error("cannot hand over a secret", errno);
-    ::lseek(file.get(), 0, SEEK_SET);
-    return moved_up(std::move(file));
 }
 
 }  // namespace
@@ -151,88 +125,10 @@ Jobs::Started Jobs::start(Cluster& cluster, const JobRequest& request) {
 
 void Jobs::spawn(const ClusterConfig& config, const JobRequest& request, JobRecord& record,
                  const fs::path& folder) {
-    std::vector<std::string> arguments{m_program.string(),
-                                       request.command,
-                                       "--run-id",
-                                       record.id,
-                                       "--cluster",
-                                       fs::absolute(config.file).string(),
-                                       "--events",
-                                       events_of(folder).string(),
-                                       "--yes",
-                                       "--non-interactive",
-                                       "--output",
-                                       "json"};
-    const auto add = [&](const char* option, const std::string& value) {
-        // One word: a value that begins with a dash is no option.
-        arguments.push_back(std::string(option) + '=' + value);
-    };
-    if (!request.selection.target.empty()) add("--to", request.selection.target);
-    for (const std::string& version : request.selection.only) add("--only", version);
-    for (const std::string& version : request.selection.skip) add("--skip", version);
-    if (!request.reason.empty()) add("--reason", request.reason);
-    if (request.confirm_downtime) arguments.emplace_back("--confirm-downtime");
-    if (request.confirm_major) arguments.emplace_back("--confirm-major");
-    for (const auto& [name, value] : request.parameters) add("--env", name + '=' + value);
-
-    const UniqueFd lock = opened(folder / "lock", O_RDWR | O_CREAT);
-    // Whoever looks whether it lives holds it for a moment, too.
-    while (::flock(lock.get(), LOCK_EX) != 0) {
-        if (errno != EINTR) throw system_error("cannot lock a job", errno);
-    }
-    const UniqueFd nothing = opened("/dev/null", O_RDWR);
-    const UniqueFd errors = opened(folder / "errors.log", O_WRONLY | O_CREAT | O_APPEND);
-    std::vector<UniqueFd> secrets;
-    for (const auto& [name, value] : request.secrets) {
-        add("--secret",
-            name + "=fd:" + std::to_string(k_first_secret + static_cast<int>(secrets.size())));
-        secrets.push_back(secret_file(value));
-    }
-    std::vector<std::string> environment;
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        const std::string_view text = *entry;
-        if (text.rfind("RUNNER_ACTOR=", 0) != 0 && text.rfind("RUNNER_CLUSTER=", 0) != 0)
-            environment.emplace_back(text);
-    }
-    environment.push_back("RUNNER_ACTOR=" + request.actor);
-
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, nothing.get(), STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, nothing.get(), STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, errors.get(), STDERR_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, lock.get(), k_lock_descriptor);
-    for (std::size_t i = 0; i < secrets.size(); ++i)
-        ::posix_spawn_file_actions_adddup2(&actions, secrets[i].get(),
-                                           k_first_secret + static_cast<int>(i));
-    posix_spawnattr_t attributes;
-    ::posix_spawnattr_init(&attributes);
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setsigdefault(&attributes, &all);
-    ::posix_spawnattr_setflags(
-        &attributes,
-        static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    std::vector<char*> envp;
-    for (std::string& entry : environment) envp.push_back(entry.data());
-    envp.push_back(nullptr);
-    pid_t pid = -1;
-    int result = 0;
-    {
-        const std::lock_guard guard(m_mutex);  // reaped by nobody before it is known
-        result =
-            ::posix_spawn(&pid, m_program.c_str(), &actions, &attributes, argv.data(), envp.data());
-        if (result == 0) m_children.push_back(pid);
-    }
-    ::posix_spawnattr_destroy(&attributes);
-    ::posix_spawn_file_actions_destroy(&actions);
-    if (result != 0) throw system_error("cannot start " + m_program.string(), result);
+    JobProcess process(m_program, config, request, record.id, folder);
+    const std::lock_guard guard(m_mutex);  // reaped by nobody before it is known
+    const pid_t pid = process.start();
+    m_children.push_back(pid);
     record.pid = pid;
 }
 

@@ -19,9 +19,7 @@ std::string read_plan(const std::string& file) {
     }
 }
 
-}  // namespace
-
-int upgrade_command(int argc, char** argv) {
+struct UpgradeOptions {
     CommonOptions common;
     UpgradeRequest request;
     ParameterOptions parameters;
@@ -31,25 +29,30 @@ int upgrade_command(int argc, char** argv) {
     std::string events;
     std::string verification;
     bool non_interactive = false;
-    CLI::App app(
-        "Bring the cluster to its target version: find, verify, simulate, ask, apply, verify, "
-        "record.",
-        "upgrade");
-    add_common_options(app, common);
-    add_selection_options(app, request.selection);
-    app.add_option("--plan", plan,
+};
+
+/// What to run, on which cluster.
+void add_work_options(CLI::App& app, UpgradeOptions& options) {
+    add_common_options(app, options.common);
+    add_selection_options(app, options.request.selection);
+    app.add_option("--plan", options.plan,
                    "what 'plan --out' saved: just this, or nothing when it no longer fits")
         ->excludes("--to")
         ->excludes("--only")
         ->excludes("--skip");
-    app.add_flag("-n,--dry-run", request.dry_run,
+    app.add_flag("-n,--dry-run", options.request.dry_run,
                  "everything up to the question; changes and records nothing");
-    app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
-    add_parameter_options(app, parameters);
+    app.add_flag("-y,--yes,--confirm", options.request.yes, "do not ask");
+    add_parameter_options(app, options.parameters);
+}
+
+/// What goes beyond the usual run, and must be meant.
+void add_consent_options(CLI::App& app, UpgradeOptions& options) {
+    UpgradeRequest& request = options.request;
     app.add_option("--accept-changed", request.accept_changed,
                    "take an upgrade whose release was changed since it was first attempted")
         ->delimiter(',');
-    app.add_option("--verification", verification,
+    app.add_option("--verification", options.verification,
                    "of signatures, instead of the config's trust.verification")
         ->check(CLI::IsMember({"enabled", "warn", "disabled"}));
     app.add_flag("--confirm-downtime", request.confirm_downtime,
@@ -63,13 +66,30 @@ int upgrade_command(int argc, char** argv) {
     app.add_flag("--force", request.selection.force,
                  "with a target below the cluster version: late hotfixes up to it are run; the "
                  "cluster version stays");
-    app.add_option("--soak", soak,
+}
+
+/// How long it may take, and who hears of it.
+void add_run_options(CLI::App& app, UpgradeOptions& options) {
+    app.add_option("--soak", options.soak,
                    "repeat the checks for so long before the run counts as a success, such as 5m");
-    app.add_option("--reason", request.reason, "why; kept in the history");
-    add_events_option(app, events);
-    add_run_id_option(app, request.run_id);
-    app.add_option("--wait", wait, "wait so long for a held lease, such as 30s or 5m");
-    app.add_flag("--non-interactive", non_interactive, "never ask, as without a terminal");
+    app.add_option("--reason", options.request.reason, "why; kept in the history");
+    add_events_option(app, options.events);
+    add_run_id_option(app, options.request.run_id);
+    app.add_option("--wait", options.wait, "wait so long for a held lease, such as 30s or 5m");
+    app.add_flag("--non-interactive", options.non_interactive, "never ask, as without a terminal");
+}
+
+}  // namespace
+
+int upgrade_command(int argc, char** argv) {
+    UpgradeOptions options;
+    CLI::App app(
+        "Bring the cluster to its target version: find, verify, simulate, ask, apply, verify, "
+        "record.",
+        "upgrade");
+    add_work_options(app, options);
+    add_consent_options(app, options);
+    add_run_options(app, options);
     app.footer(
         "Examples:\n"
         "  runner upgrade -c cluster.yaml                  simulate, show, ask, apply\n"
@@ -79,17 +99,21 @@ int upgrade_command(int argc, char** argv) {
         "  runner upgrade --to 0.0.65 --skip 0.0.64.argocd\n"
         "  runner upgrade --plan plan.json                 what was reviewed, or nothing");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
-    request.debug = common.debug;
-    request.report_other = common.json();
-    request.parameters = parameters.read();
-    if (!plan.empty()) request.saved_plan = SavedPlan::parse(read_plan(plan), plan);
-    request.wait = parse_duration_option(wait, "--wait");
-    request.soak = parse_duration_option(soak, "--soak");
-    TextReporter reporter(common.json());
-    Composition composition(common, !non_interactive && !common.json());
-    if (!verification.empty()) composition.config.verification = parse_verification(verification);
-    const RunReport report = run_upgrade(composition.parts(reporter, events), request);
-    if (common.json()) print_json(upgrade_document(report));
+    UpgradeRequest& request = options.request;
+    const bool json = options.common.json();
+    request.debug = options.common.debug;
+    request.report_other = json;
+    request.parameters = options.parameters.read();
+    if (!options.plan.empty())
+        request.saved_plan = SavedPlan::parse(read_plan(options.plan), options.plan);
+    request.wait = parse_duration_option(options.wait, "--wait");
+    request.soak = parse_duration_option(options.soak, "--soak");
+    TextReporter reporter(json);
+    Composition composition(options.common, !options.non_interactive && !json);
+    if (!options.verification.empty())
+        composition.config.verification = parse_verification(options.verification);
+    const RunReport report = run_upgrade(composition.parts(reporter, options.events), request);
+    if (json) print_json(upgrade_document(report));
     return report.exit_code;
 }
 

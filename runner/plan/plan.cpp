@@ -24,8 +24,36 @@ constexpr std::array<std::pair<Reason, const char*>, 9> k_reasons{{
     {Reason::malformed_release, "malformed_release"},
 }};
 
-SemanticVersion resolve_target(const std::vector<Release>& releases,
-                               const std::vector<std::size_t>& order,
+/// Indices into the releases that were planned over, lowest version first.
+using Order = std::vector<std::size_t>;
+
+/// What the ledger says of upgrades, by their versions.
+struct Recorded {
+    explicit Recorded(const ClusterFacts& facts) {
+        done.reserve(facts.done.size());
+        for (const DoneUpgrade& upgrade : facts.done) done.emplace(upgrade.version, &upgrade);
+        for (const SkippedUpgrade& upgrade : facts.skipped) skipped.insert(upgrade.version);
+    }
+    std::unordered_map<std::string, const DoneUpgrade*> done;
+    std::unordered_set<std::string> skipped;
+};
+
+/// The releases that have a version; two of one version stand side by side.
+Order order_of(const std::vector<Release>& releases) {
+    Order order;
+    order.reserve(releases.size());
+    for (std::size_t i = 0; i < releases.size(); ++i) {
+        if (releases[i].version) order.push_back(i);
+    }
+    const auto before = [&](std::size_t a, std::size_t b) {
+        return *releases[a].version < *releases[b].version;
+    };
+    if (!std::is_sorted(order.begin(), order.end(), before))
+        std::sort(order.begin(), order.end(), before);
+    return order;
+}
+
+SemanticVersion resolve_target(const std::vector<Release>& releases, const Order& order,
                                const SemanticVersion& cluster_version, const PlanOptions& options,
                                Plan& plan) {
     if (options.target != "latest" && options.target != "stable") {
@@ -58,7 +86,7 @@ bool contains(const std::vector<UpgradeVersion>& versions, const UpgradeVersion&
     return std::find(versions.begin(), versions.end(), version) != versions.end();
 }
 
-void refuse_unknown(const std::vector<Release>& releases, const std::vector<std::size_t>& order,
+void refuse_unknown(const std::vector<Release>& releases, const Order& order,
                     const std::vector<UpgradeVersion>& named, const char* option) {
     for (const UpgradeVersion& version : named) {
         const bool found = std::any_of(order.begin(), order.end(), [&](std::size_t index) {
@@ -70,6 +98,119 @@ void refuse_unknown(const std::vector<Release>& releases, const std::vector<std:
                 std::string(option) + " " + version.to_string() + ": no release has this version",
                 "'runner releases list' shows what there is");
         }
+    }
+}
+
+/// Why the upgrade of this release is not due; nothing when it is. `version` is the release's.
+std::optional<Reason> reason_not_due(const Release& release, const std::string& version,
+                                     const Recorded& recorded, const PlanOptions& options,
+                                     const Plan& plan) {
+    if (recorded.done.count(version) != 0) return Reason::done;
+    if (release.version->semver <= plan.original_version) return Reason::not_newer_than_original;
+    if (release.version->semver > plan.target) return Reason::newer_than_target;
+    const bool named = contains(options.only, *release.version);
+    if (release.prerelease && !options.take_prereleases && !named) return Reason::prerelease;
+    if (recorded.skipped.count(version) != 0) return Reason::skipped;
+    if (contains(options.blocked, *release.version)) return Reason::blocked;
+    if (!options.only.empty() && !named) return Reason::not_selected;
+    if (contains(options.skip, *release.version)) return Reason::not_selected;
+    return std::nullopt;
+}
+
+/// Why the release at this place of the order cannot be run, though it is due; empty: it can.
+std::string problem_of_due(const std::vector<Release>& releases, const Order& order,
+                           std::size_t position, const std::string& platform) {
+    const Release& release = releases[order[position]];
+    const auto same_version = [&](std::size_t neighbour) {
+        return neighbour < order.size() && *releases[order[neighbour]].version == *release.version;
+    };
+    if ((position > 0 && same_version(position - 1)) || same_version(position + 1))
+        return "release '" + release.tag + "' is one of several with this version";
+    if (!release.problem.empty())
+        return "the release '" + release.tag + "' is malformed: " + release.problem;
+    if (!release.has_build) return "the release '" + release.tag + "' has no build for " + platform;
+    return {};
+}
+
+/// Fills `due` and `other`. Throws Error{preparation} that names every due upgrade that cannot run.
+void sort_out(const std::vector<Release>& releases, const Order& order, const Recorded& recorded,
+              const PlanOptions& options, Plan& plan) {
+    std::string problems;
+    for (std::size_t position = 0; position < order.size(); ++position) {
+        const Release& release = releases[order[position]];
+        const std::string version = release.version->to_string();
+        if (const auto reason = reason_not_due(release, version, recorded, options, plan)) {
+            plan.other.push_back({order[position], *reason});
+            continue;
+        }
+        const std::string problem = problem_of_due(releases, order, position, options.platform);
+        if (problem.empty()) {
+            const bool late = release.version->semver <= plan.cluster_version;
+            plan.due.push_back({order[position], late});
+        } else {
+            problems += (problems.empty() ? "" : "\n") + version + ": " + problem;
+        }
+    }
+    if (problems.empty()) return;
+    throw Error(Failure::preparation, problems,
+                "correct or delete the release, or leave the upgrade out with --skip; nothing "
+                "was changed");
+}
+
+void warn_of_strange_tags(const std::vector<Release>& releases, Plan& plan) {
+    for (const Release& release : releases) {
+        if (release.version) continue;
+        plan.warnings.push_back("release '" + release.tag + "' is left out: " + release.problem);
+    }
+}
+
+/// Done upgrades whose releases have other bytes now.
+void warn_of_changed(const std::vector<Release>& releases, const Recorded& recorded,
+                     const std::string& platform, Plan& plan) {
+    for (const OtherUpgrade& other : plan.other) {
+        const Release& release = releases[other.release];
+        if (other.reason != Reason::done || !release.digest) continue;
+        const std::string version = release.version->to_string();
+        const DoneUpgrade& done = *recorded.done.at(version);
+        if (!done.digest || done.platform != platform || *release.digest == *done.digest) continue;
+        plan.warnings.push_back(version +
+                                " was changed after it was applied: the release now has " +
+                                release.digest->to_string() + ", applied was " +
+                                done.digest->to_string() + "; it is not run again");
+    }
+}
+
+void warn_of_malformed(const std::vector<Release>& releases, Plan& plan) {
+    for (const OtherUpgrade& other : plan.other) {
+        const Release& release = releases[other.release];
+        if (release.problem.empty()) continue;
+        plan.warnings.push_back("release '" + release.tag + "' is malformed: " + release.problem);
+    }
+}
+
+/// How many of the done upgrades have a release.
+std::size_t count_done(const std::vector<Release>& releases, const Plan& plan) {
+    std::size_t count = 0;
+    const UpgradeVersion* previous = nullptr;
+    for (const OtherUpgrade& other : plan.other) {
+        if (other.reason != Reason::done) continue;
+        const UpgradeVersion& version = *releases[other.release].version;
+        if (previous == nullptr || *previous != version) ++count;
+        previous = &version;
+    }
+    return count;
+}
+
+/// Done upgrades that have no release any more.
+void warn_of_gone(const std::vector<Release>& releases, const ClusterFacts& facts, Plan& plan) {
+    if (count_done(releases, plan) == facts.done.size()) return;
+    std::unordered_set<std::string> present;
+    for (const OtherUpgrade& other : plan.other)
+        present.insert(releases[other.release].version->to_string());
+    for (const DoneUpgrade& upgrade : facts.done) {
+        if (present.count(upgrade.version) != 0) continue;
+        plan.warnings.push_back(upgrade.version +
+                                " is done, and its release is gone from the source");
     }
 }
 
@@ -123,119 +264,16 @@ Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts,
     plan.original_version = facts.original_version.value();
     plan.cluster_version = facts.cluster_version.value_or(plan.original_version);
 
-    std::vector<std::size_t> order;
-    order.reserve(releases.size());
-    for (std::size_t i = 0; i < releases.size(); ++i) {
-        if (releases[i].version) {
-            order.push_back(i);
-        } else {
-            plan.warnings.push_back("release '" + releases[i].tag +
-                                    "' is left out: " + releases[i].problem);
-        }
-    }
-    const auto before = [&](std::size_t a, std::size_t b) {
-        return *releases[a].version < *releases[b].version;
-    };
-    if (!std::is_sorted(order.begin(), order.end(), before))
-        std::sort(order.begin(), order.end(), before);
+    warn_of_strange_tags(releases, plan);
+    const Order order = order_of(releases);
     plan.target = resolve_target(releases, order, plan.cluster_version, options, plan);
     refuse_unknown(releases, order, options.only, "--only");
     refuse_unknown(releases, order, options.skip, "--skip");
-
-    std::unordered_map<std::string, const DoneUpgrade*> done;
-    done.reserve(facts.done.size());
-    for (const DoneUpgrade& upgrade : facts.done) done.emplace(upgrade.version, &upgrade);
-    std::unordered_set<std::string> skipped;
-    for (const SkippedUpgrade& upgrade : facts.skipped) skipped.insert(upgrade.version);
-
-    std::size_t seen_done = 0;
-    std::vector<std::string> fatal;
-    for (std::size_t position = 0; position < order.size(); ++position) {
-        const std::size_t index = order[position];
-        const Release& release = releases[index];
-        const std::string version = release.version->to_string();
-        const auto other = [&](Reason reason) { plan.other.push_back({index, reason}); };
-        const auto done_entry = done.find(version);
-        if (done_entry != done.end()) {
-            ++seen_done;
-            const DoneUpgrade& recorded = *done_entry->second;
-            if (release.digest && recorded.digest && recorded.platform == options.platform &&
-                *release.digest != *recorded.digest) {
-                plan.warnings.push_back(version +
-                                        " was changed after it was applied: the release now has " +
-                                        release.digest->to_string() + ", applied was " +
-                                        recorded.digest->to_string() + "; it is not run again");
-            }
-            other(Reason::done);
-            continue;
-        }
-        if (release.version->semver <= plan.original_version) {
-            other(Reason::not_newer_than_original);
-            continue;
-        }
-        if (release.version->semver > plan.target) {
-            other(Reason::newer_than_target);
-            continue;
-        }
-        if (release.prerelease && !options.take_prereleases &&
-            !contains(options.only, *release.version)) {
-            other(Reason::prerelease);
-            continue;
-        }
-        if (skipped.count(version) != 0) {
-            other(Reason::skipped);
-            continue;
-        }
-        if (contains(options.blocked, *release.version)) {
-            other(Reason::blocked);
-            continue;
-        }
-        if ((!options.only.empty() && !contains(options.only, *release.version)) ||
-            contains(options.skip, *release.version)) {
-            other(Reason::not_selected);
-            continue;
-        }
-        const bool twice =
-            (position > 0 && *releases[order[position - 1]].version == *release.version) ||
-            (position + 1 < order.size() &&
-             *releases[order[position + 1]].version == *release.version);
-        if (twice) {
-            fatal.push_back(version + ": release '" + release.tag +
-                            "' is one of several with this version");
-        } else if (!release.problem.empty()) {
-            fatal.push_back(version + ": the release '" + release.tag +
-                            "' is malformed: " + release.problem);
-        } else if (!release.has_build) {
-            fatal.push_back(version + ": the release '" + release.tag + "' has no build for " +
-                            options.platform);
-        } else {
-            plan.due.push_back({index, release.version->semver <= plan.cluster_version});
-        }
-    }
-    if (!fatal.empty()) {
-        std::string message = fatal.front();
-        for (std::size_t i = 1; i < fatal.size(); ++i) message += '\n' + fatal[i];
-        throw Error(Failure::preparation, message,
-                    "correct or delete the release, or leave the upgrade out with --skip; nothing "
-                    "was changed");
-    }
-    for (const OtherUpgrade& other : plan.other) {
-        const Release& release = releases[other.release];
-        if (!release.problem.empty()) {
-            plan.warnings.push_back("release '" + release.tag +
-                                    "' is malformed: " + release.problem);
-        }
-    }
-    if (seen_done < facts.done.size()) {
-        std::unordered_set<std::string> present;
-        for (const std::size_t index : order) present.insert(releases[index].version->to_string());
-        for (const DoneUpgrade& upgrade : facts.done) {
-            if (present.count(upgrade.version) == 0) {
-                plan.warnings.push_back(upgrade.version +
-                                        " is done, and its release is gone from the source");
-            }
-        }
-    }
+    const Recorded recorded(facts);
+    sort_out(releases, order, recorded, options, plan);
+    warn_of_changed(releases, recorded, options.platform, plan);
+    warn_of_malformed(releases, plan);
+    warn_of_gone(releases, facts, plan);
     plan.final_version = highest_settled(releases, plan, plan.due.size());
     return plan;
 }

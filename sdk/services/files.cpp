@@ -236,6 +236,67 @@ class UnnamedFiles {
     std::map<std::string, Descriptor> m_files;
 };
 
+/// The new bytes of a commit, beside the files that they are to replace. What was not put in place
+/// goes when this does.
+class NewBytes {
+ public:
+    explicit NewBytes(const std::string& root) : m_root(root), m_temporaries(root) {}
+
+    /// Writes and syncs what `change` brings; `old_mode`: of what is there, 0 for nothing.
+    void write(PreparedChange& change, mode_t old_mode) {
+        const std::string parent = parent_of(change.path);
+        const Descriptor folder = open_folder(m_root, parent, true);
+        if (!folder) fail("open the folder of " + change.path, errno);
+        const std::string name =
+            "." + name_of(change.path) + ".upgrade-" + std::to_string(::getpid());
+        const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
+        change.temporary = parent.empty() ? name : parent + '/' + name;
+        Descriptor file(m_unnamed.open(folder.get(), mode));
+        const bool has_name = !file;
+        if (has_name) {
+            file =
+                Descriptor(::openat(folder.get(), name.c_str(),
+                                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
+        }
+        if (!file) fail("write beside " + change.path, errno);
+        m_temporaries.add(change.temporary);
+        if (old_mode != 0 && ::fchmod(file.get(), mode) != 0)
+            fail("set the mode of " + change.path, errno);
+        write_synced(file.get(), *change.content, change.path);
+        if (!has_name) m_unnamed.keep(change.path, std::move(file));
+    }
+
+    /// Replaces or removes the file of `change`, and syncs its folder.
+    void put_in_place(const PreparedChange& change) {
+        const Descriptor folder = open_folder(m_root, parent_of(change.path), false);
+        if (!folder) fail("open the folder of " + change.path, errno);
+        const std::string name = name_of(change.path);
+        if (!change.temporary.empty())
+            m_unnamed.name(change.path, folder.get(), name_of(change.temporary));
+        const int result = change.temporary.empty()
+                               ? ::unlinkat(folder.get(), name.c_str(), 0)
+                               : ::renameat(folder.get(), name_of(change.temporary).c_str(),
+                                            folder.get(), name.c_str());
+        if (result != 0) fail("replace " + change.path, errno);
+        m_temporaries.renamed(change.temporary);
+        sync_folder(folder.get(), change.path);
+    }
+
+ private:
+    const std::string& m_root;
+    Temporaries m_temporaries;
+    UnnamedFiles m_unnamed;
+};
+
+/// Copies the file `path` to `backup`, synced, with its mode.
+void keep_original(const std::string& root, const std::string& path, mode_t mode,
+                   const std::string& backup) {
+    const Descriptor copy(::open(backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!copy || ::fchmod(copy.get(), mode & 07777U) != 0)
+        fail("keep the original of " + path, errno);
+    write_synced(copy.get(), read_from_disk(root, path), "the original of " + path);
+}
+
 /// Folders that a removal left empty go too, as git would have it.
 void remove_empty_folders(const std::string& root, std::string path) {
     for (path = parent_of(path); !path.empty(); path = parent_of(path)) {
@@ -377,9 +438,8 @@ std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
 void RepositoryFiles::commit(
     const std::string& backup_folder,
     const std::function<void(const std::vector<PreparedChange>&)>& recorded) {
+    NewBytes bytes(m_root);
     std::vector<PreparedChange> prepared;
-    Temporaries temporaries(m_root);
-    UnnamedFiles unnamed;
     for (const auto& [path, change] : m_pending) {
         if (!is_made(path, change)) continue;
         const mode_t old_mode = mode_at(m_root, path);
@@ -388,33 +448,11 @@ void RepositoryFiles::commit(
         if (old_mode != 0) {
             std::filesystem::create_directories(backup_folder);
             entry.backup = backup_folder + '/' + std::to_string(++m_backups);
-            const Descriptor backup(
-                ::open(entry.backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-            if (!backup || ::fchmod(backup.get(), old_mode & 07777U) != 0)
-                fail("keep the original of " + path, errno);
-            write_synced(backup.get(), read_from_disk(m_root, path), "the original of " + path);
+            keep_original(m_root, path, old_mode, entry.backup);
         }
         if (change.content) {
-            const std::string parent = parent_of(path);
-            const Descriptor folder = open_folder(m_root, parent, true);
-            if (!folder) fail("open the folder of " + path, errno);
-            const std::string name = "." + name_of(path) + ".upgrade-" + std::to_string(::getpid());
-            const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
-            entry.temporary = parent.empty() ? name : parent + '/' + name;
             entry.content = &*change.content;
-            Descriptor file(unnamed.open(folder.get(), mode));
-            const bool has_name = !file;
-            if (has_name) {
-                file = Descriptor(::openat(folder.get(), name.c_str(),
-                                           O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                                           mode));
-            }
-            if (!file) fail("write beside " + path, errno);
-            temporaries.add(entry.temporary);
-            if (old_mode != 0 && ::fchmod(file.get(), mode) != 0)
-                fail("set the mode of " + path, errno);
-            write_synced(file.get(), *change.content, path);
-            if (!has_name) unnamed.keep(path, std::move(file));
+            bytes.write(entry, old_mode);
         }
         prepared.push_back(entry);
     }
@@ -426,20 +464,7 @@ void RepositoryFiles::commit(
         }
         recorded(prepared);
     }
-    for (const PreparedChange& change : prepared) {
-        const Descriptor folder = open_folder(m_root, parent_of(change.path), false);
-        if (!folder) fail("open the folder of " + change.path, errno);
-        const std::string name = name_of(change.path);
-        if (!change.temporary.empty())
-            unnamed.name(change.path, folder.get(), name_of(change.temporary));
-        const int result = change.temporary.empty()
-                               ? ::unlinkat(folder.get(), name.c_str(), 0)
-                               : ::renameat(folder.get(), name_of(change.temporary).c_str(),
-                                            folder.get(), name.c_str());
-        if (result != 0) fail("replace " + change.path, errno);
-        temporaries.renamed(change.temporary);
-        sync_folder(folder.get(), change.path);
-    }
+    for (const PreparedChange& change : prepared) bytes.put_in_place(change);
     for (const PreparedChange& change : prepared) {
         if (change.temporary.empty()) remove_empty_folders(m_root, change.path);
     }

@@ -159,6 +159,14 @@ TEST_CASE("an edited and a vanished release of a done upgrade are reported, not 
     CHECK_THAT(warnings, Catch::Contains("0.0.62 is done, and its release is gone"));
 }
 
+TEST_CASE("a vanished release is reported though another done upgrade has two releases") {
+    auto all = releases({"0.0.61", "0.0.61"});
+    all[1].tag = "v0.0.61";
+    const Plan plan = make_plan(all, facts("0.0.60", "0.0.62", {"0.0.61", "0.0.62"}), options());
+    REQUIRE(plan.warnings.size() == 2);
+    CHECK(plan.warnings[1] == "0.0.62 is done, and its release is gone from the source");
+}
+
 TEST_CASE("no releases at all: nothing is due, with a warning") {
     const Plan plan = make_plan({}, facts("0.0.60", "0.0.61"), options());
     CHECK(plan.due.empty());
