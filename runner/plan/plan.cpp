@@ -53,6 +53,25 @@ Order order_of(const std::vector<Release>& releases) {
     return order;
 }
 
+/// A target that no release has may be another program's version, or a slip of the hand.
+void warn_of_unknown_target(const std::vector<Release>& releases, const Order& order,
+                            const SemanticVersion& target, bool take_prereleases, Plan& plan) {
+    const SemanticVersion* newest = nullptr;
+    for (const std::size_t index : order) {
+        if (releases[index].prerelease && !take_prereleases) continue;
+        newest = &releases[index].version->semver;
+        if (*newest == target) return;
+    }
+    const std::string missing = "no release has " + target.to_string();
+    if (newest != nullptr) {
+        plan.warnings.push_back(missing + "; the newest is " + newest->to_string());
+    } else if (order.empty()) {
+        plan.warnings.push_back(missing + ": the source has no releases");
+    } else {
+        plan.warnings.push_back(missing + ": the source has only pre-releases");
+    }
+}
+
 SemanticVersion resolve_target(const std::vector<Release>& releases, const Order& order,
                                const SemanticVersion& cluster_version, const PlanOptions& options,
                                Plan& plan) {
@@ -66,6 +85,8 @@ SemanticVersion resolve_target(const std::vector<Release>& releases, const Order
                         "name a target of at least " + cluster_version.to_string() +
                             ", or take late hotfixes up to the lower one with --force");
         }
+        if (target != cluster_version)
+            warn_of_unknown_target(releases, order, target, options.take_prereleases, plan);
         return target;
     }
     const bool prereleases = options.take_prereleases && options.target == "latest";

@@ -185,6 +185,7 @@ TEST_CASE("nothing due below a higher target still sets the version") {
     CHECK(result.status == 0);
     CHECK(result.json()["clusterVersion"] == "0.2.0");
     CHECK(result.json()["outcome"] == "nothing_to_do");
+    CHECK(result.json()["warnings"][0] == "no release has 0.2.0; the newest is 0.1.10003");
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["clusterVersion"] == "0.2.0");
     const auto down = sandbox.upgrade({"--to", "0.1.10003"});
     CHECK(down.status == 6);

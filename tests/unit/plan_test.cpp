@@ -96,6 +96,51 @@ TEST_CASE("a target below the cluster version is refused, and latest below it is
     CHECK(plan.warnings.size() == 1);
 }
 
+TEST_CASE("a target that no release has is legal, and said with the newest release") {
+    struct Row {
+        const char* about;
+        Versions releases;
+        const char* target;
+        bool prereleases;
+        std::string warning;  // empty: none
+    };
+    const Versions some{"0.0.63", "0.0.61", "0.0.62.a", "0.0.64-rc1"};
+    const std::vector<Row> rows{
+        {"above all", some, "9.9.9", false, "no release has 9.9.9; the newest is 0.0.63"},
+        {"between two",
+         {"0.0.61", "0.0.63"},
+         "0.0.62",
+         false,
+         "no release has 0.0.62; the newest is 0.0.63"},
+        {"build metadata", some, "v0.0.65+7", false, "no release has 0.0.65; the newest is 0.0.63"},
+        {"a pre-release that is not taken", some, "0.0.64-rc1", false,
+         "no release has 0.0.64-rc1; the newest is 0.0.63"},
+        {"a pre-release that is taken", some, "0.0.64-rc1", true, ""},
+        {"above one that is taken", some, "0.0.64", true,
+         "no release has 0.0.64; the newest is 0.0.64-rc1"},
+        {"equal to one", some, "0.0.63", false, ""},
+        {"equal to one with an identifier", some, "0.0.62", false, ""},
+        {"where the cluster is", some, "0.0.60", false, ""},
+        {"latest", some, "latest", false, ""},
+        {"stable", some, "stable", true, ""},
+        {"no releases", {}, "9.9.9", false, "no release has 9.9.9: the source has no releases"},
+        {"no releases, where the cluster is", {}, "0.0.60", false, ""},
+        {"only pre-releases",
+         {"0.0.64-rc1"},
+         "0.0.64",
+         false,
+         "no release has 0.0.64: the source has only pre-releases"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.about);
+        PlanOptions asked = options(row.target);
+        asked.take_prereleases = row.prereleases;
+        const Plan plan = make_plan(releases(row.releases), facts("0.0.50", "0.0.60"), asked);
+        CHECK(plan.warnings == (row.warning.empty() ? Versions{} : Versions{row.warning}));
+        if (!row.warning.empty()) CHECK(plan.final_version == SemanticVersion::parse(row.target));
+    }
+}
+
 TEST_CASE("latest and stable leave pre-releases out, preview takes them") {
     const auto all = releases({"0.0.61", "0.0.62-rc1"});
     CHECK(make_plan(all, facts("0.0.60", ""), options()).target.to_string() == "0.0.61");
