@@ -16,31 +16,45 @@ namespace {
 
 constexpr std::size_t k_max_import = 64U << 20U;
 
+/// What was asked for.
+struct StateRequest {
+    CommonOptions common;
+    std::string version;
+    std::string reason;
+    std::string file;
+    bool yes = false;
+    bool dry_run = false;
+};
+
 /// What the subcommands work on.
 struct StateTools {
+    explicit StateTools(const StateRequest& request)
+        : config(ClusterConfig::load(cluster_file(request.common.cluster))) {}
     ClusterConfig config;
     SystemClock clock;
 };
 
-void show(const StateTools& tools, bool json) {
+std::string text_of(const std::optional<SemanticVersion>& version) {
+    return version ? version->to_string() : "unknown";
+}
+
+int show(const StateRequest& request) {
+    const StateTools tools(request);
     const auto ledger = look_at_ledger(tools.config.state);
     const LedgerFacts facts = ledger->facts();
     const auto done = ledger->done();
     const auto lease = ledger->lease();
-    if (json) {
+    if (request.common.json()) {
         print_json(state_document(facts, done, lease));
-        return;
+        return 0;
     }
     if (!facts.identity) {
         std::printf("There is no ledger at %s yet.\n", tools.config.state.c_str());
-        return;
+        return 0;
     }
-    const auto text = [](const std::optional<SemanticVersion>& version) {
-        return version ? version->to_string() : "unknown";
-    };
     std::printf("cluster           %s\n", facts.identity->name.c_str());
-    std::printf("original version  %s\n", text(facts.cluster.original_version).c_str());
-    std::printf("cluster version   %s\n", text(facts.cluster.cluster_version).c_str());
+    std::printf("original version  %s\n", text_of(facts.cluster.original_version).c_str());
+    std::printf("cluster version   %s\n", text_of(facts.cluster.cluster_version).c_str());
     if (lease) {
         std::printf("lease             %s, %s on %s since %s%s%s\n",
                     lease->manual() ? "locked by hand" : lease->owner.c_str(), lease->actor.c_str(),
@@ -54,10 +68,98 @@ void show(const StateTools& tools, bool json) {
         std::printf("  %-32s %s  %s\n", record.version.c_str(),
                     format_time(record.recorded_at).c_str(), record.how.c_str());
     }
+    return 0;
 }
 
-/// Looks, explains, asks, and puts right. Returns the exit code.
-int repair(const CommonOptions& common, bool yes, bool dry_run) {
+int export_state(const StateRequest& request) {
+    const StateTools tools(request);
+    const auto ledger = look_at_ledger(tools.config.state);
+    if (!ledger->facts().identity)
+        throw Error(Failure::preparation, "there is no ledger at " + tools.config.state.string());
+    const std::string text = dump_json(export_document(ledger->dump()), 2) + '\n';
+    if (request.file.empty()) {
+        std::fputs(text.c_str(), stdout);
+    } else {
+        create_file(request.file, text);
+    }
+    return 0;
+}
+
+int import_state(const StateRequest& request) {
+    const StateTools tools(request);
+    const LedgerDump dump = parse_export(read_file(request.file, k_max_import), request.file);
+    const ClusterIdentity own{tools.config.name, tools.config.region, tools.config.account_id};
+    if (dump.identity != own) {
+        throw Error(Failure::refused, request.file + " is of the cluster '" + dump.identity.name +
+                                          "', the config is of '" + own.name + "'");
+    }
+    write_ledger(tools.config, tools.clock,
+                 [&](Ledger& ledger, const std::string& actor) { ledger.import(dump, actor); });
+    std::printf("Imported %s.\n", counted(dump.done.size(), "upgrade").c_str());
+    return 0;
+}
+
+int forget(const StateRequest& request) {
+    const StateTools tools(request);
+    const std::string version = parse_upgrade_argument(request.version);
+    write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
+        if (!ledger.forget(version, actor, request.reason)) {
+            throw Error(Failure::preparation,
+                        version + " is neither done nor begun, so it cannot be forgotten");
+        }
+    });
+    std::printf("%s is due again.\n", version.c_str());
+    return 0;
+}
+
+int record(const StateRequest& request) {
+    const StateTools tools(request);
+    const std::string version = parse_upgrade_argument(request.version);
+    write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
+        start_if_new(ledger, tools.config);
+        DoneRecord done;
+        done.version = version;
+        done.how = "record";
+        ledger.record_done(done, actor, request.reason);
+    });
+    std::printf("%s is recorded as done.\n", version.c_str());
+    return 0;
+}
+
+int correct_version(const StateRequest& request) {
+    const SemanticVersion version = SemanticVersion::parse(request.version);
+    const StateTools tools(request);
+    std::optional<SemanticVersion> before;
+    write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
+        start_if_new(ledger, tools.config);
+        before = ledger.facts().cluster.cluster_version;
+        ledger.correct_version(version, actor, request.reason);
+    });
+    std::printf("The cluster version was %s and is now %s.\n", text_of(before).c_str(),
+                version.to_string().c_str());
+    return 0;
+}
+
+int lock(const StateRequest& request) {
+    const StateTools tools(request);
+    LeaseInfo owner = make_lease_owner("manual");
+    owner.reason = request.reason;
+    open_ledger(tools.config.state, tools.clock)->lock_by_hand(owner);
+    std::puts("Locked. 'runner state unlock' releases it.");
+    return 0;
+}
+
+int unlock(const StateRequest& request) {
+    const StateTools tools(request);
+    const bool was_locked =
+        open_ledger(tools.config.state, tools.clock)->unlock_by_hand(make_lease_owner("").actor);
+    std::puts(was_locked ? "Unlocked." : "It was not locked by hand.");
+    return 0;
+}
+
+/// Looks, explains, asks, and puts right.
+int repair(const StateRequest& request) {
+    const CommonOptions& common = request.common;
     TextReporter reporter(common.json());
     Composition composition(common, !common.json());
     const Diagnosis diagnosis = diagnose_ledger(composition.config);
@@ -70,8 +172,8 @@ int repair(const CommonOptions& common, bool yes, bool dry_run) {
     }
     if (diagnosis.findings.empty()) return 0;
     if (!diagnosis.can_repair()) return exit_code(Failure::preparation);
-    if (dry_run) return 0;
-    if (!yes) {
+    if (request.dry_run) return 0;
+    if (!request.yes) {
         if (!composition.terminal.interactive())
             throw Error(Failure::usage,
                         "there is no terminal to ask on, and --yes was not given; nothing was "
@@ -88,100 +190,70 @@ int repair(const CommonOptions& common, bool yes, bool dry_run) {
     return 0;
 }
 
+/// What each subcommand is called with, and what carries it out and returns the exit code.
+struct Subcommand {
+    const char* name;
+    const char* summary;
+    int (*work)(const StateRequest& request);
+    const char* argument;  ///< what the version that it takes is called; null: it takes none
+    bool takes_reason;
+};
+
+constexpr Subcommand k_subcommands[] = {
+    {"show", "versions, lease, and what is done; changes nothing", show, nullptr, false},
+    {"export", "the ledger's content as JSON; changes nothing", export_state, nullptr, false},
+    {"import", "start a ledger from what 'export' wrote", import_state, nullptr, false},
+    {"forget", "make a done upgrade due again", forget, "upgrade", true},
+    {"record", "mark an upgrade as done without running it", record, "upgrade", true},
+    {"correct-version", "set the cluster version by hand, up or down", correct_version, "version",
+     true},
+    {"lock", "keep all runs out until unlock", lock, nullptr, true},
+    {"unlock", "release a lock by hand", unlock, nullptr, false},
+    {"repair", "look for what should not be there, explain it, ask, and put it right", repair,
+     nullptr, false},
+};
+
+void add_options(CLI::App& sub, const Subcommand& subcommand, StateRequest& request) {
+    const std::string name = subcommand.name;
+    if (name == "export")
+        sub.add_option("file", request.file, "where to write it (default: standard output)");
+    if (name == "import") sub.add_option("file", request.file, "what 'export' wrote")->required();
+    if (name == "repair") {
+        sub.add_flag("-y,--yes", request.yes, "do not ask");
+        sub.add_flag("-n,--dry-run", request.dry_run, "only look and explain");
+    }
+    if (subcommand.argument != nullptr)
+        sub.add_option(subcommand.argument, request.version,
+                       subcommand.work == correct_version ? "the cluster's version from now on"
+                                                          : "the upgrade's version")
+            ->required();
+    if (subcommand.takes_reason)
+        sub.add_option("--reason", request.reason, "why; kept in the history")->required();
+}
+
 }  // namespace
 
 int state_command(int argc, char** argv) {
-    CommonOptions common;
-    std::string version;
-    std::string reason;
-    std::string file;
-    bool yes = false;
-    bool dry_run = false;
+    StateRequest request;
     CLI::App app("The ledger by hand.", "state");
     app.require_subcommand(1);
     app.fallthrough();
-    add_common_options(app, common);
-    CLI::App* show_app =
-        app.add_subcommand("show", "versions, lease, and what is done; changes nothing");
-    CLI::App* export_app =
-        app.add_subcommand("export", "the ledger's content as JSON; changes nothing");
-    export_app->add_option("file", file, "where to write it (default: standard output)");
-    CLI::App* import_app = app.add_subcommand("import", "start a ledger from what 'export' wrote");
-    import_app->add_option("file", file, "what 'export' wrote")->required();
-    CLI::App* forget_app = app.add_subcommand("forget", "make a done upgrade due again");
-    CLI::App* record_app =
-        app.add_subcommand("record", "mark an upgrade as done without running it");
-    CLI::App* lock_app = app.add_subcommand("lock", "keep all runs out until unlock");
-    CLI::App* unlock_app = app.add_subcommand("unlock", "release a lock by hand");
-    CLI::App* repair_app = app.add_subcommand(
-        "repair", "look for what should not be there, explain it, ask, and put it right");
-    repair_app->add_flag("-y,--yes", yes, "do not ask");
-    repair_app->add_flag("-n,--dry-run", dry_run, "only look and explain");
-    for (CLI::App* sub : {forget_app, record_app})
-        sub->add_option("upgrade", version, "the upgrade's version")->required();
-    for (CLI::App* sub : {forget_app, record_app, lock_app}) {
-        sub->add_option("--reason", reason, "why; kept in the history")->required();
+    add_common_options(app, request.common);
+    std::vector<std::pair<CLI::App*, const Subcommand*>> subcommands;
+    for (const Subcommand& subcommand : k_subcommands) {
+        CLI::App* sub = app.add_subcommand(subcommand.name, subcommand.summary);
+        add_options(*sub, subcommand, request);
+        subcommands.emplace_back(sub, &subcommand);
     }
     app.footer(
         "Examples:\n"
         "  runner state show -c cluster.yaml\n"
         "  runner state record 0.0.61 --reason 'done by hand on Monday'\n"
+        "  runner state correct-version 0.0.61 --reason 'restored from a backup'\n"
         "  runner state lock --reason 'freeze until the fair is over'");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
-    if (repair_app->parsed()) return repair(common, yes, dry_run);
-    StateTools tools{ClusterConfig::load(cluster_file(common.cluster)), {}};
-    if (!version.empty()) version = parse_upgrade_argument(version);
-
-    if (show_app->parsed()) {
-        show(tools, common.json());
-    } else if (export_app->parsed()) {
-        const auto ledger = look_at_ledger(tools.config.state);
-        if (!ledger->facts().identity)
-            throw Error(Failure::preparation,
-                        "there is no ledger at " + tools.config.state.string());
-        const std::string text = dump_json(export_document(ledger->dump()), 2) + '\n';
-        if (file.empty()) {
-            std::fputs(text.c_str(), stdout);
-        } else {
-            create_file(file, text);
-        }
-    } else if (import_app->parsed()) {
-        const LedgerDump dump = parse_export(read_file(file, k_max_import), file);
-        const ClusterIdentity own{tools.config.name, tools.config.region, tools.config.account_id};
-        if (dump.identity != own) {
-            throw Error(Failure::refused, file + " is of the cluster '" + dump.identity.name +
-                                              "', the config is of '" + own.name + "'");
-        }
-        write_ledger(tools.config, tools.clock,
-                     [&](Ledger& ledger, const std::string& actor) { ledger.import(dump, actor); });
-        std::printf("Imported %s.\n", counted(dump.done.size(), "upgrade").c_str());
-    } else if (forget_app->parsed()) {
-        write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
-            if (!ledger.forget(version, actor, reason)) {
-                throw Error(Failure::preparation,
-                            version + " is neither done nor begun, so it cannot be forgotten");
-            }
-        });
-        std::printf("%s is due again.\n", version.c_str());
-    } else if (record_app->parsed()) {
-        write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
-            start_if_new(ledger, tools.config);
-            DoneRecord done;
-            done.version = version;
-            done.how = "record";
-            ledger.record_done(done, actor, reason);
-        });
-        std::printf("%s is recorded as done.\n", version.c_str());
-    } else if (lock_app->parsed()) {
-        const auto ledger = open_ledger(tools.config.state, tools.clock);
-        LeaseInfo owner = make_lease_owner("manual");
-        owner.reason = reason;
-        ledger->lock_by_hand(owner);
-        std::puts("Locked. 'runner state unlock' releases it.");
-    } else if (unlock_app->parsed()) {
-        const bool was_locked = open_ledger(tools.config.state, tools.clock)
-                                    ->unlock_by_hand(make_lease_owner("").actor);
-        std::puts(was_locked ? "Unlocked." : "It was not locked by hand.");
+    for (const auto& [sub, subcommand] : subcommands) {
+        if (sub->parsed()) return subcommand->work(request);
     }
     return 0;
 }

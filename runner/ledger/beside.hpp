@@ -23,6 +23,12 @@ inline std::filesystem::path originals_beside(const std::filesystem::path& ledge
     return ledger_file.parent_path() / "originals" / version;
 }
 
+/// The verified releases of upgrades that may have to be undone or checked later, a folder for each
+/// tag, as in a directory of releases.
+inline std::filesystem::path kept_releases_beside(const std::filesystem::path& ledger_file) {
+    return ledger_file.parent_path() / "releases";
+}
+
 /// A folder for each run, a log in it for each upgrade.
 inline std::filesystem::path logs_beside(const std::filesystem::path& ledger_file) {
     return ledger_file.parent_path() / "logs";

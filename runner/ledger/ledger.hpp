@@ -30,6 +30,9 @@ class LedgerView {
     /// The digest of an upgrade's archive for a platform as of its first attempt.
     virtual std::optional<Digest> pinned(const std::string& version,
                                          const std::string& platform) = 0;
+    /// The manifest of an upgrade as of its newest attempt; nothing when it was never attempted, or
+    /// by a runner that did not keep it.
+    virtual std::optional<AttemptedManifest> manifest_of(const std::string& version) = 0;
     virtual std::vector<std::string> finished_steps(const std::string& version) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                                    const std::string& key) = 0;

@@ -106,6 +106,15 @@ struct AttemptStart {
     std::string signer;  ///< the id of the key that its release was signed with; empty: none
     bool late = false;
     std::string log;  ///< the file that keeps its output, relative to the ledger's folder
+    /// What it is: kept, so that undoing and checking it need no release.
+    UpgradeForm form = UpgradeForm::plugin;
+    std::string manifest{};  ///< its manifest document; empty: not known
+};
+
+/// What was attempted, as it was then.
+struct AttemptedManifest {
+    UpgradeForm form = UpgradeForm::plugin;
+    std::string text;  ///< the manifest document
 };
 
 /// How an attempt ended, and what is true from then on.
@@ -136,6 +145,7 @@ struct FileIntent {
     bool kept = true;                  ///< the original is still there
     std::string version{};             ///< whose change it is; set where changes are read
     std::int64_t number = 0;           ///< its order among all changes; set where they are read
+    std::string step{};                ///< in which it is made; empty outside of steps; as above
 };
 
 /// A file as the newest upgrade that changed it has left it.

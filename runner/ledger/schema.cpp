@@ -155,6 +155,8 @@ CREATE INDEX upgrade_by_position ON upgrade (position);
 // key.
 constexpr const char* k_schema_3 = R"sql(
 ALTER TABLE attempt ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN form TEXT NOT NULL DEFAULT 'plugin';
+ALTER TABLE attempt ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
 UPDATE attempt SET settled = 1 WHERE id IN (
   SELECT a.id FROM history h CROSS JOIN attempt a ON a.version = h.version AND a.started_at <= h.at
   WHERE h.kind IN ('forgotten', 'recorded'));

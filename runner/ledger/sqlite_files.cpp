@@ -14,6 +14,7 @@ FileIntent file_intent(const StatementUse& query) {
     intent.kept = query.getColumn(5).getInt() != 0;
     intent.version = query.getColumn(6).getString();
     intent.number = query.getColumn(7).getInt64();
+    intent.step = query.getColumn(8).getString();
     return intent;
 }
 
@@ -21,7 +22,7 @@ std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version)
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
     const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id "
+        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
         "FROM file_change WHERE version = ? ORDER BY id DESC");
     query.bind(1, version);
     while (query.executeStep()) changes.push_back(file_intent(query));
@@ -33,7 +34,7 @@ std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version)
     if (m_database == nullptr) return changes;
     // What is newer than its own newest change is another's. CROSS JOIN: its own files first.
     const StatementUse query = m_database->statement(
-        "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, f.id "
+        "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, f.id, f.step "
         "FROM (SELECT path, max(id) AS newest FROM file_change WHERE version = ? GROUP BY path) o "
         "CROSS JOIN file_change f ON f.path = o.path AND f.id > o.newest ORDER BY f.id DESC");
     query.bind(1, version);

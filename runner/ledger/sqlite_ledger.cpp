@@ -69,6 +69,9 @@ class SqliteLedgerView final : public LedgerView {
     std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
         return look([&](SqliteQueries& queries) { return queries.pinned(version, platform); });
     }
+    std::optional<AttemptedManifest> manifest_of(const std::string& version) override {
+        return look([&](SqliteQueries& queries) { return queries.manifest_of(version); });
+    }
     std::vector<std::string> finished_steps(const std::string& version) override {
         return look([&](SqliteQueries& queries) { return queries.finished_steps(version); });
     }
@@ -306,6 +309,19 @@ std::optional<Digest> SqliteQueries::pinned(const std::string& version,
     query.bind(1, version);
     query.bind(2, platform);
     return query.executeStep() ? Digest::parse(query.getColumn(0).getString()) : std::nullopt;
+}
+
+std::optional<AttemptedManifest> SqliteQueries::manifest_of(const std::string& version) {
+    if (m_database == nullptr) return std::nullopt;
+    const StatementUse query = m_database->statement(
+        "SELECT form, manifest FROM attempt WHERE version = ? ORDER BY id DESC LIMIT 1");
+    query.bind(1, version);
+    if (!query.executeStep()) return std::nullopt;
+    const std::string form = query.getColumn(0).getString();
+    AttemptedManifest found{
+        form == "executable" ? UpgradeForm::executable : UpgradeForm::plugin,
+        query.getColumn(1).getString()};
+    return found.text.empty() ? std::nullopt : std::optional(std::move(found));
 }
 
 std::vector<std::string> SqliteQueries::finished_steps(const std::string& version) {

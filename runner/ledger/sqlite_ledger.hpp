@@ -38,6 +38,7 @@ class SqliteQueries {
     std::optional<RunRecord> run(const std::string& id);
     std::vector<RunTally> tallies();
     std::optional<Digest> pinned(const std::string& version, const std::string& platform);
+    std::optional<AttemptedManifest> manifest_of(const std::string& version);
     std::vector<std::string> finished_steps(const std::string& version);
     std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
                                            const std::string& key);

@@ -87,7 +87,7 @@ std::vector<UnfinishedFiles> SqliteLedger::unfinished_files() {
     return read([this] {
         std::vector<UnfinishedFiles> all;
         const StatementUse query = m_database->statement(
-            "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id "
+            "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
             "FROM file_change WHERE finished = 0 ORDER BY id DESC");
         while (query.executeStep()) {
             FileIntent change = file_intent(query);

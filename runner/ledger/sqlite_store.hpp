@@ -90,6 +90,9 @@ class SqliteLedger final : public Ledger {
     std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
         return read([&] { return m_queries.pinned(version, platform); });
     }
+    std::optional<AttemptedManifest> manifest_of(const std::string& version) override {
+        return read([&] { return m_queries.manifest_of(version); });
+    }
     std::vector<std::string> finished_steps(const std::string& version) override {
         return read([&] { return m_queries.finished_steps(version); });
     }

@@ -94,6 +94,34 @@ TEST_CASE("the ledger by hand: record, forget, lock, unlock, export, import") {
     CHECK(sandbox.run({"state", "import", "bad.json"}).status == 2);
 }
 
+TEST_CASE(
+    "the cluster version is corrected by hand, under the lease, and says what it was and is") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 0);
+    const auto correct = [&](const std::string& version) {
+        return sandbox.run({"state", "correct-version", version, "--reason", "restored"});
+    };
+    const auto version = [&] {
+        return sandbox.run({"state", "show", "-o", "json"}).json()["clusterVersion"];
+    };
+    const auto lowered = correct("0.1.5");
+    CHECK(lowered.status == 0);
+    CHECK(lowered.out == "The cluster version was 0.1.10001 and is now 0.1.5.\n");
+    CHECK(version() == "0.1.5");
+    CHECK(correct("v0.1.7").out == "The cluster version was 0.1.5 and is now 0.1.7.\n");
+    CHECK(sandbox.run({"state", "correct-version", "0.1.8"}).status == 2);
+    const auto identified = correct("0.1.8.loki");
+    CHECK(identified.status == 2);
+    CHECK_THAT(identified.err, Contains("a version without identifier is expected"));
+    const auto below = correct("0.0.9");
+    CHECK(below.status == 6);
+    CHECK_THAT(below.err, Contains("the original version is 0.1.0") && Contains("0.0.9"));
+    REQUIRE(sandbox.run({"state", "lock", "--reason", "freeze"}).status == 0);
+    CHECK(correct("0.1.9").status == 5);
+    CHECK(version() == "0.1.7");
+}
+
 TEST_CASE("packages are the same bytes each time, and releases verify tells good from bad") {
     Sandbox sandbox;
     const std::string plugin =

@@ -30,6 +30,9 @@ struct StandingClock final : runner::Clock {
 
 enum class Kind { sqlite, memory };
 
+/// A place for each run of a test case: one after the other.
+#define EACH_PLACE(place) test::Place place(GENERATE(test::Kind::sqlite, test::Kind::memory))
+
 /// One ledger, with what a test needs to know of it beside its interface.
 class Place {
  public:
@@ -94,6 +97,26 @@ class Place {
     std::unique_ptr<runner::LedgerStore> m_store;
     runner::MemoryLedgerStore* m_memory = nullptr;
 };
+
+using Names = std::vector<std::string>;
+
+inline runner::SemanticVersion version(const std::string& text) {
+    return runner::SemanticVersion::parse(text);
+}
+
+inline Names versions_of(const std::vector<runner::UnsettledUpgrade>& upgrades) {
+    Names versions;
+    for (const runner::UnsettledUpgrade& upgrade : upgrades) versions.push_back(upgrade.version);
+    return versions;
+}
+
+/// `version path` of each.
+inline Names paths_of(const std::vector<runner::FileIntent>& changes) {
+    Names paths;
+    for (const runner::FileIntent& change : changes)
+        paths.push_back(change.version + ' ' + change.path);
+    return paths;
+}
 
 /// Why `work` failed; the test fails when it does not.
 inline runner::Failure failure_of(const std::function<void()>& work) {

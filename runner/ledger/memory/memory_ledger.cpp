@@ -60,7 +60,8 @@ void MemoryLedgerStore::call_hook(const std::function<void(const char* call)>& h
         bool& m_flag;
     };
     const Within within(m_in_hook);
-    hook(call);
+    const auto called = hook;  // it may take itself out meanwhile
+    called(call);
 }
 
 }  // namespace runner

@@ -30,15 +30,16 @@ class MemoryLedgerStore final : public LedgerStore {
     std::unique_ptr<LedgerView> look() override;
     std::unique_ptr<Ledger> open() override;
 
-    /// Called before each write with the name of the call (`advance`, `record_step`, …), also
-    /// before one that is then refused. When it throws, nothing was written. It may write through
-    /// another ledger, or declare the holder dead; the hooks are not called for what it does.
+    /// Called before each write with the name of the call (`advance`, `record_step`, …; copy_to is
+    /// one, too), also before one that is then refused. When it throws, nothing was written. It may
+    /// write through another ledger, declare the holder dead, or take itself out; the hooks are not
+    /// called for what it does.
     std::function<void(const char* call)> before_write;
     /// Called after each write that was committed. When it throws, it is written all the same.
     std::function<void(const char* call)> after_write;
 
-    /// The process that holds the lease is gone; nothing that it wrote is. Its ledger may be
-    /// destroyed later, and must not be written through.
+    /// The process that holds the lease is gone; what it wrote stays. Its ledger may be destroyed
+    /// later, and must not be written through, but to see that a lost lease is noticed.
     void holder_died();
 
     /// Every event so far, the oldest first.

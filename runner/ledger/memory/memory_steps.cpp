@@ -48,6 +48,7 @@ void MemoryLedger::record_files(const std::string& /*run*/, const std::string& v
         for (FileIntent intent : changes) {
             intent.kept = true;
             intent.version = version;
+            intent.step = step;
             intent.number = tables.changes.empty() ? 1 : tables.changes.back().intent.number + 1;
             tables.changes.push_back({std::move(intent), step});
         }

@@ -31,6 +31,7 @@ struct MemoryRun {
 struct MemoryAttempt {
     AttemptRecord record;
     std::string platform;
+    AttemptedManifest manifest;
     bool settled = false;  ///< by hand
 };
 

@@ -31,6 +31,12 @@ class MemoryReader : public Base {
         const auto found = m_read->pins.find({version, platform});
         return found == m_read->pins.end() ? std::nullopt : Digest::parse(found->second);
     }
+    std::optional<AttemptedManifest> manifest_of(const std::string& version) override {
+        const auto newest = m_read->newest_attempt.find(version);
+        if (newest == m_read->newest_attempt.end()) return std::nullopt;
+        const AttemptedManifest& found = m_read->attempts[newest->second].manifest;
+        return found.text.empty() ? std::nullopt : std::optional(found);
+    }
     std::vector<std::string> finished_steps(const std::string& version) override {
         return m_read->finished_steps(version);
     }
