@@ -16,6 +16,7 @@
 
 #include "host/frame.hpp"
 #include "host/message.hpp"
+#include "host/phases.hpp"
 #include "host/plugin_output.hpp"
 #include "host/zygote.hpp"
 #include "model/error.hpp"
@@ -44,22 +45,6 @@ std::string signal_name(int number) {
 }
 
 }  // namespace
-
-const char* to_string(HostPhase phase) {
-    switch (phase) {
-        case HostPhase::preflight:
-            return "preflight";
-        case HostPhase::simulate:
-            return "simulate";
-        case HostPhase::apply:
-            return "apply";
-        case HostPhase::verify:
-            return "verify";
-        case HostPhase::rollback:
-            return "rollback";
-    }
-    return "phase";
-}
 
 bool PhaseResult::has(const char* phase_name) const {
     return std::find(implements.begin(), implements.end(), phase_name) != implements.end();
@@ -219,6 +204,8 @@ class PhaseConductor {
             const auto value = m_events.state_value(
                 static_cast<std::int32_t>(number_at(message, "scope")), text_at(message, "key"));
             answer({{"type", "value"}, {"value", value ? Json(*value) : Json()}});
+        } else if (type == "stepUndone" && m_request.phase == HostPhase::simulate_rollback) {
+            undo_in_simulation(text_at(message, "id"));
         } else if (type == "files" || type == "commandBegun" || type == "stepFinished" ||
                    type == "stepUndone") {
             record(type, message);
@@ -230,9 +217,8 @@ class PhaseConductor {
     }
 
     void record(const std::string& type, const Json& message) {
-        if (m_request.phase != HostPhase::apply && m_request.phase != HostPhase::rollback) {
+        if (!facts_of(m_request.phase).changes)
             throw ProtocolError("a phase that changes nothing wants something recorded");
-        }
         if (type == "files") {
             m_events.record_files(text_at(message, "step"), changes_at(message));
         } else if (type == "commandBegun") {
@@ -245,8 +231,16 @@ class PhaseConductor {
         answer({{"type", "ok"}});
     }
 
-    void answer(const Json& message) {
-        if (!m_child.channel.send(message)) m_open = false;
+    void undo_in_simulation(const std::string& step) {
+        Json reply = {{"type", "undone"}};
+        std::vector<UniqueFd> files;
+        attach(reply, files, "changesDescriptor",
+               upgrade::services::encode(m_events.undone_in_simulation(step)));
+        answer(reply, descriptors_of(files));
+    }
+
+    void answer(const Json& message, const std::vector<int>& descriptors = {}) {
+        if (!m_child.channel.send(message, descriptors)) m_open = false;
     }
 
     void take_done(Frame& frame) {
@@ -259,14 +253,8 @@ class PhaseConductor {
         const auto description = message.find("description");
         if (description != message.end() && description->is_string())
             m_result.description = description->get<std::string>();
-        for (const HostPhase phase : {HostPhase::preflight, HostPhase::simulate}) {
-            if (text_at(message, "phase") == to_string(phase)) m_result.phase = phase;
-        }
-        m_result.renders = static_cast<std::size_t>(
-            std::clamp<std::int64_t>(number_at(message, "renders"), 0, k_max_renders));
-        m_result.changes = take_descriptor(frame, "changesDescriptor");
-        if (const UniqueFd shown = take_descriptor(frame, "shownDescriptor"))
-            m_result.shown = read_shown(shown.get());
+        if (message.contains("phase")) m_result.phase = phase_that_ran(text_at(message, "phase"));
+        if (m_result.phase == HostPhase::simulate) take_simulation(frame);
         if (!message.value("loaded", false)) {
             m_said = PhaseEnd::not_loaded;
             return;
@@ -298,6 +286,22 @@ class PhaseConductor {
                 }
                 break;
         }
+    }
+
+    void take_simulation(Frame& frame) {
+        m_result.renders = static_cast<std::size_t>(
+            std::clamp<std::int64_t>(number_at(frame.message, "renders"), 0, k_max_renders));
+        m_result.changes = take_descriptor(frame, "changesDescriptor");
+        if (const UniqueFd shown = take_descriptor(frame, "shownDescriptor"))
+            m_result.shown = read_shown(shown.get());
+    }
+
+    /// The one that was asked for, or what the request goes on with without a preflight.
+    [[nodiscard]] HostPhase phase_that_ran(const std::string& word) const {
+        const HostPhase phase = phase_named(word).phase;
+        if (phase != m_request.phase && phase != m_request.without_preflight)
+            throw ProtocolError("it says that another phase ran than was asked for");
+        return phase;
     }
 
     void drain_output() {

@@ -17,13 +17,21 @@
 #include "model/digest.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
+#include "services/changes.hpp"
 #include "support/clock.hpp"
 #include "support/stop_signals.hpp"
 #include "support/unique_fd.hpp"
 
 namespace runner {
 
-enum class HostPhase { preflight, simulate, apply, verify, rollback };
+enum class HostPhase {
+    preflight,
+    simulate,
+    apply,
+    verify,
+    rollback,
+    simulate_rollback,  ///< as rollback, but nothing is changed and nothing recorded
+};
 const char* to_string(HostPhase phase);
 
 /// How a phase ended. Everything but `ok`, `nothing_to_do` and `blocked` is a failure with its own
@@ -42,6 +50,7 @@ enum class PhaseEnd {
     timed_out,
     protocol_violation,
     output_limit,
+    changed,  ///< stopped before it did something else than was shown
 };
 
 /// State values by (scope, key).
@@ -85,6 +94,9 @@ class HostEvents {
                               const std::vector<HostFileChange>& changes) = 0;
     virtual void record_step(const std::string& id, const HostValues& values) = 0;
     virtual void record_step_undone(const std::string& id, const HostValues& values) = 0;
+    /// simulate_rollback, instead of record_step_undone: the files that a real run would put back
+    /// now, by what they would be. The undo of the steps before it sees them so.
+    virtual upgrade::services::FileChanges undone_in_simulation(const std::string& step) = 0;
     /// A stop signal came; `count` of them so far.
     virtual void on_stop_signal(int count) = 0;
     /// Called now and then while the phase runs.

@@ -129,6 +129,20 @@ std::vector<ShownChange> read_shown(int file) {
     return decode_shown(bytes);
 }
 
+void attach(Json& message, std::vector<UniqueFd>& files, const char* key,
+            const std::string& bytes) {
+    if (bytes.empty()) return;
+    message[key] = files.size();
+    files.push_back(make_memory_file(key));
+    write_all(files.back().get(), bytes, key);
+}
+
+std::vector<int> descriptors_of(const std::vector<UniqueFd>& files) {
+    std::vector<int> descriptors;
+    for (const UniqueFd& file : files) descriptors.push_back(file.get());
+    return descriptors;
+}
+
 UniqueFd take_descriptor(Frame& frame, const char* key) {
     if (!frame.message.contains(key)) return {};
     const std::int64_t number = number_at(frame.message, key);

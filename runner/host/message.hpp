@@ -35,6 +35,11 @@ std::vector<ShownChange> decode_shown(std::string_view bytes);
 /// The same from the file.
 std::vector<ShownChange> read_shown(int file);
 
+/// What is too long for a message goes beside it: puts `bytes` into a file in memory, which joins
+/// `files`, and its place among them under `key`. Does nothing with no bytes.
+void attach(Json& message, std::vector<UniqueFd>& files, const char* key, const std::string& bytes);
+std::vector<int> descriptors_of(const std::vector<UniqueFd>& files);
+
 /// The descriptor that the message brings under this key; an empty one when it brings none.
 UniqueFd take_descriptor(Frame& frame, const char* key);
 

@@ -16,6 +16,7 @@
 
 #include "host/frame.hpp"
 #include "host/message.hpp"
+#include "host/phases.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
@@ -120,9 +121,14 @@ class SupervisorBackend final : public services::Backend {
         m_finished.insert(id);
     }
 
-    void step_undone(const std::string& id, const services::StateValues& values) override {
+    services::FileChanges step_undone(const std::string& id,
+                                      const services::StateValues& values) override {
         ask({{"type", "stepUndone"}, {"id", id}, {"values", values_to_json(values)}});
         m_finished.erase(id);
+        const UniqueFd put_back = take_descriptor(m_answer, "changesDescriptor");
+        if (!put_back) return {};
+        return services::decode(
+            read_all(put_back.get(), k_max_overlay, "the files that would be put back"));
     }
 
     std::optional<std::string> state(std::int32_t scope, const std::string& key) override {
@@ -173,39 +179,31 @@ class SupervisorBackend final : public services::Backend {
             if (frame.type() == "cancel") {
                 m_cancelled = true;
             } else {
-                m_answer = std::move(frame.message);
+                m_answer = std::move(frame);
             }
         }
     }
 
     Json ask(const Json& message) {
-        m_answer = Json();
+        m_answer = Frame();
         post(message);
         take_frames();
-        while (m_answer.is_null()) {
+        while (m_answer.message.is_null()) {
             if (!m_channel.receive(true)) orphaned();
             take_frames();
         }
-        if (m_answer.value("type", "") == "refused") {
-            throw services::Refusal(UPGRADE_FAILED, m_answer.value("message", "refused"));
+        if (m_answer.type() == "refused") {
+            throw services::Refusal(UPGRADE_FAILED, m_answer.message.value("message", "refused"));
         }
-        return m_answer;
+        return m_answer.message;
     }
 
     FrameChannel& m_channel;
     std::set<std::string> m_finished;
     std::vector<ShownChange> m_shown;
-    Json m_answer;
+    Frame m_answer;
     bool m_cancelled = false;
 };
-
-services::Phase phase_from(const std::string& word) {
-    if (word == "preflight") return services::Phase::preflight;
-    if (word == "simulate") return services::Phase::simulate;
-    if (word == "apply") return services::Phase::apply;
-    if (word == "rollback") return services::Phase::rollback;
-    return services::Phase::verify;
-}
 
 services::SessionOptions session_options(const Json& start, services::Phase phase, int overlay) {
     services::SessionOptions options;
@@ -251,8 +249,7 @@ void close_the_sandbox(const Json& start, int image) {
     if (!start.value("sandbox", true)) return;
     SandboxRules rules;
     rules.write.emplace_back(start.at("temporary").get<std::string>());
-    const std::string phase = start.at("phase").get<std::string>();
-    if (phase == "apply" || phase == "rollback") {
+    if (phase_named(start.at("phase").get<std::string>()).changes) {
         const std::filesystem::path repository = start.at("repository").get<std::string>();
         for (const Json& path : start.at("writePaths")) {
             // A file is replaced by a new one beside it: the right is its folder's.
@@ -325,12 +322,11 @@ const upgrade_plugin& load_plugin(int image, const upgrade_host& host,
 class PluginRun {
  public:
     PluginRun(FrameChannel& channel, const Json& start, int overlay)
-        : m_channel(channel), m_start(start), m_backend(channel, start) {
-        const services::Phase wanted = phase_from(start.at("phase").get<std::string>());
-        // A plugin without preflight goes straight on to its simulation: no code of it has run but
-        // its constructors.
-        m_session.emplace(session_options(start, wanted, overlay), m_backend);
-        m_phase = wanted;
+        : m_channel(channel),
+          m_start(start),
+          m_backend(channel, start),
+          m_phase(&phase_named(start.at("phase").get<std::string>())) {
+        m_session.emplace(session_options(start, m_phase->session, overlay), m_backend);
     }
 
     int run(int image) {
@@ -351,17 +347,15 @@ class PluginRun {
             finish(done, {});
         }
         const std::string fallback = m_start.value("withoutPreflight", "");
-        if (m_phase == services::Phase::preflight && plugin->preflight == nullptr &&
+        if (m_phase->phase == HostPhase::preflight && plugin->preflight == nullptr &&
             !fallback.empty()) {
-            // The session is the one that the plugin was given: only what it allows changes.
-            m_phase = phase_from(fallback);
-            m_session->become(m_phase);
+            // A plugin without preflight goes straight on to its simulation: no code of it has run
+            // but its constructors. The session is the one that the plugin was given: only what it
+            // allows changes.
+            m_phase = &phase_named(fallback);
+            m_session->become(m_phase->session);
         }
-        done["phase"] = m_phase == services::Phase::preflight  ? "preflight"
-                        : m_phase == services::Phase::simulate ? "simulate"
-                        : m_phase == services::Phase::apply    ? "apply"
-                        : m_phase == services::Phase::rollback ? "rollback"
-                                                               : "verify";
+        done["phase"] = m_phase->word;
         run_phase(*plugin, done);
         return 0;
     }
@@ -394,15 +388,16 @@ class PluginRun {
     }
 
     std::int32_t call(const upgrade_plugin& plugin) const {
-        switch (m_phase) {
-            case services::Phase::preflight:
+        switch (m_phase->phase) {
+            case HostPhase::preflight:
                 return plugin.preflight == nullptr ? UPGRADE_OK : plugin.preflight(plugin.context);
-            case services::Phase::simulate:
-            case services::Phase::apply:
+            case HostPhase::simulate:
+            case HostPhase::apply:
                 return plugin.apply(plugin.context);
-            case services::Phase::verify:
+            case HostPhase::verify:
                 return plugin.verify == nullptr ? UPGRADE_OK : plugin.verify(plugin.context);
-            case services::Phase::rollback: {
+            case HostPhase::rollback:
+            case HostPhase::simulate_rollback: {
                 const upgrade_rollback* rollback = rollback_of(plugin);
                 return rollback == nullptr ? UPGRADE_OK : rollback->rollback(plugin.context);
             }
@@ -427,7 +422,7 @@ class PluginRun {
         done["message"] = m_session->report().message.substr(0, k_max_log_line);
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
         std::vector<UniqueFd> files;
-        if (m_phase == services::Phase::simulate && status == UPGRADE_OK) {
+        if (m_phase->phase == HostPhase::simulate && status == UPGRADE_OK) {
             done["renders"] = m_session->renders();
             attach(done, files, "changesDescriptor", services::encode(m_session->changes()));
             attach(done, files, "shownDescriptor", encode_shown(m_backend.shown()));
@@ -435,20 +430,9 @@ class PluginRun {
         finish(done, files);
     }
 
-    /// What is too long for a message goes beside it, in a file in memory.
-    static void attach(Json& message, std::vector<UniqueFd>& files, const char* key,
-                       const std::string& bytes) {
-        if (bytes.empty()) return;
-        message[key] = files.size();
-        files.push_back(make_memory_file(key));
-        write_all(files.back().get(), bytes, key);
-    }
-
     [[noreturn]] void finish(const Json& done, const std::vector<UniqueFd>& files) {
         std::fflush(nullptr);
-        std::vector<int> descriptors;
-        for (const UniqueFd& file : files) descriptors.push_back(file.get());
-        if (!m_channel.send(done, descriptors)) orphaned();
+        if (!m_channel.send(done, descriptors_of(files))) orphaned();
         ::_exit(0);
     }
 
@@ -456,7 +440,7 @@ class PluginRun {
     const Json& m_start;
     SupervisorBackend m_backend;
     std::optional<services::Session> m_session;
-    services::Phase m_phase = services::Phase::simulate;
+    const PhaseFacts* m_phase;
 };
 
 [[noreturn]] void become_executable(FrameChannel& channel, const Json& start, int image,

@@ -471,6 +471,10 @@ void RepositoryFiles::commit(
     m_pending.clear();
 }
 
+void RepositoryFiles::lay_over(const FileChanges& changes) {
+    for (const auto& [path, change] : changes) m_settled[path] = change;
+}
+
 void RepositoryFiles::settle(const std::function<void(const std::vector<ShownFile>&)>& shown) {
     std::vector<ShownFile> made;
     for (const auto& [path, change] : m_pending) {

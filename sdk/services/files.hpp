@@ -78,6 +78,9 @@ class RepositoryFiles {
     /// that it cannot replace.
     void settle(const std::function<void(const std::vector<ShownFile>&)>& shown);
 
+    /// From now on these count as made, below what is pending.
+    void lay_over(const FileChanges& changes);
+
  private:
     [[nodiscard]] const FileChange* overlaid(const std::string& path) const;
     /// The content that the newest commit has left at `path`; nothing where there is no file.

@@ -361,7 +361,7 @@ void Session::progress(std::uint64_t done, std::uint64_t total, std::string_view
 }
 
 std::int32_t Session::confirm(std::string_view question) {
-    if (m_options.phase == Phase::simulate || m_walking) return UPGRADE_OK;
+    if (is_simulation() || m_walking) return UPGRADE_OK;
     if (!may_change())
         throw Refusal(UPGRADE_DENIED, "questions cannot be asked in preflight and verify");
     return m_backend.confirm(question) ? UPGRADE_OK : UPGRADE_ABORTED;
@@ -379,9 +379,15 @@ std::int32_t Session::step_begin(std::string_view id, std::string_view descripti
         throw Refusal(UPGRADE_INVALID,
                       "step '" + std::string(id) + "' begins inside step '" + m_step + "'");
     }
+    if (m_begun.count(std::string(id)) != 0) {
+        throw Refusal(UPGRADE_INVALID, "step '" + std::string(id) +
+                                           "' begins a second time: a step's id is unique within "
+                                           "its upgrade");
+    }
     if (m_backend.cancelled()) throw Refusal(UPGRADE_CANCELLED, "the run is being cancelled");
+    m_begun.emplace(id);
     const bool finished = m_backend.step_is_finished(std::string(id));
-    if (m_options.phase == Phase::rollback) return finished ? UPGRADE_STEP_UNDO : UPGRADE_STEP_SKIP;
+    if (is_rollback()) return finished ? UPGRADE_STEP_UNDO : UPGRADE_STEP_SKIP;
     if (finished) return UPGRADE_STEP_SKIP;
     commit_files("");
     m_backend.step_begun(std::string(id), description);
@@ -401,8 +407,7 @@ void Session::step_finish(std::string_view id) {
 }
 
 void Session::walk(bool on) {
-    if (m_options.phase != Phase::rollback)
-        throw Refusal(UPGRADE_DENIED, "steps are walked over in rollback");
+    if (!is_rollback()) throw Refusal(UPGRADE_DENIED, "steps are walked over in rollback");
     m_walking = on;
     if (on) return;
     m_files.forget_pending();
@@ -410,11 +415,16 @@ void Session::walk(bool on) {
 }
 
 void Session::step_undone(std::string_view id) {
-    if (m_options.phase != Phase::rollback)
-        throw Refusal(UPGRADE_DENIED, "steps are undone in rollback");
+    if (!is_rollback()) throw Refusal(UPGRADE_DENIED, "steps are undone in rollback");
     commit_files(std::string(id));
-    m_backend.step_undone(std::string(id), m_values);
-    m_values.clear();
+    const FileChanges put_back = m_backend.step_undone(std::string(id), m_values);
+    if (is_real()) {
+        m_values.clear();
+        return;
+    }
+    // What the undo itself has written belongs to its step, and is put back with it.
+    m_files.forget_pending();
+    m_files.lay_over(put_back);
 }
 
 RepositoryFiles& Session::files_to_change(std::string_view path) {
@@ -456,12 +466,12 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
             throw Refusal(UPGRADE_DENIED, "'" + shown(spec.arguments) +
                                               "' would change something in "
                                               "preflight or verify");
-        if (m_options.phase == Phase::simulate) {
+        if (m_walking) return 0;
+        if (is_simulation()) {
             m_backend.command_shown(spec.arguments);
             if (command.kind == UPGRADE_EXEC_RENDER) ++m_renders;
             return 0;
         }
-        if (m_walking) return 0;
         m_backend.log(UPGRADE_LOG_INFO, "run: " + shown(spec.arguments));
         m_backend.command_begun(spec.arguments);
     }

@@ -18,7 +18,7 @@
 
 namespace upgrade::services {
 
-enum class Phase { preflight, simulate, apply, verify, rollback };
+enum class Phase { preflight, simulate, apply, verify, rollback, simulate_rollback };
 
 /// State values by (scope, key); scope is one of UPGRADE_SCOPE_*.
 using StateValues = std::map<std::pair<std::int32_t, std::string>, std::string>;
@@ -44,7 +44,10 @@ class Backend {
     virtual void files_shown(const std::string& step, const std::vector<ShownFile>& changes) = 0;
     /// Remembers durably that the step is finished, with its state values.
     virtual void step_finished(const std::string& id, const StateValues& values) = 0;
-    virtual void step_undone(const std::string& id, const StateValues& values) = 0;
+    /// The step's undo has run. A rollback remembers that durably and puts the step's files back,
+    /// before this returns nothing. A simulated one changes nothing, and returns what the files are
+    /// that would be put back now, those included that the undo itself has changed.
+    virtual FileChanges step_undone(const std::string& id, const StateValues& values) = 0;
     virtual std::optional<std::string> state(std::int32_t scope, const std::string& key) = 0;
     virtual bool cancelled() = 0;
     /// Readable when cancelled() may have changed; -1: none.
@@ -76,8 +79,8 @@ class Session {
     [[nodiscard]] const upgrade_host& host() const { return m_host; }
 
     /// After the phase function returned UPGRADE_OK: commits what was written outside of steps
-    /// (apply, rollback). Returns the state values that were set outside of steps; they belong to
-    /// the completion.
+    /// (apply, rollback), or shows it (simulate). Returns the state values that were set outside of
+    /// steps; they belong to the completion.
     StateValues complete();
 
     /// Goes on as another phase, before the plugin has used any service: one process serves
@@ -122,15 +125,22 @@ class Session {
     [[nodiscard]] bool is_real() const {
         return m_options.phase == Phase::apply || m_options.phase == Phase::rollback;
     }
+    [[nodiscard]] bool is_simulation() const {
+        return m_options.phase == Phase::simulate || m_options.phase == Phase::simulate_rollback;
+    }
     [[nodiscard]] std::vector<PreparedChange> marked(std::vector<PreparedChange> changes) const;
     /// Where a real run commits what was written, a simulation shows it.
     void commit_files(const std::string& step);
+    [[nodiscard]] bool is_rollback() const {
+        return m_options.phase == Phase::rollback || m_options.phase == Phase::simulate_rollback;
+    }
 
     SessionOptions m_options;
     Backend& m_backend;
     RepositoryFiles m_files;
     StateValues m_values;
     std::string m_step;
+    std::set<std::string> m_begun;  ///< every step's id that this phase has asked for
     PhaseReport m_report;
     std::string m_last_refusal;
     std::size_t m_commits = 0;

@@ -133,6 +133,7 @@ services::SessionOptions Harness::options(services::Phase phase) {
     m_shown.clear();
     m_begun.clear();
     m_committed.clear();
+    m_phase = phase;
     services::SessionOptions options;
     options.phase = phase;
     options.repository = m_repository;
@@ -161,6 +162,7 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     result.message = session.report().message;
     result.remedy = session.report().remedy;
     if (phase == services::Phase::simulate) result.changes = session.changes();
+    if (phase == services::Phase::simulate_rollback) result.changes = files_before(std::nullopt);
     for (const auto& [path, change] : result.changes) {
         std::optional<std::string> before;
         if (exists(path)) before = read(path);
@@ -172,14 +174,27 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     result.committed = m_committed;
 }
 
-void Harness::restore_files() {
-    for (const auto& [path, content] : m_originals) {
-        if (content) {
-            write(path, *content);
+services::FileChanges Harness::files_before(const std::optional<std::string>& step) const {
+    services::FileChanges files;
+    // The oldest change of a path knows what it was before.
+    for (auto original = m_originals.rbegin(); original != m_originals.rend(); ++original) {
+        if (!step || original->step == *step) files[original->path].content = original->content;
+    }
+    return files;
+}
+
+void Harness::make(const services::FileChanges& changes) {
+    for (const auto& [path, change] : changes) {
+        if (change.content) {
+            write(path, *change.content);
         } else {
             fs::remove(m_repository + '/' + path);
         }
     }
+}
+
+void Harness::restore_files() {
+    make(files_before(std::nullopt));
     m_originals.clear();
 }
 
@@ -203,9 +218,9 @@ void Harness::files_prepared(const std::string& step,
                              const std::vector<services::PreparedChange>& changes) {
     for (const services::PreparedChange& change : changes) {
         m_committed.push_back({step, change.path, copy_of(change.content), change.rendered});
-        if (m_originals.count(change.path) != 0) continue;
-        m_originals[change.path] =
-            change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path));
+        m_originals.push_back(
+            {step, change.path,
+             change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path))});
     }
 }
 
@@ -224,8 +239,16 @@ void Harness::step_finished(const std::string& id, const services::StateValues& 
     }
 }
 
-void Harness::step_undone(const std::string& id, const services::StateValues&) {
+services::FileChanges Harness::step_undone(const std::string& id, const services::StateValues&) {
+    const services::FileChanges before = files_before(id);
+    if (m_phase == services::Phase::simulate_rollback) return before;
     m_finished.erase(std::remove(m_finished.begin(), m_finished.end(), id), m_finished.end());
+    make(before);
+    m_originals.erase(
+        std::remove_if(m_originals.begin(), m_originals.end(),
+                       [&id](const Original& original) { return original.step == id; }),
+        m_originals.end());
+    return {};
 }
 
 std::optional<std::string> Harness::state(std::int32_t scope, const std::string& key) {

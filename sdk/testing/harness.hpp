@@ -29,7 +29,7 @@ struct PhaseResult {
     std::int32_t status = UPGRADE_OK;         ///< one of the UPGRADE_* codes
     std::string message;                      ///< why it is not ok
     std::string remedy;                       ///< of a blocked one
-    services::FileChanges changes;            ///< of a simulation
+    services::FileChanges changes;            ///< of a simulation, also of a rollback
     std::string diff;                         ///< the same as unified diffs, as operators see them
     std::vector<std::string> shown_commands;  ///< changing commands that a simulation only showed
     std::size_t renders = 0;  ///< how many of them would have made the content of a file
@@ -109,12 +109,19 @@ class Harness final : private services::Backend {
     PhaseResult verify() {
         return run<Type>(services::Phase::verify);
     }
-    /// The upgrade's rollback, then the files as they were before the first apply.
+    /// The upgrade's rollback, which finds the files of a step put back once it is undone, then all
+    /// files as they were before the first apply.
     template <typename Type>
     PhaseResult rollback() {
         PhaseResult result = run<Type>(services::Phase::rollback);
         if (result.ok()) restore_files();
         return result;
+    }
+    /// rollback, for show: what it would put back and the commands that it would run are in the
+    /// result, nothing is changed.
+    template <typename Type>
+    PhaseResult simulate_rollback() {
+        return run<Type>(services::Phase::simulate_rollback);
     }
 
     /// Finished steps, in order.
@@ -139,7 +146,8 @@ class Harness final : private services::Backend {
             if (phase == services::Phase::simulate || phase == services::Phase::apply)
                 upgrade.apply(context);
             if (phase == services::Phase::verify) upgrade.verify(context);
-            if (phase == services::Phase::rollback) upgrade.rollback(context);
+            if (phase == services::Phase::rollback || phase == services::Phase::simulate_rollback)
+                upgrade.rollback(context);
         } catch (const Blocked& blocked) {
             status = UPGRADE_BLOCKED;
             session.report_error(blocked.what(), blocked.remedy());
@@ -166,6 +174,15 @@ class Harness final : private services::Backend {
     services::SessionOptions options(services::Phase phase);
     void finish(services::Phase phase, services::Session& session, std::int32_t status,
                 PhaseResult& result);
+    /// A file before it was changed.
+    struct Original {
+        std::string step;
+        std::string path;
+        std::optional<std::string> content;
+    };
+    /// What the files of a step were before it; of all steps without one.
+    services::FileChanges files_before(const std::optional<std::string>& step) const;
+    void make(const services::FileChanges& changes);
     void restore_files();
     static void install_command(const std::string& stem);
 
@@ -181,13 +198,15 @@ class Harness final : private services::Backend {
     void files_shown(const std::string& step,
                      const std::vector<services::ShownFile>& changes) override;
     void step_finished(const std::string& id, const services::StateValues& values) override;
-    void step_undone(const std::string& id, const services::StateValues& values) override;
+    services::FileChanges step_undone(const std::string& id,
+                                      const services::StateValues& values) override;
     std::optional<std::string> state(std::int32_t scope, const std::string& key) override;
     bool cancelled() override { return false; }
 
     std::string m_folder;
     std::string m_repository;
-    std::map<std::string, std::optional<std::string>> m_originals;
+    services::Phase m_phase = services::Phase::simulate;
+    std::vector<Original> m_originals;  ///< in the order of the changes
     std::map<std::string, std::optional<std::string>> m_parameters;
     std::vector<std::string> m_write_paths{"."};
     std::vector<std::string> m_commands{"*"};

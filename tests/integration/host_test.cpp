@@ -7,9 +7,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "host/host.hpp"
 #include "host/message.hpp"
+#include "host/sandbox.hpp"
 #include "host/zygote.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
@@ -38,42 +41,86 @@ std::string line_of(const std::string& step, const std::string& path,
     return step + " " + path + " " + (digest ? digest->to_string() : "removed");
 }
 
-/// Grants everything and remembers it.
+/// Grants everything, remembers it, and puts back what is undone.
 struct Witness final : HostEvents {
+    explicit Witness(std::filesystem::path folder) : repository(std::move(folder)) {}
+
     void on_log(std::int32_t, const std::string& text) override { log.push_back(text); }
     void on_output(std::string_view) override {}
     void on_progress(std::uint64_t, std::uint64_t, const std::string&) override {}
-    void on_command_shown(const std::vector<std::string>&) override {}
+    void on_command_shown(const std::vector<std::string>& arguments) override {
+        shown_commands.push_back(arguments);
+    }
     void on_command_begun(const std::vector<std::string>& arguments) override {
         if (refuses_commands) throw Error(Failure::preparation, "the ledger is full");
         commands.push_back(arguments);
     }
     void on_step_begun(const std::string&, const std::string&) override {}
-    bool confirm(const std::string&) override { return true; }
-    std::optional<std::string> state_value(std::int32_t, const std::string&) override {
-        return std::nullopt;
+    bool confirm(const std::string&) override {
+        ++questions;
+        return true;
+    }
+    std::optional<std::string> state_value(std::int32_t scope, const std::string& key) override {
+        const auto found = state.find({scope, key});
+        return found == state.end() ? std::nullopt : std::optional(found->second);
     }
     void record_files(const std::string& step,
                       const std::vector<HostFileChange>& changes) override {
         for (const HostFileChange& change : changes) {
             committed.push_back(line_of(step, change.path, Digest::parse(change.digest)));
             if (change.rendered) rendered.push_back(change.path);
+            files.emplace_back(step, change);
         }
     }
-    void record_step(const std::string& id, const HostValues&) override { steps.push_back(id); }
-    void record_step_undone(const std::string& id, const HostValues&) override {
+    void record_step(const std::string& id, const HostValues& values) override {
+        steps.push_back(id);
+        for (const auto& [key, value] : values) state[key] = value;
+    }
+    void record_step_undone(const std::string& id, const HostValues& values) override {
         undone.push_back(id);
+        for (const auto& [key, value] : values) state[key] = value;
+        for (const auto& [path, change] : before(id)) {
+            if (change.content) {
+                replace_file(repository / path, *change.content);
+            } else {
+                std::filesystem::remove(repository / path);
+            }
+        }
+    }
+    upgrade::services::FileChanges undone_in_simulation(const std::string& id) override {
+        asked.push_back(id);
+        return before(id);
     }
     void on_stop_signal(int) override {}
     void tick() override {}
 
+    /// The step's files as they were before it.
+    upgrade::services::FileChanges before(const std::string& id) const {
+        upgrade::services::FileChanges changes;
+        for (auto file = files.rbegin(); file != files.rend(); ++file) {
+            const auto& [step, change] = *file;
+            if (step != id) continue;
+            changes[change.path].content =
+                change.backup.empty() ? std::nullopt
+                                      : std::optional(read_file(change.backup, k_max_file));
+        }
+        return changes;
+    }
+
+    static constexpr std::size_t k_max_file = 1U << 20U;
+    std::filesystem::path repository;
     bool refuses_commands = false;
+    int questions = 0;
+    HostValues state;
+    std::vector<std::pair<std::string, HostFileChange>> files;
+    std::vector<std::vector<std::string>> shown_commands;
     std::vector<std::vector<std::string>> commands;
     std::vector<std::string> log;
     std::vector<std::string> committed;
     std::vector<std::string> rendered;
     std::vector<std::string> steps;
     std::vector<std::string> undone;
+    std::vector<std::string> asked;
 };
 
 /// A repository, and the test plugin `stepwise` in a process for each phase.
@@ -88,6 +135,15 @@ struct Stage {
     }
 
     std::filesystem::path repository() const { return folder.path() / "repository"; }
+    std::map<std::string, std::string> snapshot() const {
+        std::map<std::string, std::string> files;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(repository())) {
+            if (entry.is_regular_file())
+                files[entry.path().lexically_relative(repository()).string()] =
+                    read_file(entry.path(), Witness::k_max_file);
+        }
+        return files;
+    }
     void write(const std::string& path, const std::string& text) const {
         replace_file(repository() / path, text);
     }
@@ -97,7 +153,7 @@ struct Stage {
         request.phase = phase;
         request.image = image.get();
         request.repository = repository();
-        request.backup_folder = folder.path() / "originals";
+        request.backup_folder = folder.path() / "originals" / to_string(phase);
         request.write_paths = {"."};
         request.commands = {"cat", "touch", "rm", "true"};
         request.finished_steps = finished;
@@ -108,7 +164,7 @@ struct Stage {
     NoSignals signals;
     SystemClock clock;
     PluginHost host{{plugin_environment({}), -1, std::chrono::seconds(10)}, signals, clock};
-    Witness witness;
+    Witness witness{repository()};
     UniqueFd image;
     std::vector<std::string> finished;
 };
@@ -166,6 +222,17 @@ TEST_CASE("a command that changes something is told before it runs, and does not
     CHECK(exists(stage.repository() / "touched"));
 }
 
+TEST_CASE("a simulation shows more changes than a message holds") {
+    Stage stage;
+    stage.write("many", "");
+    const PhaseResult simulated = stage.run(HostPhase::simulate);
+    INFO(simulated.message);
+    REQUIRE(simulated.ok());
+    CHECK(std::count_if(simulated.shown.begin(), simulated.shown.end(),
+                        [](const ShownChange& change) { return change.digest == sha256("x"); }) ==
+          20'000);
+}
+
 TEST_CASE("what a program renders is counted in a simulation and marked in the run") {
     Stage stage;
     stage.write("render", "");
@@ -194,6 +261,76 @@ TEST_CASE("of a command that is too long for a message the beginning is told") {
     CHECK(stage.witness.commands[1].size() == 14);
     CHECK(stage.witness.commands[1][0] == "true");
     CHECK(stage.witness.commands[1][2] == std::string(4096, 'x'));
+}
+
+TEST_CASE("the undo in a simulated rollback finds the files as it will find them for real") {
+    Stage stage;
+    REQUIRE(stage.run(HostPhase::apply).ok());
+    stage.finished = stage.witness.steps;
+    const auto applied = stage.snapshot();
+    const auto recorded = stage.witness.committed;
+    stage.witness.log.clear();
+    stage.witness.commands.clear();
+
+    const PhaseResult simulated = stage.run(HostPhase::simulate_rollback);
+    INFO(simulated.message);
+    REQUIRE(simulated.ok());
+    CHECK(simulated.phase == HostPhase::simulate_rollback);
+    CHECK(stage.snapshot() == applied);
+    CHECK(stage.witness.committed == recorded);
+    CHECK(stage.witness.undone.empty());
+    CHECK(stage.witness.questions == 0);
+    CHECK(stage.witness.commands.empty());
+    const std::vector<std::string> newest_first{"three", "two", "nothing", "one"};
+    CHECK(stage.witness.asked == newest_first);
+    const auto log = std::exchange(stage.witness.log, {});
+    CHECK(std::count(log.begin(), log.end(), "two finds a: 2\n") == 1);
+    CHECK(std::count(log.begin(), log.end(), "one finds old: old\n") == 1);
+    CHECK(std::count(log.begin(), log.end(), "two knows three") == 1);
+
+    REQUIRE(stage.run(HostPhase::rollback).ok());
+    CHECK(stage.witness.undone == newest_first);
+    CHECK(stage.witness.questions == 4);
+    CHECK(stage.witness.commands == stage.witness.shown_commands);
+    auto real = stage.witness.log;
+    real.erase(std::remove(real.begin(), real.end(), "run: rm touched"), real.end());
+    CHECK(real == log);
+}
+
+TEST_CASE("a simulated rollback writes nowhere, not around the services either") {
+    Stage stage;
+    REQUIRE(stage.run(HostPhase::apply).ok());
+    stage.finished = stage.witness.steps;
+    stage.write("raw-write", "");
+    REQUIRE(stage.run(HostPhase::simulate_rollback).ok());
+    CHECK(exists(stage.repository() / "raw") == (sandbox_support() == SandboxSupport::none));
+    CHECK_FALSE(exists(stage.folder.path() / "originals/simulate_rollback"));
+    REQUIRE(stage.run(HostPhase::rollback).ok());
+    CHECK(exists(stage.repository() / "raw"));
+}
+
+TEST_CASE("a message that is not what it should be is refused") {
+    const auto changes = [](const Json& item) {
+        return changes_at({{"changes", Json::array({item})}});
+    };
+    CHECK(changes({"a", ".a", "", "digest", true}).front().rendered);
+    for (const Json& bad :
+         {Json({"a", ".a", "", "digest"}), Json({"a", ".a", "", "digest", "yes"}),
+          Json({"a", ".a", "", 1, true}), Json({"a", ".a", "", "digest", true, 1}), Json("a")}) {
+        INFO(bad.dump());
+        CHECK_THROWS_AS(changes(bad), ProtocolError);
+    }
+    Frame frame;
+    frame.descriptors.push_back(make_memory_file("test"));
+    for (const Json& number : {Json(1), Json(-1), Json("0"), Json(0.5)}) {
+        frame.message = {{"descriptor", number}};
+        INFO(number.dump());
+        CHECK_THROWS_AS(take_descriptor(frame, "descriptor"), ProtocolError);
+    }
+    CHECK_FALSE(take_descriptor(frame, "another"));
+    frame.message = {{"descriptor", 0}};
+    CHECK(take_descriptor(frame, "descriptor"));
+    CHECK_FALSE(take_descriptor(frame, "descriptor"));
 }
 
 TEST_CASE("a list of shown changes that is not what it should be is refused") {

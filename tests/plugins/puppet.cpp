@@ -128,6 +128,10 @@ struct Puppet final : upgrade::Upgrade {
                     throw std::runtime_error("told to fail in its second step");
             });
         }
+        if (how == "same-step-twice") {
+            context.step("same", "the first", [&] { context.files().write("one", "1"); });
+            context.step("same", "the second", [&] { context.files().write("two", "2"); });
+        }
         if (how == "note") note(context);
         if (how == "transient" || how == "transient-step") transient(context, how);
         break_rule(context, how);

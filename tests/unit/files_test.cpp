@@ -88,6 +88,50 @@ TEST_CASE("reads see what was written, and the disk sees it only at the commit")
     CHECK(files.pending().empty());
 }
 
+TEST_CASE("what a simulation settles counts as made, and is told as a commit makes it") {
+    const Repository repository;
+    repository.write("dir/a", "1");
+    repository.write("same", "same");
+    RepositoryFiles files(repository.root(), {});
+    std::vector<std::string> told;
+    const auto tell = [&](const std::vector<ShownFile>& changes) {
+        for (const ShownFile& change : changes)
+            told.push_back(change.path + " " + (change.content ? *change.content : "removed"));
+    };
+    files.write("new/x", "x");
+    files.write("new/y", "y");
+    files.write("same", "same");
+    files.settle(tell);
+    CHECK(told == std::vector<std::string>{"new/x x", "new/y y"});
+    CHECK(files.pending().empty());
+    told.clear();
+    files.settle(tell);
+    files.write("new/y", "y");
+    files.settle(tell);
+    CHECK(told.empty());
+    files.remove("new/x");
+    // The folder has lost a file, and keeps another.
+    CHECK(files.kind("new") == UPGRADE_FILE_FOLDER);
+    CHECK_THROWS_AS(files.write("new", "no file"), Refusal);
+    files.settle(tell);
+    CHECK(told == std::vector<std::string>{"new/x removed"});
+    CHECK(files.glob("**") == std::vector<std::string>{"dir/a", "new/y", "same"});
+    CHECK_FALSE(files.changes().at("new/x").content);
+    CHECK_FALSE(repository.exists("new"));
+}
+
+TEST_CASE("what is laid over the files is seen, below what is pending") {
+    const Repository repository;
+    repository.write("a", "1");
+    RepositoryFiles files(repository.root(), {});
+    files.write("a", "2");
+    files.lay_over({{"a", {"0"}}, {"b", {"0"}}});
+    CHECK(files.read("a") == "2");
+    CHECK(files.read("b") == "0");
+    files.forget_pending();
+    CHECK(files.read("a") == "0");
+}
+
 TEST_CASE("a commit whose record fails changes nothing and leaves nothing behind") {
     const Repository repository;
     repository.write("a", "1");

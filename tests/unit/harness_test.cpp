@@ -236,6 +236,110 @@ TEST_CASE("what a program printed before it failed is not what it rendered") {
 
 namespace {
 
+/// Tells in its undo what it finds, and has a rollback of its own.
+struct Undoing : upgrade::Upgrade {
+    void apply(upgrade::Context& context) override {
+        const upgrade::Files& files = context.files();
+        for (const std::string id : {"1", "2"}) {
+            context.step(
+                id, "write " + id,
+                [&] {
+                    files.write("file", id);
+                    files.write("made-by-" + id, id);
+                },
+                [&context, id] {
+                    const upgrade::Files& now = context.files();
+                    context.log("undo of " + id + " finds " + now.read("file") +
+                                (now.exists("made-by-2") ? ", made-by-2" : ""));
+                    now.write("file", "by undo " + id);
+                    now.write("made-by-undo", id);
+                    context.exec().change({"helm", "undo", id});
+                });
+        }
+        files.write("outside", "of steps");
+        context.exec().change({"helm", "apply"});
+    }
+    void rollback(upgrade::Context& context) override {
+        context.exec().change({"helm", "before"});
+        context.confirm("really?");
+        Upgrade::rollback(context);
+        context.files().write("after", context.files().read("file"));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a rollback is simulated as it will be, and changes nothing") {
+    Harness harness;
+    harness.write("file", "0");
+    harness.can_command("helm", "");
+    const auto before = harness.snapshot();
+    REQUIRE(harness.apply<Undoing>().ok());
+    const auto applied = harness.snapshot();
+    const std::vector<std::string> called = harness.calls("helm");
+    const std::size_t lines = harness.log_lines().size();
+    harness.answer(false);
+
+    const auto simulated = harness.simulate_rollback<Undoing>();
+    REQUIRE(simulated.ok());
+    CHECK(harness.snapshot() == applied);
+    CHECK(harness.finished_steps().size() == 2);
+    CHECK(harness.calls("helm") == called);
+    CHECK(simulated.committed.empty());
+    CHECK(simulated.shown_commands ==
+          std::vector<std::string>{"helm before", "helm undo 2", "helm undo 1"});
+    CHECK(simulated.diff.find("-2\n\\ No newline at end of file\n+0\n") != std::string::npos);
+    CHECK(simulated.diff.find("--- a/outside\n+++ /dev/null\n") != std::string::npos);
+    std::vector<std::string> log(harness.log_lines().begin() + static_cast<std::ptrdiff_t>(lines),
+                                 harness.log_lines().end());
+    CHECK(log == std::vector<std::string>{"undo of 2 finds 2, made-by-2", "undo of 1 finds 1"});
+
+    harness.answer(true);
+    const std::size_t more_lines = harness.log_lines().size();
+    const auto rolled_back = harness.rollback<Undoing>();
+    REQUIRE(rolled_back.ok());
+    CHECK(harness.snapshot() == before);
+    CHECK(rolled_back.begun_commands == simulated.shown_commands);
+    std::vector<std::string> real;
+    for (std::size_t i = more_lines; i < harness.log_lines().size(); ++i) {
+        if (harness.log_lines()[i].rfind("undo", 0) == 0) real.push_back(harness.log_lines()[i]);
+    }
+    CHECK(real == log);
+}
+
+namespace {
+
+/// Begins one id twice.
+struct Twice : upgrade::Upgrade {
+    void apply(upgrade::Context& context) override {
+        context.step("same", "write", [&] { context.files().write("first", "1"); });
+        if (context.files().exists("once")) return;
+        context.step("same", "write more", [&] { context.files().write("second", "2"); });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a step's id begins once in every phase that walks over the steps") {
+    const std::string words =
+        "step 'same' begins a second time: a step's id is unique within its upgrade";
+    Harness harness;
+    CHECK(harness.simulate<Twice>().message.find(words) != std::string::npos);
+    // The first is finished, and would be skipped.
+    CHECK(harness.apply<Twice>().message.find(words) != std::string::npos);
+    CHECK(harness.apply<Twice>().message.find(words) != std::string::npos);
+    CHECK_FALSE(harness.exists("second"));
+    // To be undone.
+    CHECK(harness.simulate_rollback<Twice>().message.find(words) != std::string::npos);
+    CHECK(harness.rollback<Twice>().message.find(words) != std::string::npos);
+    CHECK(harness.finished_steps() == std::vector<std::string>{"same"});
+    harness.write("once", "");
+    CHECK(harness.apply<Twice>().ok());
+    CHECK(harness.rollback<Twice>().ok());
+}
+
+namespace {
+
 struct Waiting : upgrade::Upgrade {
     void apply(upgrade::Context& context) override {
         context.step("wait", "for the server", [&] {
