@@ -3,6 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/look_exit_code.hpp"
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
 #include "support/log.hpp"
@@ -17,6 +18,10 @@ struct CheckRow {
     std::optional<Error> error;
     [[nodiscard]] const char* status() const {
         return error ? "unknown" : report.due.empty() ? "up-to-date" : "upgrade-available";
+    }
+    [[nodiscard]] int exit_code(bool fail_on_changes) const {
+        return error ? runner::exit_code(error->failure())
+                     : exit_code_of_changes(!report.due.empty(), fail_on_changes);
     }
 };
 
@@ -69,7 +74,9 @@ int check_command(int argc, char** argv) {
     app.footer(
         "Examples:\n"
         "  runner check -c cluster.yaml\n"
-        "  runner check clusters/*.yaml --fail-on-changes   for CI and cron");
+        "  runner check clusters/*.yaml --fail-on-changes   for CI and cron\n\n"
+        "Of several clusters the worst exit code: 6, 5, 3 or 2, in this order, when one cannot be\n"
+        "looked at; else 7 when anything is due and --fail-on-changes was given; else 0.");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     if (files.empty()) files.push_back(cluster_file(""));
     std::vector<CheckRow> rows;
@@ -77,13 +84,14 @@ int check_command(int argc, char** argv) {
 
     std::vector<std::vector<std::string>> table{
         {"CLUSTER", "STATUS", "VERSION", "TARGET", "DUE", "SEVERITY"}};
-    bool due = false;
+    std::vector<int> codes;
     for (const CheckRow& row : rows) {
+        codes.push_back(row.exit_code(fail_on_changes));
         for (const std::string& warning : row.report.warnings)
             log_warning(row.report.cluster + ": " + warning);
-        due = due || !row.report.due.empty();
         if (row.error) {
-            print_error(*row.error);
+            print_error(row.report.cluster.empty() ? *row.error
+                                                   : row.error->within(row.report.cluster));
             table.push_back({row.report.cluster.empty() ? row.file : row.report.cluster,
                              row.status(), "?", "?", "?", ""});
             continue;
@@ -97,9 +105,7 @@ int check_command(int argc, char** argv) {
     } else {
         print_table(table);
     }
-    // Of several clusters a broken one is named, and is no failure of the others.
-    if (rows.size() == 1 && rows.front().error) return exit_code(rows.front().error->failure());
-    return fail_on_changes && due ? 7 : 0;
+    return worst_exit_code(codes);
 }
 
 }  // namespace runner
