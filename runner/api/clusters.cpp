@@ -92,7 +92,7 @@ std::shared_ptr<const ClusterView> Cluster::make_view(
         return fail("releases_unavailable", m_discovery_error ? m_discovery_error->what() : "");
     try {
         m_discovery->planner->check(facts);
-        view->report = m_discovery->planner->report(facts, {});
+        view->report = m_discovery->planner->report(*ledger, facts, {});
     } catch (const Error& error) {
         return fail(error.failure() == Failure::preparation ? "no_plan" : "refused", error.what());
     }
@@ -106,9 +106,10 @@ void Cluster::with_plan(const Selection& selection, const PlanLook& look) {
     if (!m_discovery || m_discovery->config != config)
         throw m_discovery_error.value_or(
             Error(Failure::preparation, "the releases could not be listed"));
-    const LedgerFacts facts = look_at_ledger(config->state)->facts();
+    const auto ledger = look_at_ledger(config->state);
+    const LedgerFacts facts = ledger->facts();
     m_discovery->planner->check(facts);
-    look(m_discovery->planner->report(facts, selection), facts, *config);
+    look(m_discovery->planner->report(*ledger, facts, selection), facts, *config);
 }
 
 void Cluster::ensure_discovered(const std::shared_ptr<const ClusterConfig>& config) {

@@ -209,7 +209,11 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 Composition::Composition(const CommonOptions& options, bool may_ask)
-    : config(ClusterConfig::load(cluster_file(options.cluster))), terminal(may_ask, signals) {
+    : config(ClusterConfig::load(cluster_file(options.cluster))),
+      terminal(may_ask, signals),
+      m_ledgers(make_sqlite_store(config.state, clock)),
+      m_folder(config.state, config.releases.prefix),
+      m_work_tree(config.repository_directory, config.state) {
     start_log(options.debug);
 }
 
@@ -222,8 +226,10 @@ EngineParts Composition::parts(Reporter& reporter, const std::string& events) {
     if (!events.empty()) m_events = std::make_unique<EventReporter>(events, reporter, clock);
     return {config,
             source(),
-            [this] { return look_at_ledger(config.state); },
-            [this] { return open_ledger(config.state, clock); },
+            *m_ledgers,
+            m_folder,
+            m_work_tree,
+            m_processes,
             m_events ? *m_events : reporter,
             terminal,
             signals,

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "config/cluster_config.hpp"
+#include "engine/kinds/upgrade_kind.hpp"
 #include "engine/parameters.hpp"
-#include "engine/upgrade_run.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
 #include "releases/source.hpp"
@@ -124,6 +124,10 @@ class Composition {
  private:
     std::unique_ptr<ReleaseSource> m_source;
     std::unique_ptr<Reporter> m_events;
+    std::unique_ptr<LedgerStore> m_ledgers;
+    DiskRunFolder m_folder;
+    DiskWorkTree m_work_tree;
+    SystemProcesses m_processes;
 };
 
 }  // namespace runner

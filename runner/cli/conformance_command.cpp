@@ -37,7 +37,7 @@ int conformance_command(int argc, char** argv) {
     const SystemClock clock;
     const std::vector<RuleResult> results = prove_conformance(request, signals, clock);
     const bool good = std::none_of(results.begin(), results.end(), [](const RuleResult& result) {
-        return result.verdict == Verdict::broken;
+        return result.verdict == RuleVerdict::broken;
     });
     if (output == "json") {
         Json document = {{"schemaVersion", 1}, {"conforms", good}, {"rules", Json::array()}};
@@ -50,8 +50,8 @@ int conformance_command(int argc, char** argv) {
         print_json(document);
     } else {
         for (const RuleResult& result : results) {
-            const char* word = result.verdict == Verdict::kept     ? "ok"
-                               : result.verdict == Verdict::broken ? "BROKEN"
+            const char* word = result.verdict == RuleVerdict::kept     ? "ok"
+                               : result.verdict == RuleVerdict::broken ? "BROKEN"
                                                                    : "-";
             std::printf("%-6s  %-26s  %s%s%s\n", word, result.rule.c_str(), result.meaning.c_str(),
                         result.detail.empty() ? "" : ": ", result.detail.c_str());

@@ -94,6 +94,10 @@ void EventReporter::phase_ends(const std::string& version, HostPhase phase,
           {{"version", version}, {"phase", to_string(phase)}, {"message", words}, {"good", good}});
     m_next.phase_ends(version, phase, words, good);
 }
+void EventReporter::recorded(const std::string& version, Outcome outcome) {
+    write("recorded", {{"version", version}, {"outcome", to_string(outcome)}});
+    m_next.recorded(version, outcome);
+}
 void EventReporter::line(std::int32_t level, const std::string& text) {
     write("line", {{"level", level_name(level)}, {"text", text}});
     m_next.line(level, text);

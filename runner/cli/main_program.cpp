@@ -31,7 +31,8 @@ const std::vector<Command>& all_commands() {
         {"skip", skip_command, "leave an upgrade out knowingly; recorded"},
         {"unskip", unskip_command, "take a skip back"},
         {"state", state_command,
-         "the ledger by hand: show, export, import, forget, record, lock, unlock, repair"},
+         "the ledger by hand: show, export, import, forget, record, correct-version, lock, unlock, "
+         "repair"},
         {"releases", releases_command, "the source by hand: list, verify, mirror, serve"},
         {"conformance", conformance_command, "prove that a built upgrade keeps the rules"},
         {"package", package_command, "make the release artefacts of a built upgrade"},

@@ -9,7 +9,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
-#include "engine/single_run.hpp"
+#include "engine/describe_plugin.hpp"
 #include "model/release.hpp"
 #include "releases/archive.hpp"
 #include "releases/checksums.hpp"

@@ -4,16 +4,45 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/look_exit_code.hpp"
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
+#include "engine/saved_plan.hpp"
+#include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
 
 namespace runner {
 
+namespace {
+
+/// Everything that an upgrade does up to the question, and what it came to in a new file. Throws
+/// Error and Interrupted.
+RunReport save_plan(Composition& composition, const Selection& selection,
+                    GivenParameters parameters, const std::string& file) {
+    UpgradeRequest request;
+    request.selection = selection;
+    request.dry_run = true;
+    request.report_other = true;
+    request.pin_work = true;
+    request.parameters = std::move(parameters);
+    TextReporter reporter(true);
+    RunReport report = plan_upgrade(composition.parts(reporter), request);
+    const ClusterConfig& config = composition.config;
+    const LedgerFacts facts = look_at_ledger(config.state)->facts();
+    const Json document =
+        saved_plan_document(report, facts, {config.name, config.region, config.account_id},
+                            request.parameters.values);
+    create_file(file, dump_json(document, 2) + '\n');
+    return report;
+}
+
+}  // namespace
+
 int plan_command(int argc, char** argv) {
     CommonOptions common;
     Selection selection;
+    ParameterOptions parameters;
     bool fail_on_changes = false;
     std::string out;
     CLI::App app(
@@ -21,7 +50,10 @@ int plan_command(int argc, char** argv) {
         "plan");
     add_common_options(app, common);
     add_selection_options(app, selection);
-    app.add_option("--out", out, "save it to this new file, digests pinned, for 'upgrade --plan'");
+    add_parameter_options(app, parameters);
+    app.add_option("--out", out,
+                   "simulate it, and save it to this new file for 'upgrade --plan': releases, "
+                   "values and what was shown are pinned");
     app.add_flag("--fail-on-changes", fail_on_changes, "exit with 7 when anything is due");
     app.footer(
         "Examples:\n"
@@ -33,15 +65,10 @@ int plan_command(int argc, char** argv) {
     Composition composition(common, false);
     RunReport report;
     try {
-        PlanReport made = make_plan_report(composition.parts(reporter), selection);
-        report = std::move(made.report);
-        if (!out.empty()) {
-            check_pinnable(report);
-            const ClusterConfig& config = composition.config;
-            const Json document = saved_plan_document(
-                report, made.facts, {config.name, config.region, config.account_id});
-            create_file(out, dump_json(document, 2) + '\n');
-        }
+        report = out.empty() ? make_plan_report(composition.parts(reporter), selection).report
+                             : save_plan(composition, selection, parameters.read(), out);
+    } catch (const Interrupted& interrupted) {
+        return 128 + interrupted.signal;
     } catch (const Error& error) {
         if (!common.json()) throw;
         report.cluster = composition.config.name;
@@ -50,13 +77,15 @@ int plan_command(int argc, char** argv) {
         print_json(plan_document(report));
         return exit_code(error.failure());
     }
-    for (const std::string& warning : report.warnings) log_warning(warning);
+    if (out.empty()) {
+        for (const std::string& warning : report.warnings) log_warning(warning);
+    }
     if (common.json()) {
         print_json(plan_document(report));
     } else {
         std::fputs(plan_text(report, true).c_str(), stdout);
     }
-    return fail_on_changes && !report.due.empty() ? 7 : 0;
+    return exit_code_of_changes(!report.due.empty(), fail_on_changes);
 }
 
 }  // namespace runner

@@ -5,7 +5,7 @@
 #include "cli/common.hpp"
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
-#include "engine/rollback_run.hpp"
+#include "engine/kinds/rollback_kind.hpp"
 
 namespace runner {
 

@@ -170,6 +170,16 @@ void TextReporter::phase_ends(const std::string& version, HostPhase, const std::
     say(paint(good ? k_green : k_red, "--- " + version + ": " + words + " ---"));
 }
 
+void TextReporter::recorded(const std::string& version, Outcome outcome) {
+    const char* word = outcome == Outcome::succeeded || outcome == Outcome::nothing_to_do
+                           ? "done"
+                       : outcome == Outcome::rolled_back ? "rolled back"
+                                                         : to_string(outcome);
+    const bool good = outcome == Outcome::succeeded || outcome == Outcome::nothing_to_do ||
+                      outcome == Outcome::rolled_back;
+    say(paint(good ? k_green : k_red, version + ": " + word));
+}
+
 void TextReporter::line(std::int32_t level, const std::string& text) {
     const char* code = level == UPGRADE_LOG_ERROR     ? k_red
                        : level == UPGRADE_LOG_WARNING ? k_yellow
@@ -235,6 +245,10 @@ void TextReporter::finished(const RunReport& report) {
     if (report.dry_run && !report.due.empty() && !report.cluster_version.empty()) {
         say(paint(k_bold, "This was a dry run: nothing was changed. The cluster version is still " +
                               report.cluster_version + "."));
+    } else if (report.dry_run && report.due.empty() && !report.final_version.empty() &&
+               report.final_version != report.cluster_version) {
+        say(paint(k_bold, "This was a dry run: nothing was changed. No upgrade is due; the cluster "
+                          "version would become " + report.final_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {
         say("Nothing to do." + (report.cluster_version.empty()
                                     ? ""

@@ -6,7 +6,7 @@
 #include "cli/common.hpp"
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
-#include "engine/verify_run.hpp"
+#include "engine/kinds/verify_kind.hpp"
 #include "support/text.hpp"
 
 namespace runner {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/conformance.hpp"
 
+#include <unistd.h>
+
 #include <optional>
 
-#include "engine/phase_runner.hpp"
-#include "engine/recorded_run.hpp"
-#include "engine/rollback.hpp"
-#include "engine/single_run.hpp"
+#include "engine/describe_plugin.hpp"
+#include "engine/lease_holder.hpp"
+#include "engine/pipeline.hpp"
+#include "engine/undo.hpp"
 #include "host/sandbox.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
@@ -17,8 +19,6 @@ namespace runner {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t k_max_file = 64U << 20U;
 
 using Snapshot = std::map<std::string, std::string>;
 
@@ -104,11 +104,128 @@ struct Attempt {
     }
 };
 
+/// As if the whole program had been killed: nothing is closed.
+struct Killed {};
+
+/// What both runs of a stage have in common: the upgrade is given, and nobody is asked.
+class ProofKind : public Kind {
+ public:
+    explicit ProofKind(const UpgradeInRun& upgrade) : m_upgrade(upgrade) {}
+    [[nodiscard]] std::string command(const Run&) const override { return "conformance"; }
+    [[nodiscard]] bool has_user() const override { return false; }
+    [[nodiscard]] TrustPolicy trust(const Run&) const override { return {}; }
+    void choose(Run& run) override {
+        if (!run.upgrades.empty()) return;
+        UpgradeInRun upgrade;
+        upgrade.version = m_upgrade.version;
+        upgrade.tag = m_upgrade.version;
+        upgrade.platform = Platform::current().to_string();
+        upgrade.supplier = Supplier::file;
+        upgrade.known = m_upgrade.known;
+        upgrade.manifest_json = m_upgrade.manifest_json;
+        upgrade.check_description = false;
+        upgrade.image.reset(::dup(m_upgrade.image.get()));
+        upgrade.parameters = m_upgrade.parameters;
+        run.upgrades.push_back(std::move(upgrade));
+    }
+    void end_with_nothing_to_do(Run&) override {}
+    void load(Run&) override {}
+    void resolve_parameters(Run&) override {}
+    void fetch(Run&) override {}
+    [[nodiscard]] std::string question(const Run&) const override { return {}; }
+
+ private:
+    const UpgradeInRun& m_upgrade;
+};
+
+/// Simulates, applies, verifies, and notes what a rule wants to know.
+class ApplyProof final : public ProofKind {
+ public:
+    ApplyProof(const UpgradeInRun& upgrade, fs::path repository)
+        : ProofKind(upgrade), m_repository(std::move(repository)) {}
+
+    void rehearse(Run& run, UpgradeInRun& upgrade) override {
+        attempt.simulation = run.phase_runner().simulate(upgrade, true);
+        attempt.after_simulation = snapshot_of(m_repository);
+        attempt.promised = attempt.after_simulation;
+        for (const auto& [path, change] : run.phase_runner().simulated_changes()) {
+            attempt.promised.erase(path);
+            if (change.content) attempt.promised[path] = *change.content;
+        }
+        if (!attempt.simulation.ok())
+            throw Error(Failure::preparation, attempt.simulation.message);
+    }
+    Worked work(Run& run, UpgradeInRun& upgrade) override {
+        PhaseRunner& phases = run.phase_runner();
+        attempt.last = phases.apply(upgrade, run.record(), true);
+        if (attempt.last.ok() && attempt.last.has("verify"))
+            attempt.last = phases.verify(upgrade, run.record(), false);
+        Worked worked;
+        worked.good = attempt.last.ok();
+        worked.end.version = upgrade.version;
+        worked.end.outcome = worked.good ? Outcome::succeeded : Outcome::failed;
+        worked.end.done = worked.good;
+        return worked;
+    }
+    void end(Run& run) override {
+        run.recorded->finish(RunState::succeeded, Outcome::succeeded, "");
+    }
+    void end_after_failure(Run& run, UpgradeInRun&, const AttemptEnd& end) override {
+        run.recorded->finish(RunState::failed, end.outcome, end.message);
+    }
+
+    Attempt attempt;
+
+ private:
+    fs::path m_repository;
+};
+
+/// Undoes what was applied.
+class UndoProof final : public ProofKind {
+ public:
+    using ProofKind::ProofKind;
+    [[nodiscard]] RunState working() const override { return RunState::rolling_back; }
+    [[nodiscard]] RunState failed() const override { return RunState::rollback_failed; }
+    [[nodiscard]] Outcome failed_outcome() const override { return Outcome::rollback_failed; }
+    void rehearse(Run&, UpgradeInRun&) override {}
+    Worked work(Run& run, UpgradeInRun& upgrade) override {
+        const UndoResult undone =
+            undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
+        problem = undone.good ? "" : undone.message;
+        Worked worked;
+        worked.good = undone.good;
+        worked.end.version = upgrade.version;
+        worked.end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
+        worked.end.message = undone.message;
+        worked.end.undone = undone.good;
+        return worked;
+    }
+    void end(Run& run) override {
+        run.recorded->finish(RunState::rolled_back, Outcome::rolled_back, "");
+    }
+    void end_after_failure(Run& run, UpgradeInRun&, const AttemptEnd& end) override {
+        run.recorded->finish(RunState::rollback_failed, end.outcome, end.message);
+    }
+
+    std::string problem;
+};
+
+/// There are no releases: the proof is of a plugin in a file.
+class NoReleases final : public ReleaseSource {
+ public:
+    [[nodiscard]] std::string name() const override { return "none"; }
+    std::vector<Release> list() override { return {}; }
+    void complete(const std::vector<Release*>&) override {}
+    void fetch(const std::vector<AssetRequest>&, const FetchProgress&) override {}
+    std::string read(const AssetRequest&) override { return {}; }
+    std::string notes(const Release&) override { return {}; }
+};
+
 /// A repository and a ledger of their own, in which one upgrade runs as often as need be.
 class Stage {
  public:
-    Stage(const ConformanceRequest& request, RunnableUpgrade& upgrade, const StopSignals& signals,
-          const Clock& clock, bool sandbox = false)
+    Stage(const ConformanceRequest& request, const UpgradeInRun& upgrade,
+          const StopSignals& signals, const Clock& clock, bool sandbox = false)
         : m_upgrade(upgrade),
           m_signals(signals),
           m_clock(clock),
@@ -121,98 +238,65 @@ class Stage {
         if (!request.fixture.empty())
             fs::copy(request.fixture, repository(),
                      fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+        m_ledgers = make_sqlite_store(m_config.state, clock);
+        m_run_folder = std::make_unique<DiskRunFolder>(m_config.state, m_config.releases.prefix);
+        m_work_tree = std::make_unique<DiskWorkTree>(repository(), m_config.state);
     }
 
     [[nodiscard]] const fs::path& repository() const { return m_config.repository_directory; }
     /// The repository, the ledger and the log.
     [[nodiscard]] const fs::path& folder() const { return m_folder.path(); }
 
-    /// Simulates, applies, verifies; with `die_after`, the plugin is killed when that step is
+    /// Simulates, applies, verifies; with `die_after`, everything is killed when that step is
     /// finished.
     Attempt run(Terminal& terminal, const std::string& die_after = {}) {
-        Attempt attempt;
-        RecordedRun run(open_ledger(m_config.state, m_clock), std::chrono::milliseconds(0),
-                        reporter, m_signals, m_clock);
-        run.recover(repository());
-        run.begin("conformance", "");
-        run.move_to(RunState::fetching);
-        run.move_to(RunState::simulating);
-        PhaseRunnerOptions options;
-        options.lease = run.ledger().lease_descriptor();
-        options.sandbox = m_sandbox;
-        options.after_step = [&](const std::string& step) {
-            if (step == die_after)
-                throw Error(Failure::apply_failed, "killed after the step " + step);
-        };
-        PhaseRunner phases(m_config, options, run.ledger(), reporter, terminal, m_signals, m_clock);
-        phases.keep_secrets_of(m_upgrade);
-        attempt.simulation = phases.simulate(m_upgrade, true);
-        attempt.after_simulation = snapshot_of(repository());
-        attempt.promised = attempt.after_simulation;
-        for (const auto& [path, change] : phases.simulated_changes()) {
-            attempt.promised.erase(path);
-            if (change.content) attempt.promised[path] = *change.content;
-        }
-        if (!attempt.simulation.ok()) {
-            run.finish(RunState::failed_pre, Outcome::failed, "");
-            return attempt;
-        }
-        run.move_to(RunState::awaiting_confirmation);
-        run.move_to(RunState::applying);
-        AttemptStart start;
-        start.version = m_upgrade.version;
-        start.tag = m_upgrade.version;
-        start.platform = Platform::current().to_string();
-        start.log = "log";
-        run.ledger().advance(run.id(), std::nullopt, start);
+        ApplyProof kind(m_upgrade, repository());
         try {
-            apply(phases, run, attempt);
-        } catch (const Error&) {
-            attempt.died = true;
-            return attempt;  // as after a kill: nothing is closed
+            run_kind(kind, terminal, die_after);
+        } catch (const Killed&) {
+            kind.attempt.died = true;
         }
-        AttemptEnd end;
-        end.version = m_upgrade.version;
-        end.outcome = attempt.last.ok() ? Outcome::succeeded : Outcome::failed;
-        end.done = attempt.last.ok();
-        run.ledger().advance(run.id(), end, std::nullopt);
-        run.finish(attempt.last.ok() ? RunState::succeeded : RunState::failed, end.outcome, "");
-        return attempt;
+        return std::move(kind.attempt);
     }
 
     /// Undoes what run() did; what went wrong, or nothing.
     std::string roll_back() {
         OneAnswer yes(true);
-        RecordedRun run(open_ledger(m_config.state, m_clock), std::chrono::milliseconds(0),
-                        reporter, m_signals, m_clock);
-        run.begin("conformance", "");
-        PhaseRunnerOptions options;
-        options.lease = run.ledger().lease_descriptor();
-        options.sandbox = m_sandbox;
-        PhaseRunner phases(m_config, options, run.ledger(), reporter, yes, m_signals, m_clock);
-        phases.keep_secrets_of(m_upgrade);
-        const UndoResult undone = undo_upgrade(phases, m_upgrade, run.ledger(), repository(),
-                                               {run.id(), m_folder.path() / "log", false});
-        run.finish(RunState::failed_pre, Outcome::rolled_back, "");
-        return undone.good ? "" : undone.message;
+        UndoProof kind(m_upgrade);
+        const RunReport report = run_kind(kind, yes, {});
+        if (kind.problem.empty() && report.error) return report.error->message;
+        return kind.problem;
     }
 
     NotingReporter reporter;
 
  private:
-    void apply(PhaseRunner& phases, const RecordedRun& run, Attempt& attempt) {
-        const fs::path log = m_folder.path() / "log";
-        attempt.last = phases.apply(m_upgrade, run.ledger(), run.id(), log, true);
-        if (attempt.last.ok() && attempt.last.has("verify"))
-            attempt.last = phases.verify(m_upgrade, &run.ledger(), run.id(), log, false);
+    RunReport run_kind(Kind& kind, Terminal& terminal, const std::string& die_after) {
+        const EngineParts parts{m_config,    m_source, *m_ledgers, *m_run_folder, *m_work_tree,
+                                m_processes, reporter, terminal,   m_signals,     m_clock};
+        const RunOptions options;
+        Run run(parts, options, KindOfRun::conformance);
+        run.adjust_phases = [&](PhaseRunnerOptions& phases) {
+            phases.sandbox = m_sandbox;
+            phases.hold_to_shown = false;  // a rule of its own compares
+            phases.after_step = [&die_after](const std::string& step) {
+                if (step == die_after) throw Killed{};
+            };
+        };
+        return run_pipeline(run, kind);
     }
 
-    RunnableUpgrade& m_upgrade;
+    const UpgradeInRun& m_upgrade;
     const StopSignals& m_signals;
     const Clock& m_clock;
     bool m_sandbox;
     TemporaryFolder m_folder;
     ClusterConfig m_config;
+    NoReleases m_source;
+    SystemProcesses m_processes;
+    std::unique_ptr<LedgerStore> m_ledgers;
+    std::unique_ptr<RunFolder> m_run_folder;
+    std::unique_ptr<WorkTree> m_work_tree;
 };
 
 class Proof {
@@ -238,9 +322,9 @@ class Proof {
 
  private:
     void add(const char* rule, const char* meaning) {
-        m_results.push_back({rule, meaning, Verdict::not_judged, ""});
+        m_results.push_back({rule, meaning, RuleVerdict::not_judged, ""});
     }
-    void set(const std::string& rule, Verdict verdict, const std::string& detail) {
+    void set(const std::string& rule, RuleVerdict verdict, const std::string& detail) {
         for (RuleResult& result : m_results) {
             if (result.rule != rule) continue;
             result.verdict = verdict;
@@ -249,7 +333,7 @@ class Proof {
     }
     void judge_files(const std::string& rule, const Snapshot& expected, const Snapshot& found) {
         const std::string differs = difference(expected, found);
-        set(rule, differs.empty() ? Verdict::kept : Verdict::broken, differs);
+        set(rule, differs.empty() ? RuleVerdict::kept : RuleVerdict::broken, differs);
     }
 
     bool load() {
@@ -260,32 +344,32 @@ class Proof {
                                             "upgrade keeps its rules by itself");
         }
         try {
-            m_upgrade.manifest = describe_plugin(m_request.plugin, m_signals, m_clock);
+            m_upgrade.known.manifest = describe_plugin(m_request.plugin, m_signals, m_clock);
         } catch (const Error& error) {
-            set("loads", Verdict::broken, error.what());
+            set("loads", RuleVerdict::broken, error.what());
             for (RuleResult& result : m_results) {
-                if (result.verdict == Verdict::not_judged) result.detail = "it does not load";
+                if (result.verdict == RuleVerdict::not_judged) result.detail = "it does not load";
             }
             return false;
         }
-        m_upgrade.version = m_upgrade.manifest.version.to_string();
-        m_upgrade.check_description = false;
+        m_upgrade.version = m_upgrade.manifest().version.to_string();
+        m_upgrade.manifest_json = m_upgrade.manifest().to_json();
         m_upgrade.image = seal(image);
         GivenParameters given = m_request.parameters;
-        for (const Parameter& parameter : m_upgrade.manifest.parameters) {
+        for (const Parameter& parameter : m_upgrade.manifest().parameters) {
             if (parameter.secret && parameter.pattern.empty())
                 given.secrets.emplace(parameter.name, "canary-" + make_run_id(m_clock));
         }
         m_upgrade.parameters =
-            resolve_parameters({&m_upgrade.manifest}, given, {}, nullptr).front();
-        set("loads", Verdict::kept, m_upgrade.version);
+            resolve_parameters({&m_upgrade.manifest()}, given, {}, nullptr).front();
+        set("loads", RuleVerdict::kept, m_upgrade.version);
         return true;
     }
 
     void judge() {
-        const std::string& description = m_upgrade.manifest.description;
+        const std::string& description = m_upgrade.manifest().description;
         const bool told = !description.empty() && !description.starts_with("TODO");
-        set("described", told ? Verdict::kept : Verdict::broken,
+        set("described", told ? RuleVerdict::kept : RuleVerdict::broken,
             told ? sanitize(description) : "write 'description' in upgrade.json");
 
         Stage stage(m_request, m_upgrade, m_signals, m_clock);
@@ -298,16 +382,16 @@ class Proof {
             return;
         }
         if (!attempt.good()) {
-            set("applies", Verdict::broken, attempt.words());
+            set("applies", RuleVerdict::broken, attempt.words());
             leave_rest("it does not apply in this fixture");
             return;
         }
-        set("applies", Verdict::kept, "");
+        set("applies", RuleVerdict::kept, "");
         const Snapshot after = snapshot_of(stage.repository());
         if (stage.reporter.commands.empty()) {
             judge_files("simulation-is-exact", attempt.promised, after);
         } else {
-            set("simulation-is-exact", Verdict::not_judged,
+            set("simulation-is-exact", RuleVerdict::not_judged,
                 "what its commands do is not in a simulation: " +
                     sanitize(stage.reporter.commands.front()));
         }
@@ -321,7 +405,7 @@ class Proof {
 
     void leave_rest(const std::string& why) {
         for (RuleResult& result : m_results) {
-            if (result.verdict == Verdict::not_judged && result.detail.empty()) result.detail = why;
+            if (result.verdict == RuleVerdict::not_judged && result.detail.empty()) result.detail = why;
         }
     }
 
@@ -335,14 +419,14 @@ class Proof {
         if (attempt.good()) {
             judge_files("idempotent", after, snapshot_of(again.repository()));
         } else {
-            set("idempotent", Verdict::broken,
+            set("idempotent", RuleVerdict::broken,
                 attempt.words() + "; it should have nothing to do, or change nothing");
         }
     }
 
     void judge_kills(const std::vector<std::string>& steps, const Snapshot& after) {
         if (steps.empty()) {
-            set("resumes", Verdict::not_judged, "it has no steps");
+            set("resumes", RuleVerdict::not_judged, "it has no steps");
             return;
         }
         for (const std::string& step : steps) {
@@ -353,26 +437,26 @@ class Proof {
             std::string wrong =
                 again.good() ? difference(after, snapshot_of(stage.repository())) : again.words();
             if (wrong.empty()) continue;
-            set("resumes", Verdict::broken, "killed after the step " + step + ": " + wrong);
+            set("resumes", RuleVerdict::broken, "killed after the step " + step + ": " + wrong);
             return;
         }
-        set("resumes", Verdict::kept, counted(steps.size(), "step"));
+        set("resumes", RuleVerdict::kept, counted(steps.size(), "step"));
     }
 
     /// Masking keeps it out of what is shown; what the upgrade itself writes is judged here.
     void judge_secrets(const Stage& stage) {
         Redactor redactor;
-        for (const std::string& secret : secrets_in(m_upgrade.manifest, m_upgrade.parameters))
+        for (const std::string& secret : secrets_in(m_upgrade.manifest(), m_upgrade.parameters))
             redactor.add(secret);
         if (redactor.empty()) {
-            set("secrets-stay-secret", Verdict::kept, "it has none");
+            set("secrets-stay-secret", RuleVerdict::kept, "it has none");
             return;
         }
         std::vector<std::string> found;
         for (const auto& [name, content] : snapshot_of(stage.folder())) {
             if (redactor.finds_in(content)) found.push_back(name);
         }
-        set("secrets-stay-secret", found.empty() ? Verdict::kept : Verdict::broken,
+        set("secrets-stay-secret", found.empty() ? RuleVerdict::kept : RuleVerdict::broken,
             sanitize(join(found, ", ")));
     }
 
@@ -380,14 +464,14 @@ class Proof {
     void judge_rollback(Stage& stage, const Snapshot& before) {
         const std::string reason = why_not_undoable(m_upgrade);
         if (!reason.empty()) {
-            set("rollback-restores", Verdict::not_judged, reason);
+            set("rollback-restores", RuleVerdict::not_judged, reason);
             return;
         }
         const std::string problem = stage.roll_back();
         if (problem.empty()) {
             judge_files("rollback-restores", before, snapshot_of(stage.repository()));
         } else {
-            set("rollback-restores", Verdict::broken, problem);
+            set("rollback-restores", RuleVerdict::broken, problem);
         }
     }
 
@@ -395,7 +479,7 @@ class Proof {
     /// manifest by the kernel, as every run is.
     void judge_permissions(const Snapshot& after) {
         if (sandbox_support() == SandboxSupport::none) {
-            set("permissions", Verdict::not_judged, "this kernel has no Landlock");
+            set("permissions", RuleVerdict::not_judged, "this kernel has no Landlock");
             return;
         }
         Stage stage(m_request, m_upgrade, m_signals, m_clock, true);
@@ -405,19 +489,19 @@ class Proof {
             // By name: content that differs from run to run is another rule's.
             judge_files("permissions", names_in(after), names_in(snapshot_of(stage.repository())));
         } else {
-            set("permissions", Verdict::broken, attempt.words());
+            set("permissions", RuleVerdict::broken, attempt.words());
         }
     }
 
     void judge_declining(int asked) {
         if (asked == 0) {
-            set("declining-fails", Verdict::kept, "it asks nothing");
+            set("declining-fails", RuleVerdict::kept, "it asks nothing");
             return;
         }
         Stage stage(m_request, m_upgrade, m_signals, m_clock);
         OneAnswer no(false);
         const bool fails = !stage.run(no).good();
-        set("declining-fails", fails ? Verdict::kept : Verdict::broken,
+        set("declining-fails", fails ? RuleVerdict::kept : RuleVerdict::broken,
             fails ? counted(static_cast<std::size_t>(no.asked), "question")
                   : "it succeeds although it was told no");
     }
@@ -425,19 +509,19 @@ class Proof {
     const ConformanceRequest& m_request;
     const StopSignals& m_signals;
     const Clock& m_clock;
-    RunnableUpgrade m_upgrade;
+    UpgradeInRun m_upgrade;
     std::vector<RuleResult> m_results;
 };
 
 }  // namespace
 
-const char* to_string(Verdict verdict) {
+const char* to_string(RuleVerdict verdict) {
     switch (verdict) {
-        case Verdict::kept:
+        case RuleVerdict::kept:
             return "kept";
-        case Verdict::broken:
+        case RuleVerdict::broken:
             return "broken";
-        case Verdict::not_judged:
+        case RuleVerdict::not_judged:
             return "not_judged";
     }
     return "not_judged";

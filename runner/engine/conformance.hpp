@@ -14,13 +14,13 @@
 
 namespace runner {
 
-enum class Verdict { kept, broken, not_judged };
-const char* to_string(Verdict verdict);
+enum class RuleVerdict { kept, broken, not_judged };
+const char* to_string(RuleVerdict verdict);
 
 struct RuleResult {
     std::string rule;     ///< a stable name, such as `idempotent`
     std::string meaning;  ///< the rule, in one line
-    Verdict verdict = Verdict::not_judged;
+    RuleVerdict verdict = RuleVerdict::not_judged;
     std::string detail;  ///< what was seen, or why it was not judged
 };
 

@@ -96,6 +96,8 @@ Json error_entry(const RunError& error) {
             {"message", error.message},
             {"next", error.next},
             {"changed", error.changed},
+            {"changedFiles", error.changes.files},
+            {"commandsRun", error.changes.commands},
             {"escapeHatch", error.commands}};
 }
 

@@ -2,9 +2,9 @@
 // The JSON documents of contracts.md. One function a document, each with `schemaVersion`.
 #pragma once
 
+#include "engine/kinds/verify_kind.hpp"
 #include "engine/repair.hpp"
 #include "engine/report.hpp"
-#include "engine/verify_run.hpp"
 #include "ledger/ledger.hpp"
 #include "model/json.hpp"
 

@@ -15,35 +15,35 @@
 namespace runner {
 
 std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport& report) {
-    m_reporter.notice("hook " + std::string(name) + ": " + sanitize(join(hook.command, " ")));
+    m_parts.reporter.notice("hook " + std::string(name) + ": " + sanitize(join(hook.command, " ")));
     LineBuffer output;
     LineBuffer errors;
     const auto take = [this](std::string_view line) {
-        m_reporter.line(UPGRADE_LOG_INFO, sanitize(line));
+        m_parts.reporter.line(UPGRADE_LOG_INFO, sanitize(line));
     };
     upgrade::services::CommandSpec spec;
     spec.arguments = hook.command;
-    spec.environment = plugin_environment(m_config.environment);
-    spec.folder = std::filesystem::absolute(m_config.file).parent_path().string();
+    spec.environment = plugin_environment(m_parts.config.environment);
+    spec.folder = std::filesystem::absolute(m_parts.config.file).parent_path().string();
     spec.own_group = true;
     spec.input = dump_json({{"schemaVersion", 1},
                             {"hook", name},
-                            {"cluster", m_config.name},
+                            {"cluster", m_parts.config.name},
                             {"run", report.run},
                             {"result", upgrade_document(report)}}) +
                  '\n';
     spec.timeout = hook.timeout;
     spec.on_output = [&](std::string_view piece) { output.push(piece, take); };
     spec.on_error = [&](std::string_view piece) { errors.push(piece, take); };
-    const int signals_before = m_signals.count();
-    Heart heart(m_clock);
+    const int signals_before = m_parts.signals.count();
+    Heart heart(m_parts.clock);
     spec.cancelled = [&] {
         heart.beat(m_ledger);
-        return m_signals.count() > signals_before;
+        return m_parts.signals.count() > signals_before;
     };
     std::string problem;
     try {
-        const int status = upgrade::services::run_command(spec);
+        const int status = m_parts.processes.run_program(spec);
         if (status != 0) problem = "it ended with exit status " + std::to_string(status);
     } catch (const upgrade::services::Refusal& refusal) {
         problem = refusal.what();
@@ -56,8 +56,8 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
 }
 
 void Hooks::before(const RunReport& report) {
-    for (const auto& [name, hook] : {std::pair("before", &m_config.hooks.before),
-                                     std::pair("snapshot", &m_config.hooks.snapshot)}) {
+    for (const auto& [name, hook] : {std::pair("before", &m_parts.config.hooks.before),
+                                     std::pair("snapshot", &m_parts.config.hooks.snapshot)}) {
         if (hook->command.empty()) continue;
         const std::string problem = run(name, *hook, report);
         if (problem.empty()) continue;
@@ -75,12 +75,12 @@ void Hooks::after(RunReport& report) {
         (report.outcome == Outcome::interrupted && report.error->changed == "no"))
         return;
     const char* name = failed ? "onFailure" : "after";
-    const HookConfig& hook = failed ? m_config.hooks.on_failure : m_config.hooks.after;
+    const HookConfig& hook = failed ? m_parts.config.hooks.on_failure : m_parts.config.hooks.after;
     if (hook.command.empty()) return;
     const std::string problem = run(name, hook, report);
     if (problem.empty()) return;
     report.warnings.push_back("the hook '" + std::string(name) + "' failed: " + problem);
-    m_reporter.warning(report.warnings.back());
+    m_parts.reporter.warning(report.warnings.back());
 }
 
 }  // namespace runner

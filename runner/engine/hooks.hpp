@@ -4,11 +4,9 @@
 
 #include <string>
 
-#include "config/cluster_config.hpp"
+#include "engine/parts.hpp"
 #include "engine/report.hpp"
 #include "ledger/ledger.hpp"
-#include "support/clock.hpp"
-#include "support/stop_signals.hpp"
 
 namespace runner {
 
@@ -19,13 +17,7 @@ namespace runner {
 class Hooks {
  public:
     /// All must outlive it; `ledger` gets heartbeats meanwhile.
-    Hooks(const ClusterConfig& config, Ledger& ledger, Reporter& reporter,
-          const StopSignals& signals, const Clock& clock)
-        : m_config(config),
-          m_ledger(ledger),
-          m_reporter(reporter),
-          m_signals(signals),
-          m_clock(clock) {}
+    Hooks(const EngineParts& parts, Ledger& ledger) : m_parts(parts), m_ledger(ledger) {}
 
     /// `before`, then `snapshot`. Throws Error{preparation} when one fails.
     void before(const RunReport& report);
@@ -36,11 +28,8 @@ class Hooks {
     /// What went wrong; empty: nothing.
     std::string run(const char* name, const HookConfig& hook, const RunReport& report);
 
-    const ClusterConfig& m_config;
+    const EngineParts& m_parts;
     Ledger& m_ledger;
-    Reporter& m_reporter;
-    const StopSignals& m_signals;
-    const Clock& m_clock;
 };
 
 }  // namespace runner

@@ -8,8 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "engine/phase_runner.hpp"
-#include "releases/upgrade_store.hpp"
+#include "engine/supply.hpp"
+#include "engine/upgrade_in_run.hpp"
+#include "support/unique_fd.hpp"
 
 namespace runner {
 
@@ -17,67 +18,27 @@ namespace runner {
 struct PreparedImage {
     UpgradeForm form = UpgradeForm::plugin;
     UniqueFd file;
-    std::size_t size = 0;
+    std::size_t size = 0;  ///< in bytes
 };
 
-/// Reads, verifies, unpacks and seals the images in a thread of its own, in order and a little
-/// ahead of who takes them. The source is used by that thread alone as long as this object lives.
+/// Reads, verifies, unpacks and seals images in a thread of its own, in order and a little ahead of
+/// who takes them. The supply is used by that thread alone as long as this object lives.
 class ImagePreparation {
  public:
-    ImagePreparation(UpgradeStore& store, const std::vector<KnownUpgrade>& upgrades)
-        : m_store(store),
-          m_upgrades(upgrades),
-          m_images(upgrades.size()),
-          m_thread([this] { work(); }) {}
-    ~ImagePreparation() {
-        {
-            const std::lock_guard lock(m_mutex);
-            m_stop = true;
-        }
-        m_changed.notify_all();
-        m_thread.join();
-    }
+    /// Of these upgrades, which must outlive it and whose releases must stay as they are.
+    ImagePreparation(Supply& supply, std::vector<const UpgradeInRun*> upgrades);
+    ~ImagePreparation();
     ImagePreparation(const ImagePreparation&) = delete;
     ImagePreparation& operator=(const ImagePreparation&) = delete;
 
-    /// The image of upgrade `i`, waiting for it; call with 0, 1, 2, … Throws what its preparation
-    /// threw.
-    PreparedImage take(std::size_t i) {
-        std::unique_lock lock(m_mutex);
-        m_taken = i;
-        m_changed.notify_all();
-        m_changed.wait(lock, [&] { return m_ready > i || m_failure; });
-        if (m_ready <= i) std::rethrow_exception(m_failure);
-        return std::move(m_images[i]);
-    }
+    /// The image of the next upgrade, waiting for it. Throws what its preparation threw.
+    PreparedImage take();
 
  private:
-    static constexpr std::size_t k_ahead = 16;
+    void work();
 
-    void work() {
-        for (std::size_t i = 0; i < m_upgrades.size(); ++i) {
-            {
-                std::unique_lock lock(m_mutex);
-                m_changed.wait(lock, [&] { return m_stop || i <= m_taken + k_ahead; });
-                if (m_stop) return;
-            }
-            try {
-                const UpgradeImage image = m_store.image(m_upgrades[i]);
-                m_images[i] = {image.form, seal(image), image.content.size()};
-            } catch (...) {
-                const std::lock_guard lock(m_mutex);
-                m_failure = std::current_exception();
-                m_changed.notify_all();
-                return;
-            }
-            const std::lock_guard lock(m_mutex);
-            m_ready = i + 1;
-            m_changed.notify_all();
-        }
-    }
-
-    UpgradeStore& m_store;
-    const std::vector<KnownUpgrade>& m_upgrades;
+    Supply& m_supply;
+    std::vector<const UpgradeInRun*> m_upgrades;
     std::vector<PreparedImage> m_images;
     std::mutex m_mutex;
     std::condition_variable m_changed;

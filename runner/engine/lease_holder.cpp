@@ -93,7 +93,7 @@ std::string acquire_lease(Ledger& ledger, const LeaseInfo& owner, std::chrono::m
                      words.substr(0, words.rfind(';')));
             waiting = true;
         }
-        wait_for_signal(signals, k_lease_poll);
+        signals.wait(k_lease_poll);
     }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a cluster config to a plan: the ledger looked at, the releases listed, what is due with its
-// manifests.
+// From a cluster config to a plan: the releases listed, what is due with its manifests, and the plan
+// as it is shown.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,10 +12,11 @@
 #include <vector>
 
 #include "config/cluster_config.hpp"
+#include "engine/gates/gate.hpp"
 #include "engine/report.hpp"
+#include "engine/supply.hpp"
 #include "ledger/ledger.hpp"
 #include "plan/plan.hpp"
-#include "releases/upgrade_store.hpp"
 
 namespace runner {
 
@@ -34,49 +36,37 @@ void check_identity(const ClusterConfig& config, const LedgerFacts& facts);
 std::optional<SemanticVersion> known_original_version(const ClusterConfig& config,
                                                       const LedgerFacts& facts);
 
-/// What a plan is made from and what it came to.
-struct PreparedPlan {
-    const std::vector<Release>* releases =
-        nullptr;  ///< the planner's; plan's indexes point into it
+/// A plan with what it was made from.
+struct Choice {
+    const std::vector<Release>* releases = nullptr;  ///< plan's indexes point into it
     Plan plan;
-    std::vector<KnownUpgrade> upgrades;               ///< of plan.due, in its order
     std::map<std::string, std::string> skip_reasons;  ///< by version
-    std::map<std::string, std::string> blocked;       ///< by version: why
-    /// What was declared before, by the upgrades that were run here; nothing when none was.
-    std::optional<std::set<Declaration>> declared;
+    std::map<std::string, std::string> blocked;       ///< by version: why it is left out
 };
 
-class Planner {
- public:
-    Planner(const ClusterConfig& config, ReleaseSource& source, TrustPolicy trust);
+/// The plan for these facts; cheap, no I/O but for checksums that were never read. `blocked`: what
+/// is left out because it cannot run here, and why. Throws Error.
+Choice choose_due(const ClusterConfig& config, ReleaseSource& source, Supply& supply,
+                  const LedgerFacts& facts, const SemanticVersion& original,
+                  const Selection& selection,
+                  const std::map<std::string, std::string>& blocked = {});
 
-    /// Lists the releases; once.
-    void list();
+/// The due upgrades of a plan, in their order, with nothing known of them yet but their releases.
+std::vector<UpgradeInRun> due_of(const Choice& choice);
 
-    /// The plan for these facts; cheap, no I/O but for checksums that were never read.
-    /// `blocked`: what is left out because it cannot run here, and why.
-    PreparedPlan plan(const LedgerFacts& facts, const SemanticVersion& original,
-                      const Selection& selection,
-                      const std::map<std::string, std::string>& blocked = {});
+/// For GateInput: where the cluster stands when an upgrade's turn comes. `choice` must outlive it.
+std::function<SemanticVersion(const UpgradeInRun&)> reached_before(const Choice& choice);
 
-    /// Signatures, checksums and manifests of the due upgrades, held against what they require and
-    /// against the config's policy. `cluster` tells which upgrades are
-    /// settled although the source no longer has them. `build`: also of what must be built for
-    /// that; else such an upgrade declares nothing yet.
-    void load_manifests(PreparedPlan& prepared, const ClusterFacts& cluster, bool build = true);
+/// An upgrade as it is shown.
+PlannedUpgrade shown_of(const UpgradeInRun& upgrade);
 
-    UpgradeStore& store() { return m_store; }
+/// Marks what no upgrade of this cluster had declared before. `declared`: by those that were run
+/// here; with none nothing is new.
+void mark_news(std::vector<UpgradeInRun>& upgrades, const std::set<Declaration>& declared);
 
-    /// The plan as it is shown. Without manifests when they were not loaded; without the upgrades
-    /// that are not due when nobody will see them.
-    RunReport report(const PreparedPlan& prepared, bool with_other);
-
- private:
-    const ClusterConfig& m_config;
-    ReleaseSource& m_source;
-    UpgradeStore m_store;
-    std::vector<Release> m_releases;
-};
+/// The plan as it is shown; without the upgrades that are not due when nobody will see them.
+RunReport report_of(const ClusterConfig& config, const Choice& choice,
+                    const std::vector<UpgradeInRun>& upgrades, bool with_other);
 
 /// A plan, and what it was made from.
 struct PlanReport {
@@ -90,16 +80,18 @@ class LookingPlanner {
  public:
     LookingPlanner(const ClusterConfig& config, ReleaseSource& source);
 
-    /// Throws Error when these are not of the cluster, or its original version is not known.
+    /// Throws Error when the ledger is not of the cluster, or its original version is not known.
     void check(const LedgerFacts& facts) const;
-    void list() { m_planner.list(); }
-    /// For facts that were checked; changes nothing. Throws Error.
-    RunReport report(const LedgerFacts& facts, const Selection& selection);
+    void list() { m_supply.releases(); }
+    /// What `upgrade` would do, behind the same gates. `facts`, that were checked, are of `ledger`;
+    /// changes nothing. Throws Error.
+    RunReport report(LedgerView& ledger, const LedgerFacts& facts, const Selection& selection);
 
  private:
     const ClusterConfig& m_config;
+    ReleaseSource& m_source;
     std::string m_warning;
-    Planner m_planner;
+    Supply m_supply;
 };
 
 }  // namespace runner

@@ -1,33 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/recorded_run.hpp"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "engine/recovery.hpp"
-#include "ledger/beside.hpp"
 #include "support/text.hpp"
 
 namespace runner {
-namespace {
-
-constexpr std::size_t k_kept_copies = 10;
-
-}  // namespace
-
-std::vector<std::filesystem::path> ledger_copies(const std::filesystem::path& ledger_file) {
-    std::vector<std::filesystem::path> copies;
-    std::error_code none;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(copies_beside(ledger_file), none)) {
-        if (entry.path().extension() == ".db") copies.push_back(entry.path());
-    }
-    std::sort(copies.rbegin(), copies.rend());  // they begin with their run's time
-    return copies;
-}
-
 RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::milliseconds wait,
                          Reporter& reporter, const StopSignals& signals, const Clock& clock,
                          const std::string& id)
@@ -41,17 +20,7 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
     if (!note.empty()) m_reporter.notice(note);
 }
 
-std::string RecordedRun::copy_ledger(const std::filesystem::path& ledger_file) {
-    const std::filesystem::path copy = copies_beside(ledger_file) / (id() + ".db");
-    m_ledger->copy_to(copy);
-    const std::vector<std::filesystem::path> copies = ledger_copies(ledger_file);
-    for (std::size_t i = k_kept_copies; i < copies.size(); ++i) {
-        if (copies[i] != copy) ::unlink(copies[i].c_str());  // should the clock have jumped back
-    }
-    return copy.string();
-}
-
-void RecordedRun::recover(const std::filesystem::path& repository) {
+void RecordedRun::recover(WorkTree& work_tree) {
     for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
         m_reporter.moved(left.id, left.state, RunState::interrupted);
         m_reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host +
@@ -59,7 +28,7 @@ void RecordedRun::recover(const std::filesystem::path& repository) {
                           " after " + counted(left.finished, "finished upgrade") +
                           "; going on from there");
     }
-    for (const std::string& restored : restore_unfinished_files(*m_ledger, repository)) {
+    for (const std::string& restored : restore_unfinished_files(*m_ledger, work_tree)) {
         m_reporter.notice(restored);
     }
 }

@@ -3,22 +3,18 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "engine/lease_holder.hpp"
 #include "engine/report.hpp"
+#include "engine/work_tree.hpp"
 #include "ledger/ledger.hpp"
 #include "model/run_state.hpp"
 #include "support/clock.hpp"
 #include "support/stop_signals.hpp"
 
 namespace runner {
-
-/// The copies of the ledger that were made before runs, newest first.
-std::vector<std::filesystem::path> ledger_copies(const std::filesystem::path& ledger_file);
 
 /// From the lease to the end of the run. The lease goes when this goes, so every plugin process
 /// must have ended before.
@@ -36,11 +32,9 @@ class RecordedRun {
     [[nodiscard]] const std::string& actor() const { return m_owner.actor; }
     [[nodiscard]] RunState state() const { return m_state; }
 
-    /// A copy of the ledger as it is, beside it; the oldest copies go. Returns its file.
-    std::string copy_ledger(const std::filesystem::path& ledger_file);
     /// Tidies up after a run that died, and reports what it did: marks it interrupted, puts back
     /// the files of its unfinished step.
-    void recover(const std::filesystem::path& repository);
+    void recover(WorkTree& work_tree);
     /// Opens the row: from here on the run is in the history.
     void begin(const std::string& command, const std::string& target,
                const std::string& reason = {});

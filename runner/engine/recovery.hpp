@@ -3,41 +3,32 @@
 // that is rolled back.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "engine/run_folder.hpp"
+#include "engine/work_tree.hpp"
 #include "ledger/ledger.hpp"
 
 namespace runner {
 
-/// So many done upgrades keep their originals.
+/// So many done upgrades keep their originals and their releases.
 constexpr std::size_t k_kept_originals = 100;
 
-/// Removes the originals of all but the newest done upgrades: those are kept for a rollback. Throws
+/// Removes what is kept of all but the newest done upgrades: those are kept for a rollback. Throws
 /// Error{preparation}.
-void remove_old_originals(Ledger& ledger, const std::filesystem::path& ledger_file);
-
-/// The digest of a file's content; nothing when there is no such file. Throws Error{preparation}.
-std::optional<Digest> digest_at(const std::filesystem::path& path);
+void remove_what_is_too_old(Ledger& ledger, RunFolder& folder);
 
 /// Restores every file that an unfinished step had replaced or removed, and removes what it had
 /// made or laid beside. A file that is neither the original nor what the step wrote was changed by
 /// somebody else since: it is left alone, and named in the result. Throws Error{preparation} when a
 /// file cannot be restored; the ledger keeps the rows then. `force`: what somebody else has changed
 /// is restored, too.
-std::vector<std::string> restore_unfinished_files(Ledger& ledger,
-                                                  const std::filesystem::path& repository,
+std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work_tree,
                                                   bool force = false);
-
-/// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
-/// them.
-std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
-                                         const std::filesystem::path& repository);
 
 /// Puts back every file that the upgrade has changed, whatever it holds by now. Can be done again
 /// when it died on the way. Throws Error{preparation}.
-void restore_changed_files(LedgerView& ledger, const std::string& version,
-                           const std::filesystem::path& repository);
+void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree);
 
 }  // namespace runner

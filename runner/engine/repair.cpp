@@ -12,6 +12,9 @@
 #include "engine/lease_holder.hpp"
 #include "engine/planning.hpp"
 #include "engine/recorded_run.hpp"
+#include "engine/run_folder.hpp"
+#include "engine/standing.hpp"
+#include "engine/work_tree.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/sqlite_ledger.hpp"
@@ -115,6 +118,14 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
     if (facts.has_unfinished_run)
         add("a run was interrupted", "it is marked so; the next 'runner upgrade' goes on from it",
             true);
+    for (const UnsettledUpgrade& upgrade : facts.unsettled) {
+        if (is_half_undone(upgrade))
+            add("the rollback of " + upgrade.version + " failed half-way: " + upgrade.message,
+                "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
+                "names, and then 'runner state record " +
+                    upgrade.version + "' or 'runner state forget " + upgrade.version + "'",
+                false);
+    }
     const LooseEnds ends = ledger->loose_ends();
     if (ends.open_attempts > 0)
         add(counted(ends.open_attempts, "attempt") + " of runs that are over " +
@@ -167,8 +178,11 @@ std::vector<std::string> repair_ledger(const ClusterConfig& config, const Diagno
     if (diagnosis.damaged) return replace_by_copy(config, diagnosis, clock);
     RecordedRun run(open_ledger(config.state, clock), std::chrono::milliseconds(0), reporter,
                     signals, clock);
-    std::vector<std::string> done{"the ledger as it was: " + run.copy_ledger(config.state)};
-    run.recover(config.repository_directory);
+    DiskRunFolder folder(config.state, config.releases.prefix);
+    DiskWorkTree work_tree(config.repository_directory, config.state);
+    std::vector<std::string> done{"the ledger as it was: " +
+                                  folder.copy_ledger(run.ledger(), run.id())};
+    run.recover(work_tree);
     run.ledger().close_loose_ends();
     for (const Finding& finding : diagnosis.findings) {
         if (finding.repairable) done.push_back(finding.what + ": " + finding.remedy);

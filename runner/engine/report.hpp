@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,15 @@
 
 namespace runner {
 
+/// What a saved plan pins of an upgrade beside its release: what somebody who reviews it has seen.
+struct PinnedWork {
+    std::string verdict;                        ///< ready, nothing_to_do or later
+    std::map<std::string, std::string> values;  ///< of parameters; secrets as keyed digests
+    std::map<std::string, std::string> files;   ///< the digest of each that its diff was made from
+    std::string shown;                          ///< the digest of all that was shown
+    bool operator==(const PinnedWork&) const = default;
+};
+
 /// A due upgrade with everything that is shown of it, and later how it ended.
 struct PlannedUpgrade {
     std::string version;
@@ -29,6 +39,7 @@ struct PlannedUpgrade {
     std::vector<Declaration> news;  ///< permissions and parameters that no upgrade had before
     std::optional<Outcome> outcome;
     std::string message;
+    std::optional<PinnedWork> pinned;  ///< for a saved plan
 };
 
 struct OtherEntry {
@@ -37,12 +48,23 @@ struct OtherEntry {
     std::string detail;
 };
 
+/// More files than these are not listed.
+constexpr std::size_t k_max_listed_files = 1000;
+
+/// What an upgrade that did not come to its end has left.
+struct Changes {
+    std::vector<std::string> files;     ///< relative to the repository directory
+    std::vector<std::string> commands;  ///< changing commands that it has started, masked
+    bool unknown_commands = false;      ///< an executable upgrade: nobody knows what it ran
+};
+
 struct RunError {
     std::string code;
     std::string message;
     std::string next;
     std::string changed = "no";           ///< no, perhaps, undone
     std::vector<std::string> commands{};  ///< the escape hatch: to finish or undo by hand
+    Changes changes{};                    ///< of the upgrade that failed
 };
 
 /// The plan, and after a run its result.
@@ -88,6 +110,8 @@ class Reporter {
                               std::size_t count) = 0;
     virtual void phase_ends(const std::string& version, HostPhase phase, const std::string& words,
                             bool good) = 0;
+    /// How the attempt ended is in the ledger: from here on it is true whatever happens.
+    virtual void recorded(const std::string& version, Outcome outcome) = 0;
     /// Lines of the upgrade, both what it logs and what it prints.
     virtual void line(std::int32_t level, const std::string& text) = 0;
     virtual void step(const std::string& id, const std::string& description, HostPhase phase) = 0;
@@ -109,6 +133,7 @@ class QuietReporter : public Reporter {
     void simulation_begins(std::size_t) override {}
     void phase_begins(const std::string&, HostPhase, std::size_t, std::size_t) override {}
     void phase_ends(const std::string&, HostPhase, const std::string&, bool) override {}
+    void recorded(const std::string&, Outcome) override {}
     void line(std::int32_t, const std::string&) override {}
     void step(const std::string&, const std::string&, HostPhase) override {}
     void command_shown(const std::string&) override {}

@@ -6,6 +6,7 @@
 #include "engine/documents.hpp"
 #include "model/error.hpp"
 #include "model/platform.hpp"
+#include "support/sha256.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -51,11 +52,109 @@ std::string extra(const std::set<std::string>& all, const std::set<std::string>&
                 "make a new one with 'runner plan --out', and have that reviewed");
 }
 
+Json pinned_entry(const PinnedWork& pinned) {
+    return {{"verdict", pinned.verdict},
+            {"values", pinned.values},
+            {"files", pinned.files},
+            {"shown", pinned.shown}};
+}
+
+std::map<std::string, std::string> map_at(const JsonObject& object, const char* key) {
+    std::map<std::string, std::string> values;
+    const Json& entries = object.at(key);
+    if (!entries.is_object()) object.fail(key, "must be an object of texts");
+    for (const auto& [name, value] : entries.items()) {
+        if (!value.is_string()) object.fail(key, "must be an object of texts");
+        values[name] = value.get<std::string>();
+    }
+    return values;
+}
+
+std::optional<PinnedWork> pinned_work(const JsonObject& entry, const std::string& what) {
+    if (!entry.has("pinned")) return std::nullopt;
+    const JsonObject pinned(entry.at("pinned"), what);
+    PinnedWork work;
+    work.verdict = pinned.string("verdict");
+    work.values = map_at(pinned, "values");
+    work.files = map_at(pinned, "files");
+    work.shown = pinned.string("shown");
+    return work;
+}
+
+const char* word_for(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ready:
+            return "ready";
+        case Verdict::nothing_to_do:
+            return "nothing_to_do";
+        case Verdict::later:
+            return "later";
+        case Verdict::left_out:
+            return "left_out";
+    }
+    return "ready";
+}
+
+/// The value itself, or for a secret what only those can compute who have the ledger and the value.
+std::string pinned_value(const std::optional<std::string>& value, bool secret,
+                         const std::optional<std::string>& key) {
+    if (!value) return "none";
+    if (!secret) return "value:" + *value;
+    if (!key)
+        throw Error(Failure::preparation,
+                    "a secret is pinned by a key of the ledger, and there is no ledger yet; no "
+                    "plan was saved",
+                    "'runner init' starts the ledger of a cluster");
+    return "hmac-sha256:" + hmac_sha256(*key, *value).to_string();
+}
+
+std::map<std::string, std::string> pinned_values(const UpgradeInRun& upgrade,
+                                                 const std::optional<std::string>& key) {
+    std::map<std::string, std::string> values;
+    for (const Parameter& parameter : upgrade.manifest().parameters) {
+        const auto value = upgrade.parameters.find(parameter.name);
+        values[parameter.name] = pinned_value(
+            value == upgrade.parameters.end() ? std::nullopt : value->second, parameter.secret,
+            key);
+    }
+    return values;
+}
+
+PinnedWork work_of(const UpgradeInRun& upgrade, const std::optional<std::string>& key) {
+    PinnedWork work;
+    work.verdict = word_for(upgrade.verdict);
+    work.values = pinned_values(upgrade, key);
+    for (const auto& [path, digest] : upgrade.shown.before)
+        work.files[path] = digest ? digest->to_string() : "none";
+    work.shown = upgrade.shown.digest().to_string();
+    return work;
+}
+
+/// The names whose entries differ.
+std::string differing(const std::map<std::string, std::string>& before,
+                      const std::map<std::string, std::string>& now) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : before) {
+        const auto found = now.find(name);
+        if (found == now.end() || found->second != value) names.push_back(name);
+    }
+    for (const auto& [name, value] : now) {
+        if (before.count(name) == 0) names.push_back(name);
+    }
+    return join(names, ", ");
+}
+
 }  // namespace
 
 Json saved_plan_document(const RunReport& report, const LedgerFacts& facts,
-                         const ClusterIdentity& cluster) {
+                         const ClusterIdentity& cluster,
+                         const std::map<std::string, std::string>& given) {
     Json document = plan_document(report);
+    for (std::size_t i = 0; i < report.due.size(); ++i) {
+        const auto& pinned = report.due[i].pinned;
+        if (pinned) document["due"][i]["pinned"] = pinned_entry(*pinned);
+    }
+    document["given"] = given;
     document["kind"] = k_kind;
     document["platform"] = Platform::current().to_string();
     document["ledger"] = {
@@ -85,7 +184,8 @@ SavedPlan SavedPlan::parse(std::string_view text, const std::string& file) {
         for (const Json& item : due) {
             const JsonObject entry(item, file + ": due");
             plan.due.push_back({UpgradeVersion::parse(entry.string("version")).to_string(),
-                                entry.string("tag"), entry.string("digest")});
+                                entry.string("tag"), entry.string("digest"),
+                                pinned_work(entry, file + ": due.pinned")});
             if (!Digest::parse(plan.due.back().digest))
                 entry.fail("digest", "must be a SHA-256 of 64 hexadecimal digits");
         }
@@ -98,19 +198,10 @@ SavedPlan SavedPlan::parse(std::string_view text, const std::string& file) {
         plan.done = texts_of(ledger, "done");
         plan.skipped = texts_of(ledger, "skipped");
         plan.last_attempt = ledger.integer("lastAttempt");
+        if (object.has("given")) plan.given = map_at(object, "given");
         return plan;
     } catch (const Error& error) {
         throw error.as(Failure::usage);
-    }
-}
-
-void check_pinnable(const RunReport& report) {
-    for (const PlannedUpgrade& upgrade : report.due) {
-        if (upgrade.digest.empty())
-            throw Error(Failure::preparation,
-                        upgrade.version +
-                            " was not built yet, and a saved plan pins digests; no plan was saved",
-                        "'runner upgrade --dry-run' builds it");
     }
 }
 
@@ -121,7 +212,8 @@ Selection SavedPlan::selection() const {
     return selection;
 }
 
-void SavedPlan::check_ledger(const LedgerFacts& facts, const ClusterIdentity& own) const {
+void SavedPlan::check_ledger(const LedgerFacts& facts, const ClusterIdentity& own,
+                             const SemanticVersion& original) const {
     std::vector<std::string> moved;
     if (cluster != own)
         moved.push_back("it is for the cluster '" + cluster.name + "', the config is of '" +
@@ -137,8 +229,11 @@ void SavedPlan::check_ledger(const LedgerFacts& facts, const ClusterIdentity& ow
     tell(extra(done, done_now), " is no longer done");
     tell(extra(skipped_now, skipped), " was skipped since");
     tell(extra(skipped, skipped_now), " is no longer skipped");
-    const std::string at = text_of(facts.cluster.cluster_version);
-    if (!at.empty() && at != cluster_version)
+    // Before its first run a cluster is at its original version.
+    const auto& known =
+        facts.cluster.cluster_version ? facts.cluster.cluster_version : std::optional(original);
+    const std::string at = text_of(known);
+    if (at != cluster_version)
         moved.push_back("the cluster was at " + cluster_version + " and is at " + at);
     const std::string made = text_of(facts.cluster.original_version);
     if (!made.empty() && made != original_version)
@@ -148,21 +243,20 @@ void SavedPlan::check_ledger(const LedgerFacts& facts, const ClusterIdentity& ow
     if (!moved.empty()) refuse(file, moved);
 }
 
-void SavedPlan::check_plan(const PreparedPlan& prepared) const {
+void SavedPlan::check_upgrades(const std::vector<UpgradeInRun>& upgrades) const {
     std::vector<std::string> moved;
     std::vector<std::string> versions;
-    for (std::size_t i = 0; i < prepared.plan.due.size(); ++i) {
-        const Release& release = (*prepared.releases)[prepared.plan.due[i].release];
-        versions.push_back(release.version->to_string());
-        if (i >= due.size() || due[i].version != versions.back()) continue;
-        if (due[i].tag != release.tag)
-            moved.push_back(versions.back() + " was the release '" + due[i].tag +
-                            "' and is the release '" + release.tag + "'");
-        if (i >= prepared.upgrades.size()) continue;
-        const std::string digest = prepared.upgrades[i].archive_digest.to_string();
-        if (digest != due[i].digest)
-            moved.push_back("the release of " + versions.back() + " had " + due[i].digest +
-                            " and has " + digest);
+    for (std::size_t i = 0; i < upgrades.size(); ++i) {
+        const UpgradeInRun& upgrade = upgrades[i];
+        versions.push_back(upgrade.version);
+        if (i >= due.size() || due[i].version != upgrade.version) continue;
+        if (due[i].tag != upgrade.tag)
+            moved.push_back(upgrade.version + " was the release '" + due[i].tag +
+                            "' and is the release '" + upgrade.tag + "'");
+        const auto digest = upgrade.digest();
+        if (digest && digest->to_string() != due[i].digest)
+            moved.push_back("the release of " + upgrade.version + " had " + due[i].digest +
+                            " and has " + digest->to_string());
     }
     std::vector<std::string> pinned;
     for (const Pinned& one : due) pinned.push_back(one.version);
@@ -172,15 +266,61 @@ void SavedPlan::check_plan(const PreparedPlan& prepared) const {
     if (!moved.empty()) refuse(file, moved);
 }
 
-std::vector<std::string> SavedPlan::released_since(const PreparedPlan& prepared) const {
+std::vector<std::string> SavedPlan::released_since(const Choice& choice) const {
     std::vector<std::string> versions;
-    for (const OtherUpgrade& upgrade : prepared.plan.other) {
-        const Release& release = (*prepared.releases)[upgrade.release];
+    for (const OtherUpgrade& upgrade : choice.plan.other) {
+        const Release& release = (*choice.releases)[upgrade.release];
         if (upgrade.reason != Reason::not_selected || !release.version) continue;
         const std::string version = release.version->to_string();
         if (other.count(version) == 0) versions.push_back(version);
     }
     return versions;
+}
+
+GivenParameters SavedPlan::with_given(GivenParameters values) const {
+    for (const auto& [name, value] : given) values.values.emplace(name, value);
+    return values;
+}
+
+void SavedPlan::check_values(const Run& run) const {
+    std::vector<std::string> moved;
+    const auto key = run.ledger_view().plan_key();
+    for (std::size_t i = 0; i < run.upgrades.size(); ++i) {
+        if (!due[i].work) continue;
+        const std::string names =
+            differing(due[i].work->values, pinned_values(run.upgrades[i], key));
+        if (!names.empty())
+            moved.push_back("the values of " + run.upgrades[i].version +
+                            " are others than those that were planned with: " + names);
+    }
+    if (!moved.empty()) refuse(file, moved);
+}
+
+void SavedPlan::check_work(const Run& run) const {
+    std::vector<std::string> moved;
+    const auto key = run.ledger_view().plan_key();
+    for (const UpgradeInRun& upgrade : run.upgrades) {
+        const auto pinned = std::find_if(due.begin(), due.end(), [&](const Pinned& one) {
+            return one.version == upgrade.version;
+        });
+        if (pinned == due.end() || !pinned->work) continue;
+        const PinnedWork now = work_of(upgrade, key);
+        const PinnedWork& planned = *pinned->work;
+        if (now.verdict != planned.verdict) {
+            moved.push_back(upgrade.version + " was " + planned.verdict + " and is " + now.verdict);
+        } else if (now.files != planned.files) {
+            moved.push_back("files that " + upgrade.version + " changes are not as they were: " +
+                            differing(planned.files, now.files));
+        } else if (now.shown != planned.shown) {
+            moved.push_back(upgrade.version + " would do something else than the plan shows");
+        }
+    }
+    if (!moved.empty()) refuse(file, moved);
+}
+
+void pin_work(Run& run) {
+    const auto key = run.ledger_view().plan_key();
+    for (UpgradeInRun& upgrade : run.upgrades) upgrade.pinned = work_of(upgrade, key);
 }
 
 }  // namespace runner

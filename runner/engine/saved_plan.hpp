@@ -2,6 +2,7 @@
 // A plan in a file: what was reviewed is what runs, or nothing does.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "engine/planning.hpp"
 #include "engine/report.hpp"
+#include "engine/run.hpp"
 #include "model/json.hpp"
 
 namespace runner {
@@ -20,6 +22,7 @@ struct SavedPlan {
         std::string version;
         std::string tag;
         std::string digest;
+        std::optional<PinnedWork> work;  ///< absent in a plan that an older runner has saved
     };
     std::string file;  ///< as it was named
     ClusterIdentity cluster;
@@ -32,6 +35,7 @@ struct SavedPlan {
     std::set<std::string> done;   ///< as of the plan
     std::set<std::string> skipped;
     std::int64_t last_attempt = 0;
+    std::map<std::string, std::string> given;  ///< values that --env gave the plan
 
     /// Reads what saved_plan_document has made. Throws Error{usage} that names the key at fault.
     static SavedPlan parse(std::string_view text, const std::string& file);
@@ -40,18 +44,28 @@ struct SavedPlan {
     [[nodiscard]] Selection selection() const;
 
     /// Throws Error{refused} that names everything in the ledger that moved since.
-    void check_ledger(const LedgerFacts& facts, const ClusterIdentity& own) const;
+    /// `original`: the cluster's original version.
+    void check_ledger(const LedgerFacts& facts, const ClusterIdentity& own,
+                      const SemanticVersion& original) const;
     /// Throws Error{refused} when other upgrades are due, or the same with other bytes.
-    void check_plan(const PreparedPlan& prepared) const;
+    void check_upgrades(const std::vector<UpgradeInRun>& upgrades) const;
     /// What would be due by now and is no part of it.
-    [[nodiscard]] std::vector<std::string> released_since(const PreparedPlan& prepared) const;
+    [[nodiscard]] std::vector<std::string> released_since(const Choice& choice) const;
+    /// The given values, and where they say nothing those that were given for the plan.
+    [[nodiscard]] GivenParameters with_given(GivenParameters values) const;
+    /// Throws Error{refused} when a parameter has another value than when the plan was made.
+    void check_values(const Run& run) const;
+    /// Throws Error{refused} when an upgrade would do something else than the plan shows.
+    void check_work(const Run& run) const;
 };
 
-/// The plan's document, with what it was made from.
-Json saved_plan_document(const RunReport& report, const LedgerFacts& facts,
-                         const ClusterIdentity& cluster);
+/// Notes in every upgrade of the run what a saved plan pins of it. Throws Error{preparation} when a
+/// secret cannot be pinned.
+void pin_work(Run& run);
 
-/// Whether the plan can be saved: everything in it has a digest. Throws Error{preparation}.
-void check_pinnable(const RunReport& report);
+/// The plan's document, with what it was made from. `given`: the values that --env gave.
+Json saved_plan_document(const RunReport& report, const LedgerFacts& facts,
+                         const ClusterIdentity& cluster,
+                         const std::map<std::string, std::string>& given);
 
 }  // namespace runner

@@ -210,4 +210,26 @@ UpgradeImage UpgradeStore::image(const KnownUpgrade& upgrade) {
     return image;
 }
 
+std::vector<std::pair<std::string, std::string>> UpgradeStore::files(const KnownUpgrade& upgrade) {
+    const AssetNames asset_names = names(*upgrade.release);
+    const auto read = [&](const std::string& name, const std::optional<Digest>& digest,
+                          std::size_t limit) {
+        const AssetRequest request{upgrade.release, name, digest, limit};
+        m_source.fetch({request}, {});
+        return std::pair(name, m_source.read(request));
+    };
+    // The checksums file last: a release without one is not taken for whole.
+    auto checksums_file = read(asset_names.checksums, std::nullopt, k_max_checksums);
+    const Checksums checksums = parse_checksums(checksums_file.second, asset_names.checksums);
+    std::vector<std::pair<std::string, std::string>> files;
+    files.push_back(read(asset_names.archive, upgrade.archive_digest, k_max_archive));
+    const auto manifest = checksums.find(asset_names.manifest);
+    if (manifest != checksums.end())
+        files.push_back(read(asset_names.manifest, manifest->second, k_max_manifest));
+    if (upgrade.signer && !m_source.judges_signatures())
+        files.push_back(read(asset_names.signature, std::nullopt, k_max_signature));
+    files.push_back(std::move(checksums_file));
+    return files;
+}
+
 }  // namespace runner

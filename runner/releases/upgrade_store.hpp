@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/manifest.hpp"
@@ -50,6 +51,10 @@ class UpgradeStore {
     /// Reads an archive that was fetched: digest checked against the checksums file, the one file
     /// in it, and its digest against the manifest. Throws Error{preparation}.
     UpgradeImage image(const KnownUpgrade& upgrade);
+
+    /// The files of a release that was fetched, by asset name: what proves it later, when it is
+    /// gone from its source.
+    std::vector<std::pair<std::string, std::string>> files(const KnownUpgrade& upgrade);
 
  private:
     std::vector<KnownUpgrade> read_manifests(const std::vector<const Release*>& releases);

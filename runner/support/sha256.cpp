@@ -37,4 +37,21 @@ Digest sha256(std::string_view bytes) {
     return hash.finish();
 }
 
+Digest hmac_sha256(std::string_view key, std::string_view bytes) {
+    constexpr std::size_t k_block = 64;
+    std::string block(key);
+    if (block.size() > k_block) {
+        const Digest shorter = sha256(key);
+        block.assign(shorter.bytes.begin(), shorter.bytes.end());
+    }
+    block.resize(k_block, '\0');
+    const auto padded = [&](unsigned char pad) {
+        std::string text = block;
+        for (char& c : text) c = static_cast<char>(static_cast<unsigned char>(c) ^ pad);
+        return text;
+    };
+    const Digest inner = sha256(padded(0x36) + std::string(bytes));
+    return sha256(padded(0x5c) + std::string(inner.bytes.begin(), inner.bytes.end()));
+}
+
 }  // namespace runner

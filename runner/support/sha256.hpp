@@ -28,4 +28,7 @@ class Sha256 {
 
 Digest sha256(std::string_view bytes);
 
+/// HMAC-SHA-256 (RFC 2104) of `bytes` with `key`.
+Digest hmac_sha256(std::string_view key, std::string_view bytes);
+
 }  // namespace runner

@@ -36,8 +36,8 @@ void on_signal(int number) {
 
 }  // namespace
 
-void wait_for_signal(const StopSignals& signals, std::chrono::milliseconds length) {
-    pollfd waiting{signals.descriptor(), POLLIN, 0};
+void StopSignals::wait(std::chrono::milliseconds length) const {
+    pollfd waiting{descriptor(), POLLIN, 0};
     ::poll(&waiting, 1, static_cast<int>(length.count()));
 }
 

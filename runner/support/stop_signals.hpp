@@ -20,11 +20,10 @@ class StopSignals {
     /// drained.
     [[nodiscard]] virtual int descriptor() const = 0;
     virtual void drain() const = 0;
+    /// Waits until a signal is there to be told of, or for `length`; one that was not drained ends
+    /// it at once.
+    virtual void wait(std::chrono::milliseconds length) const;
 };
-
-/// Until a signal is there to be told of, or for `length`; one that was not drained ends it at
-/// once.
-void wait_for_signal(const StopSignals& signals, std::chrono::milliseconds length);
 
 /// The process's own signals. A reader of its output that goes away (SIGPIPE) stops nothing. One
 /// object at a time; restores the earlier handlers when it ends.

@@ -99,12 +99,13 @@ TEST_CASE("on a terminal each of them is a question of its own, no by default") 
 
 TEST_CASE("going on leaves out what is blocked and what requires it, and nothing else") {
     Sandbox sandbox;
-    sandbox.release_plugin("puppet", "0.1.10001");
+    sandbox.release_plugin("files_only", "0.1.10001");
+    sandbox.write("repository/shared", "");
     sandbox.release_plugin("puppet", "0.1.10002");
     release(sandbox, "0.1.10003", {{"requires", {"0.1.10002"}}});
     release(sandbox, "0.1.10004", {{"requires", {"0.1.10003"}}});
     release(sandbox, "0.1.10005", {});
-    sandbox.behaviour("0.1.10001 note\n0.1.10002 blocked\n");
+    sandbox.behaviour("0.1.10002 blocked\n");
     CHECK(sandbox.upgrade().status == 3);
     CHECK_FALSE(sandbox.exists("repository/order"));
     const auto result = sandbox.upgrade({"--keep-going", "-o", "json"});
@@ -116,7 +117,8 @@ TEST_CASE("going on leaves out what is blocked and what requires it, and nothing
                Contains("told to be blocked; tell it otherwise"));
     CHECK_THAT(other(document, "0.1.10004")["detail"].get<std::string>(),
                Contains("requires 0.1.10003, which is blocked"));
-    CHECK(sandbox.read("repository/order") == "0.1.10001\n0.1.10005\n");
+    CHECK(sandbox.read("repository/shared") == "0.1.10001\ntwice\n");
+    CHECK(sandbox.read("repository/order") == "0.1.10005\n");
     CHECK(document["clusterVersion"] == "0.1.10001");      // something below the rest is undone
     CHECK(sandbox.upgrade({"--keep-going"}).status == 3);  // nothing but what is blocked
     sandbox.behaviour("0.1.10002 note\n");

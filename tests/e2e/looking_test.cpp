@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "support/catch.hpp"
 
 #include "support/sandbox.hpp"
@@ -77,7 +79,7 @@ TEST_CASE("looking works while another run is applying") {
 
 TEST_CASE(
     "check tells pending from up to date by status and exit code, and names a broken cluster "
-    "without failing the others") {
+    "beside the others") {
     Sandbox sandbox;
     sandbox.release_plugin("puppet", "0.1.10001");
     CHECK(sandbox.run({"check", "--fail-on-changes"}).status == 7);
@@ -86,10 +88,41 @@ TEST_CASE(
     CHECK(sandbox.run({"check", "--fail-on-changes"}).status == 0);
     sandbox.write("broken.yaml", "kind: Nonsense\n");
     const auto both = sandbox.run({"check", "cluster.yaml", "broken.yaml", "-o", "json"});
-    CHECK(both.status == 0);
+    CHECK(both.status == 2);
     CHECK(both.json()["clusters"][0]["status"] == "up-to-date");
     CHECK(both.json()["clusters"][1]["status"] == "unknown");
     CHECK(sandbox.run({"check", "broken.yaml"}).status == 2);
+}
+
+TEST_CASE("check of several clusters ends with the worst of their exit codes, in any order") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 0);
+    const std::string good = sandbox.read("cluster.yaml");
+    const auto write = [&](const char* file, const std::string& from, const std::string& to) {
+        std::string text = good;
+        text.replace(text.find(from), from.size(), to);
+        sandbox.write(file, text);
+    };
+    write("due.yaml", "state/state.db", "other/state.db");
+    write("refused.yaml", "name: test", "name: other");  // of whom the ledger is not
+    write("unlisted.yaml", "directory: releases", "directory: nowhere");
+    write("broken.yaml", "metadata", "metedata");
+    const auto check = [&](const std::vector<std::string>& files) {
+        std::vector<std::string> arguments{"check", "--fail-on-changes"};
+        arguments.insert(arguments.end(), files.begin(), files.end());
+        const int status = sandbox.run(arguments).status;
+        std::reverse(arguments.begin() + 2, arguments.end());
+        CHECK(sandbox.run(arguments).status == status);
+        return status;
+    };
+    CHECK(check({"cluster.yaml", "cluster.yaml"}) == 0);
+    CHECK(check({"cluster.yaml", "due.yaml"}) == 7);
+    CHECK(check({"due.yaml", "missing.yaml"}) == 2);
+    CHECK(check({"cluster.yaml", "broken.yaml", "unlisted.yaml"}) == 3);
+    CHECK(check({"refused.yaml", "unlisted.yaml", "due.yaml"}) == 6);
+    CHECK(sandbox.run({"check", "cluster.yaml", "due.yaml"}).status == 0);
+    CHECK_THAT(sandbox.run({"check", "cluster.yaml", "refused.yaml"}).err, Contains("other: "));
 }
 
 TEST_CASE("the plan gives for every other upgrade the reason") {

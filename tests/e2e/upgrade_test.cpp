@@ -177,6 +177,20 @@ TEST_CASE("a write outside the repository is refused by name") {
     CHECK_FALSE(sandbox.exists("outside"));
 }
 
+TEST_CASE("the simulation refuses a step id that begins a second time, by name") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    sandbox.behaviour("0.1.10001 same-step-twice\n");
+    const auto before = sandbox.snapshot("repository");
+    const auto result = sandbox.upgrade();
+    CHECK(result.status == 3);
+    CHECK_THAT(result.err,
+               Contains("0.1.10001") && Contains("nothing was changed") &&
+                   Contains("step 'same' begins a second time: a step's id is unique within its "
+                            "upgrade"));
+    CHECK(sandbox.snapshot("repository") == before);
+}
+
 TEST_CASE("nothing due below a higher target still sets the version") {
     Sandbox sandbox;
     three_notes(sandbox);

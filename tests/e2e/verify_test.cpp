@@ -96,6 +96,7 @@ TEST_CASE("what cannot be checked is no better than what fails") {
     sandbox.release_plugin("secretive", "0.1.10003");
     sandbox.environment["MY_TOKEN"] = "very-secret";
     REQUIRE(sandbox.run({"upgrade", "--yes", "--secret", "token=env:MY_TOKEN"}).status == 0);
+    std::filesystem::remove_all(sandbox.path() / "state/releases");  // what is kept of them
     sandbox.remove_release("0.1.10001");
     sandbox.release_plugin("noop", "0.1.10002");
     const auto result = sandbox.run({"verify"});

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/applying.hpp"
+
+#include <algorithm>
+
+#include "engine/confirmations.hpp"
+#include "engine/undo.hpp"
+#include "model/error.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+constexpr int k_kill_signals = 3;
+
+/// The last upgrade before this one that may change what this one's preflight finds.
+const UpgradeInRun* changes_the_world_before(const Run& run, const UpgradeInRun& upgrade) {
+    const UpgradeInRun* last = nullptr;
+    for (const UpgradeInRun& earlier : run.upgrades) {
+        if (&earlier == &upgrade) break;
+        if (may_change_the_world(earlier)) last = &earlier;
+    }
+    return last;
+}
+
+bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade) {
+    for (const std::string& needed : upgrade.manifest().needed_upgrades) {
+        const auto found = std::find_if(
+            run.upgrades.begin(), run.upgrades.end(), [&](const UpgradeInRun& other) {
+                return other.version == needed && other.verdict == Verdict::left_out;
+            });
+        if (found == run.upgrades.end()) continue;
+        upgrade.words = "blocked: it requires " + needed + ", which is blocked";
+        upgrade.verdict = Verdict::left_out;
+        return true;
+    }
+    return false;
+}
+
+bool is_good(const PhaseResult& result) {
+    return result.ok() || result.end == PhaseEnd::nothing_to_do;
+}
+
+/// Provisional, as something before it may change that.
+void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRun& until) {
+    upgrade.verdict = Verdict::later;
+    upgrade.words =
+        result.end == PhaseEnd::blocked
+            ? "blocked until " + until.version + " has run: " + result.message
+            : "nothing to do for now: " + result.message + "; asked again when " + until.version +
+                  " has run";
+}
+
+[[noreturn]] void refuse_to_run(UpgradeInRun& upgrade, const PhaseResult& result,
+                                const std::string& words, const std::string& unchanged) {
+    const bool blocked = result.end == PhaseEnd::blocked;
+    upgrade.outcome = blocked ? Outcome::blocked : Outcome::failed;
+    upgrade.message = words;
+    throw Error(Failure::preparation,
+                upgrade.version + ": " +
+                    (blocked ? "it cannot run here: " : "its simulation failed: ") +
+                    result.message + "; " + unchanged,
+                !result.remedy.empty() ? result.remedy
+                                       : "mend the cause, or leave the upgrade out with --skip");
+}
+
+[[noreturn]] void refuse_changed(UpgradeInRun& upgrade, const std::string& shown,
+                                 const std::string& now) {
+    upgrade.outcome = Outcome::failed;
+    upgrade.message = "changed since it was shown: it was shown as " + shown + ", and now is " + now;
+    throw Error(Failure::preparation, upgrade.version + " " + upgrade.message + "; it was not begun",
+                "run it again, and look at what it shows now");
+}
+
+/// What could not be shown in the preparation is shown now, and asked for.
+void show_late(Run& run, UpgradeInRun& upgrade) {
+    PhaseRunner& phases = run.phase_runner();
+    phases.forget_simulated();  // what was simulated before has happened by now
+    run.parts.reporter.phase_begins(upgrade.version, HostPhase::simulate,
+                                    position_of(run, upgrade) + 1, run.upgrades.size());
+    const PhaseResult result = phases.simulate(upgrade, true);
+    run.check_interrupted();
+    const std::string words = words_for(result, HostPhase::simulate);
+    run.parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, is_good(result));
+    if (!result.ok()) refuse_to_run(upgrade, result, words, "it was not begun");
+    upgrade.verdict = Verdict::ready;
+    if (run.options.yes) return;
+    const auto answer = run.parts.terminal.ask(
+        "This is what " + upgrade.version +
+        " will do, which could not be shown before. Do you want to continue? [y/N] ");
+    run.check_interrupted();
+    if (means_yes(answer)) return;
+    throw Error(run.changing ? Failure::apply_failed : Failure::declined,
+                "declined before " + upgrade.version + "; it was not begun",
+                "run it again to go on from there");
+}
+
+AttemptEnd succeeded(const UpgradeInRun& upgrade, Outcome outcome, AttemptEnd end,
+                     const std::optional<SemanticVersion>& reached, bool record) {
+    end.outcome = outcome;
+    end.done = record;
+    if (record) end.cluster_version = reached;
+    end.declarations = declarations_of(upgrade.manifest());
+    end.parameters = values_to_keep(upgrade.manifest(), upgrade.parameters);
+    return end;
+}
+
+/// Whether nothing of an upgrade that was stopped is there.
+bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
+    return upgrade.held_back && upgrade.commands_run.empty() &&
+           run.ledger().changed_files(upgrade.version).empty() &&
+           run.ledger().finished_steps(upgrade.version).empty();
+}
+
+}  // namespace
+
+void accept_changed_releases(Run& run) {
+    if (!run.recorded) return;
+    const std::vector<std::string>& accepted = run.options.accept_changed;
+    for (const UpgradeInRun& upgrade : run.upgrades) {
+        const bool taken =
+            std::find(accepted.begin(), accepted.end(), upgrade.version) != accepted.end();
+        const auto digest = upgrade.digest();
+        const auto pinned = run.ledger().pinned(upgrade.version, upgrade.platform);
+        if (!taken || !digest || !pinned || pinned == digest) continue;
+        run.ledger().accept_digest(upgrade.version, upgrade.platform, *digest,
+                                   run.recorded->actor());
+    }
+}
+
+void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without) {
+    Reporter& reporter = run.parts.reporter;
+    const std::size_t position = position_of(run, upgrade);
+    reporter.phase_begins(upgrade.version, HostPhase::simulate, position + 1, run.upgrades.size());
+    if (leave_out_what_requires_it(run, upgrade)) {
+        reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, false);
+        return;
+    }
+    const bool another = position + 1 < run.upgrades.size();
+    const PhaseResult result = run.phase_runner().simulate(upgrade, another);
+    run.check_interrupted();
+    warn_about_strays(run, upgrade, result);
+    upgrade.words = words_for(result, result.phase);
+    const UpgradeInRun* until = changes_the_world_before(run, upgrade);
+    const bool undecided =
+        result.end == PhaseEnd::nothing_to_do || result.end == PhaseEnd::blocked;
+    if (until != nullptr && undecided) {
+        put_off(upgrade, result, *until);
+        reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, true);
+        return;
+    }
+    reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, is_good(result));
+    upgrade.verdict =
+        result.end == PhaseEnd::nothing_to_do ? Verdict::nothing_to_do : Verdict::ready;
+    if (is_good(result)) return;
+    if (result.end == PhaseEnd::blocked && go_on_without(upgrade, upgrade.words)) {
+        upgrade.verdict = Verdict::left_out;
+        return;
+    }
+    refuse_to_run(upgrade, result, upgrade.words, "nothing was changed");
+}
+
+bool is_judged_again(const UpgradeInRun& upgrade) {
+    return upgrade.verdict == Verdict::later || upgrade.has_preflight;
+}
+
+void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without) {
+    if (leave_out_what_requires_it(run, upgrade)) return;
+    if (!is_judged_again(upgrade)) return;
+    run.supply->have_image(upgrade);
+    const PhaseResult result = run.phase_runner().preflight(upgrade);
+    run.check_interrupted();
+    const bool provisional = changes_the_world_before(run, upgrade) != nullptr;
+    const std::string words =
+        result.ok() ? "ready" : words_for(result, HostPhase::preflight);
+    if (result.ok()) {
+        if (upgrade.verdict == Verdict::later) show_late(run, upgrade);
+        if (upgrade.verdict == Verdict::nothing_to_do)
+            refuse_changed(upgrade, upgrade.words, words);
+        return;
+    }
+    if (result.end == PhaseEnd::nothing_to_do) {
+        if (upgrade.verdict == Verdict::ready && !provisional)
+            refuse_changed(upgrade, "ready", words);
+        upgrade.verdict = Verdict::nothing_to_do;
+        upgrade.words = words;
+        return;
+    }
+    if (result.end == PhaseEnd::blocked && provisional) {
+        if (go_on_without(upgrade, words)) {
+            upgrade.verdict = Verdict::left_out;
+            upgrade.words = words;
+            run.warn(upgrade.version + " is left out: " + words);
+            return;
+        }
+        refuse_to_run(upgrade, result, words, "it was not begun");
+    }
+    if (result.end == PhaseEnd::blocked) refuse_changed(upgrade, "ready", words);
+    refuse_to_run(upgrade, result, words, "it was not begun");
+}
+
+Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<SemanticVersion>& reached,
+                     bool record) {
+    Reporter& reporter = run.parts.reporter;
+    const std::size_t position = position_of(run, upgrade);
+    AttemptEnd end;
+    end.version = upgrade.version;
+    reporter.phase_begins(upgrade.version, HostPhase::apply, position + 1, run.upgrades.size());
+    upgrade.begun_at = run.parts.clock.wall();
+    if (upgrade.verdict == Verdict::nothing_to_do) {
+        reporter.phase_ends(upgrade.version, HostPhase::apply, "nothing to do; recording", true);
+        return {succeeded(upgrade, Outcome::nothing_to_do, std::move(end), reached, record), true};
+    }
+    run.supply->have_image(upgrade);
+    const bool another = position + 1 < run.upgrades.size();
+    PhaseRunner& phases = run.phase_runner();
+    const auto begun = run.parts.clock.steady();
+    PhaseResult result = phases.apply(upgrade, run.record(), another);
+    end.apply_time = run.parts.clock.steady() - begun;
+    upgrade.commands_run = phases.commands_begun();
+    upgrade.held_back = result.end == PhaseEnd::changed;
+    warn_about_strays(run, upgrade, result);
+    end.values = std::move(result.values);
+    HostPhase phase = HostPhase::apply;
+    if (result.ok() && result.has("verify")) {
+        phase = HostPhase::verify;
+        run.move_to(RunState::verifying);
+        const auto verify_begun = run.parts.clock.steady();
+        result = phases.verify(upgrade, run.record(), another);
+        end.verify_time = run.parts.clock.steady() - verify_begun;
+        warn_about_strays(run, upgrade, result);
+    }
+    const std::string words = words_for(result, phase);
+    reporter.phase_ends(upgrade.version, phase, words, result.ok());
+    if (result.ok()) {
+        upgrade.image.reset();
+        return {succeeded(upgrade, Outcome::succeeded, std::move(end), reached, record), true};
+    }
+    end.values.clear();
+    end.message = words;
+    end.outcome = result.end == PhaseEnd::cancelled ? Outcome::cancelled
+                  : result.end == PhaseEnd::aborted ? Outcome::aborted
+                                                    : Outcome::failed;
+    if (!is_untouched(run, upgrade)) roll_back_failed(run, upgrade, end);
+    upgrade.image.reset();
+    return {std::move(end), false};
+}
+
+void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
+    if (!run.options.roll_back || run.parts.signals.count() >= k_kill_signals ||
+        !why_not_undoable(upgrade).empty())
+        return;
+    run.move_to(RunState::rolling_back);
+    run.parts.reporter.phase_begins(upgrade.version, HostPhase::rollback,
+                                    position_of(run, upgrade) + 1, run.upgrades.size());
+    run.supply->have_image(upgrade);
+    const UndoResult undone =
+        undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
+    run.parts.reporter.phase_ends(upgrade.version, HostPhase::rollback, undone.message,
+                                  undone.good);
+    end.undone = undone.good;
+    end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
+    end.message += undone.good ? "; it was rolled back (" + undone.message + ")"
+                               : "; it could not be rolled back: " + undone.message;
+}
+
+void keep_release(Run& run, const UpgradeInRun& upgrade) {
+    if (upgrade.supplier != Supplier::source || upgrade.form != UpgradeForm::plugin) return;
+    if (!needs_own_rollback(upgrade) && !upgrade.has_verify) return;
+    run.parts.folder.keep_release(upgrade.tag, run.supply->files(upgrade));
+}
+
+}  // namespace runner

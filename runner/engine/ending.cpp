@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ending.hpp"
+
+#include <set>
+
+#include "engine/escape_hatch.hpp"
+#include "ledger/beside.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t k_named = 10;  // of a longer list so many are named
+
+std::string named(const std::vector<std::string>& names) {
+    if (names.size() <= k_named) return join(names, ", ");
+    const std::vector<std::string> first(names.begin(),
+                                         names.begin() + static_cast<std::ptrdiff_t>(k_named));
+    return join(first, ", ") + " and " + std::to_string(names.size() - k_named) + " more";
+}
+
+/// What is left of an upgrade that did not come to its end.
+Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
+    Changes changes;
+    changes.commands = upgrade.commands_run;
+    if (upgrade.form == UpgradeForm::executable) {
+        changes.files = run.parts.work_tree.written_since(upgrade.begun_at, k_max_listed_files);
+        changes.unknown_commands = true;
+        return changes;
+    }
+    std::set<std::string> paths;
+    for (const FileIntent& change : run.ledger().changed_files(upgrade.version))
+        paths.insert(change.path);
+    changes.files.assign(paths.begin(), paths.end());
+    return changes;
+}
+
+int exit_code_of_signal(const Run& run) {
+    return 128 + run.parts.signals.first_signal();
+}
+
+std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool has_steps) {
+    const std::string logs = "'runner logs " + upgrade.version + "' shows its output";
+    if (end.outcome == Outcome::rolled_back) return "mend the cause and run it again; " + logs;
+    if (end.outcome == Outcome::rollback_failed)
+        return "mend the cause and run it again, or put right by hand what it names; " + logs;
+    if (has_steps)
+        return "mend the cause and run it again: it goes on after the last finished step; " + logs;
+    return (upgrade.form == UpgradeForm::executable
+                ? "mend the cause and run it again: it begins from its start, as it keeps no steps; "
+                : "mend the cause and run it again: it begins from its start; ") +
+           logs;
+}
+
+void close_current_attempt(Run& run, const std::string& message) {
+    if (run.current == nullptr || run.finished) return;
+    try {  // best effort: the ledger itself may be what failed
+        AttemptEnd end;
+        end.version = run.current->version;
+        end.message = message;
+        run.ledger().advance(run.report.run, end, std::nullopt);
+        run.current->outcome = Outcome::failed;
+        run.current->message = message;
+    } catch (const Error&) {
+    }
+}
+
+}  // namespace
+
+AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade) {
+    AttemptStart start;
+    start.version = upgrade.version;
+    start.tag = upgrade.tag;
+    start.platform = upgrade.platform;
+    start.digest = upgrade.digest();
+    start.signer = upgrade.known.signer ? upgrade.known.signer->key : "";
+    start.late = upgrade.late;
+    start.log = log_name(run.report.run, upgrade.version).string();
+    start.manifest = dump_json(upgrade.manifest_json);
+    start.form = upgrade.form;
+    return start;
+}
+
+std::string words_for_changes(const Changes& changes) {
+    std::string words;
+    if (!changes.files.empty()) words += "; files changed: " + named(changes.files);
+    if (!changes.commands.empty()) words += "; commands run: " + named(changes.commands);
+    if (changes.unknown_commands)
+        words += "; which commands it ran is not known: it is an executable upgrade";
+    return words;
+}
+
+void end_interrupted(Run& run, int signal) {
+    const bool changing = run.changing;
+    const std::string message = changing ? "interrupted; what was done before stays done"
+                                         : "interrupted; nothing was changed";
+    if (run.recorded)
+        run.recorded->abandon(RunState::cancelled, Outcome::interrupted,
+                              changing ? message : "interrupted");
+    run.report.outcome = Outcome::interrupted;
+    run.report.error = RunError{"interrupted", message, "run it again to go on",
+                                changing ? "perhaps" : "no"};
+    run.report.exit_code = 128 + signal;
+}
+
+void end_failed(Run& run, const Kind& kind, const Error& error) {
+    const bool changing = run.changing;
+    if (run.parts.signals.count() > 0 && !changing && error.failure() == Failure::preparation) {
+        end_interrupted(run, run.parts.signals.first_signal());
+        return;
+    }
+    close_current_attempt(run, error.what());
+    const bool converted = changing && (error.failure() == Failure::preparation ||
+                                        error.failure() == Failure::refused);
+    const Failure failure = converted ? Failure::apply_failed : error.failure();
+    RunState state = changing ? kind.failed() : RunState::failed_pre;
+    Outcome outcome = kind.failed_outcome();
+    if (failure == Failure::declined) {
+        state = changing ? kind.failed() : RunState::aborted;
+        outcome = Outcome::aborted;
+    }
+    if (run.recorded) run.recorded->abandon(state, outcome, error.what());
+    run.report.outcome = outcome;
+    run.report.error =
+        RunError{to_string(failure), error.what(), error.next(), changing ? "perhaps" : "no"};
+    run.report.exit_code = exit_code(failure);
+}
+
+void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
+    const std::size_t left = run.upgrades.size() - next;
+    const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
+                                counted(left, "upgrade") + " left, none of them begun";
+    run.report.error = RunError{"interrupted", message, "run it again to go on",
+                                run.changing ? "perhaps" : "no"};
+    if (run.recorded) {
+        const RunState end = may_move(run.recorded->state(), RunState::cancelled)
+                                 ? RunState::cancelled
+                                 : kind.failed();
+        run.recorded->finish(end, Outcome::cancelled, message);
+        run.refresh_version();
+    }
+    run.report.outcome = Outcome::interrupted;
+    run.report.exit_code = exit_code_of_signal(run);
+}
+
+void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const AttemptEnd& end) {
+    const bool undone = end.outcome == Outcome::rolled_back;
+    const bool cancelled = end.outcome == Outcome::cancelled;
+    const std::size_t position = position_of(run, upgrade);
+    const std::size_t left = run.upgrades.size() - position - 1;
+    const std::vector<std::string> steps = run.ledger().finished_steps(end.version);
+    const Changes changes = undone ? Changes{} : changes_of(run, upgrade);
+    // Held back before its first effect, and nothing was done before it.
+    const bool untouched = upgrade.held_back && position == 0 && changes.files.empty() &&
+                           changes.commands.empty() && steps.empty();
+    std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
+                          " before it done, " + counted(left, "upgrade") + " after it not begun";
+    if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
+    message += untouched ? "; nothing was changed" : words_for_changes(changes);
+    const Failure failure = undone      ? Failure::rolled_back
+                            : untouched ? Failure::preparation
+                                        : Failure::apply_failed;
+    run.report.error = RunError{cancelled ? "interrupted" : to_string(failure), message,
+                                next_step(upgrade, end, !steps.empty()),
+                                undone      ? "undone"
+                                : untouched ? "no"
+                                            : "perhaps"};
+    run.report.error->changes = changes;
+    if (!undone && !untouched)
+        run.report.error->commands = escape_hatch(run.ledger(), run.parts.config, end.version);
+    const RunState state = undone                                    ? RunState::rolled_back
+                           : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
+                           : cancelled                               ? RunState::cancelled
+                                                                     : RunState::failed;
+    const Outcome outcome = state == RunState::failed ? Outcome::failed : end.outcome;
+    run.recorded->finish(state, outcome, message);
+    run.refresh_version();
+    run.report.outcome = outcome;
+    run.report.exit_code = cancelled ? exit_code_of_signal(run) : exit_code(failure);
+}
+
+}  // namespace runner

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a run ends that does not come to its own end, and what is told of it: which files were
+// changed, which commands were run, what to do next.
+#pragma once
+
+#include "engine/kinds/kind.hpp"
+#include "engine/run.hpp"
+#include "model/error.hpp"
+
+namespace runner {
+
+/// The attempt of an upgrade, as it is recorded before it begins.
+AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade);
+
+/// By a stop signal.
+void end_interrupted(Run& run, int signal);
+
+/// By `error`, with its exit code; as interrupted when it only says that a stop signal was heeded.
+void end_failed(Run& run, const Kind& kind, const Error& error);
+
+/// By a stop signal, before the upgrade at `next` was begun.
+void end_between_upgrades(Run& run, const Kind& kind, std::size_t next);
+
+/// After an attempt that failed, was cancelled, or was rolled back.
+void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const AttemptEnd& end);
+
+/// What an upgrade has changed, for people: its files, the commands that it ran. Empty when nothing
+/// is known of any change.
+std::string words_for_changes(const Changes& changes);
+
+}  // namespace runner

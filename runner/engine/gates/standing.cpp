@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// No upgrade stands half undone: until its rollback is finished nothing else is true of the
+// cluster.
+#include "engine/gates/gate.hpp"
+#include "engine/standing.hpp"
+
+namespace runner {
+
+std::optional<Refusal> standing_gate(const GateInput& run, const UpgradeInRun*) {
+    for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
+        if (!is_half_undone(upgrade)) continue;
+        return Refusal{"the rollback of " + upgrade.version + " failed half-way (run " +
+                           upgrade.run + "): " + upgrade.message,
+                       "mend the cause and finish it with 'runner rollback'; or put right by hand "
+                       "what it names, and then 'runner state record " +
+                           upgrade.version + " --reason …' or 'runner state forget " +
+                           upgrade.version + " --reason …'",
+                       Failure::refused};
+    }
+    return std::nullopt;
+}
+
+}  // namespace runner

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/kinds/rollback_kind.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/pipeline.hpp"
+#include "engine/standing.hpp"
+#include "engine/undo.hpp"
+#include "model/error.hpp"
+#include "services/diff.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+UpgradeInRun from_ledger(const std::string& version, const std::string& tag,
+                         const std::string& platform, const std::string& digest) {
+    UpgradeInRun upgrade;
+    upgrade.version = version;
+    upgrade.tag = tag;
+    upgrade.platform = platform;
+    upgrade.supplier = Supplier::none;
+    upgrade.check_description = false;  // it ran here before: the digest is the same
+    upgrade.known.manifest = Manifest::undeclared(UpgradeVersion::parse(version));
+    if (const auto known = Digest::parse(digest)) upgrade.known.archive_digest = *known;
+    return upgrade;
+}
+
+SemanticVersion semver_of(const UpgradeInRun& upgrade) {
+    return UpgradeVersion::parse(upgrade.version).semver;
+}
+
+[[noreturn]] void refuse(const UpgradeInRun& upgrade, const std::string& why,
+                         Failure failure = Failure::refused, std::string next = {}) {
+    throw Error(failure, upgrade.version + " cannot be rolled back: " + why +
+                             "; nothing was changed",
+                next.empty() ? "undo it by hand, and then: runner state forget " + upgrade.version
+                             : std::move(next));
+}
+
+/// The diff of what is put back, and the files as they are then.
+upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade) {
+    upgrade::services::FileChanges originals;
+    // Newest first: of several changes of a file the oldest has what is put back.
+    for (const FileIntent& change : run.ledger_view().changed_files(upgrade.version))
+        originals[change.path].content = run.parts.work_tree.original(change);
+    PhaseRunner& phases = run.phase_runner();
+    for (const auto& [path, original] : originals) {
+        const auto now = phases.simulated_content(path);
+        const std::string diff = upgrade::services::unified_diff(path, now, original.content);
+        if (!diff.empty()) run.parts.reporter.diff(phases.redactor().mask(diff));
+    }
+    return originals;
+}
+
+}  // namespace
+
+SemanticVersion RollbackKind::target_version() const {
+    SemanticVersion target;
+    try {
+        target = SemanticVersion::parse(m_request.target);
+    } catch (const Error& error) {
+        throw error.as(Failure::usage).within("--to");
+    }
+    if (target >= m_original) return target;
+    throw Error(Failure::refused, "--to " + target.to_string() + " is below the original version " +
+                                      m_original.to_string() +
+                                      ", with which the cluster was made; nothing was changed");
+}
+
+std::vector<UpgradeInRun> RollbackKind::candidates(Run& run) const {
+    std::vector<UpgradeInRun> half;
+    std::set<std::string> seen;
+    for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
+        if (!is_half_undone(upgrade) && !is_half_applied(upgrade)) continue;
+        half.push_back(
+            from_ledger(upgrade.version, upgrade.tag, upgrade.platform, upgrade.digest));
+        half.back().done_how = upgrade.done ? "upgrade" : "";
+        seen.insert(upgrade.version);
+    }
+    // What is half undone is finished first.
+    std::stable_partition(half.begin(), half.end(), [](const UpgradeInRun& upgrade) {
+        return !upgrade.done_how.empty();
+    });
+    std::vector<DoneRecord> done = run.ledger_view().done();
+    std::reverse(done.begin(), done.end());
+    for (const DoneRecord& one : done) {
+        if (seen.count(one.version) != 0) continue;
+        half.push_back(from_ledger(one.version, one.tag, one.platform, one.digest));
+        half.back().done_how = one.how;
+    }
+    return half;
+}
+
+std::vector<UpgradeInRun> RollbackKind::selected(Run& run, std::vector<UpgradeInRun> candidates) {
+    std::set<std::string> wanted;
+    for (const UpgradeInRun& upgrade : candidates) {
+        const bool half_applied = upgrade.done_how.empty();
+        const bool named = m_request.target.empty() ? wanted.empty()
+                                                    : semver_of(upgrade) > m_target || half_applied;
+        if (named) wanted.insert(upgrade.version);
+    }
+    std::vector<std::string> open(wanted.begin(), wanted.end());
+    while (!open.empty()) {
+        const std::string version = open.back();
+        open.pop_back();
+        for (const FileIntent& later : run.ledger_view().changed_later(version)) {
+            if (wanted.count(later.version) != 0) continue;
+            const bool known = std::any_of(
+                candidates.begin(), candidates.end(),
+                [&](const UpgradeInRun& one) { return one.version == later.version; });
+            if (!known)
+                throw Error(Failure::refused,
+                            version + " cannot be rolled back: " + later.version +
+                                " has changed " + later.path +
+                                " after it, and is not recorded as done; nothing was changed",
+                            "undo " + later.version + " by hand first");
+            wanted.insert(later.version);
+            open.push_back(later.version);
+            run.report.warnings.push_back(later.version + " is undone first, as it has changed " +
+                                          later.path + " after " + version + "; it is due again");
+        }
+    }
+    std::erase_if(candidates, [&](const UpgradeInRun& upgrade) {
+        return wanted.count(upgrade.version) == 0;
+    });
+    return candidates;
+}
+
+void RollbackKind::choose(Run& run) {
+    run.report.rollback = true;
+    run.report.warnings.clear();
+    run.upgrades.clear();
+    const ClusterFacts& cluster = run.facts.cluster;
+    if (!cluster.cluster_version || !cluster.original_version) return;
+    m_original = *cluster.original_version;
+    m_cluster_version = *cluster.cluster_version;
+    m_target = m_request.target.empty() ? m_original : target_version();
+    m_done.clear();
+    for (const DoneUpgrade& done : cluster.done)
+        m_done.push_back(UpgradeVersion::parse(done.version).semver);
+    run.report.original_version = m_original.to_string();
+    run.report.cluster_version = m_cluster_version.to_string();
+    run.upgrades = selected(run, candidates(run));
+    run.report.final_version = version_without(run, run.upgrades.size()).to_string();
+    run.report.target =
+        m_request.target.empty() ? run.report.final_version : m_target.to_string();
+    run.refresh_report();
+}
+
+SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count) const {
+    std::optional<SemanticVersion> lowest_undone;
+    for (std::size_t i = 0; i < count; ++i) {
+        const UpgradeInRun& upgrade = run.upgrades[i];
+        if (upgrade.done_how.empty()) continue;  // the cluster version never counted it
+        const SemanticVersion version = semver_of(upgrade);
+        lowest_undone = lowest_undone ? std::min(*lowest_undone, version) : version;
+    }
+    if (!lowest_undone) return m_cluster_version;
+    SemanticVersion reached = m_target < *lowest_undone ? m_target : m_original;
+    for (const SemanticVersion& done : m_done) {
+        if (done < *lowest_undone) reached = std::max(reached, done);
+    }
+    return std::min(reached, m_cluster_version);
+}
+
+void RollbackKind::end_with_nothing_to_do(Run& run) {
+    run.report.outcome = Outcome::nothing_to_do;
+    if (run.recorded && !run.report.run.empty())
+        run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
+}
+
+void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
+    if (!upgrade.done_how.empty() && upgrade.done_how != "upgrade")
+        refuse(upgrade, "it was not run here but recorded ('" + upgrade.done_how +
+                            "'), so what it has changed is not known");
+    const auto attempted = run.ledger_view().manifest_of(upgrade.version);
+    if (attempted) {
+        upgrade.form = attempted->form;
+        upgrade.known.manifest =
+            Manifest::parse(attempted->text, "the manifest of " + upgrade.version + " in the ledger");
+        upgrade.manifest_json = upgrade.manifest().to_json();
+        // Files are put back without a release.
+        if (!needs_own_rollback(upgrade)) return;
+    }
+    if (upgrade.tag.empty())
+        refuse(upgrade, "it was run from a file, and no release has what would undo it");
+    const auto applied = upgrade.digest();
+    try {
+        run.supply->find_again(upgrade);
+    } catch (const Error& error) {
+        refuse(upgrade, error.what(), error.failure(), error.next());
+    }
+    std::vector<UpgradeInRun> one;
+    one.push_back(std::move(upgrade));
+    run.supply->load(one, true);
+    upgrade = std::move(one.front());
+    if (applied && upgrade.digest() != applied)
+        refuse(upgrade,
+               "it was changed after it was applied: its release now has " +
+                   upgrade.digest()->to_string() + ", applied was " + applied->to_string(),
+               Failure::preparation, "bring the release back that was applied");
+    run.supply->fetch({&upgrade}, {});
+    run.supply->have_image(upgrade);
+}
+
+void RollbackKind::load(Run& run) {
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        load_one(run, upgrade);
+        const std::string reason = why_not_undoable(upgrade);
+        if (!reason.empty()) refuse(upgrade, reason);
+    }
+}
+
+void RollbackKind::pass_admission(Run& run) {
+    Kind::pass_admission(run);
+    before_work(run);
+}
+
+void RollbackKind::before_work(Run& run) {
+    const auto refusal = refusal_to_undo(run.ledger_view(), run.parts.work_tree, run.upgrades,
+                                         run.options.force);
+    if (refusal)
+        throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
+}
+
+void RollbackKind::rehearse(Run& run, UpgradeInRun& upgrade) {
+    Reporter& reporter = run.parts.reporter;
+    PhaseRunner& phases = run.phase_runner();
+    reporter.phase_begins(upgrade.version, HostPhase::simulate, position_of(run, upgrade) + 1,
+                          run.upgrades.size());
+    const bool own = needs_own_rollback(upgrade);
+    if (own) {
+        const PhaseResult result = phases.simulate_rollback(upgrade);
+        run.check_interrupted();
+        // What commands before it would have changed, the rest of a simulated undo does not see.
+        const bool certain = std::all_of(
+            run.upgrades.begin(), run.upgrades.begin() + 1 +
+                                      static_cast<std::ptrdiff_t>(position_of(run, upgrade)),
+            [](const UpgradeInRun& one) { return one.shown.commands.empty(); });
+        if (!result.ok() && certain) {
+            upgrade.message = result.message;
+            refuse(upgrade, "its own rollback would fail: " + result.message,
+                   Failure::preparation, "mend the cause and run it again");
+        }
+        if (!result.ok())
+            run.warn("the undo of " + upgrade.version +
+                     " could not be simulated to its end: " + result.message +
+                     "; for real it may go well, as its commands were not run here");
+    }
+    const upgrade::services::FileChanges originals = show_files(run, upgrade);
+    if (!originals.empty()) phases.lay_over(originals);
+    upgrade.words = counted(originals.size(), "file") + " to put back" +
+                    (own ? ", after its own rollback" : "");
+    reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, true);
+}
+
+std::string RollbackKind::question(const Run& run) const {
+    return "This will roll the cluster '" + run.parts.config.name + "' back to " +
+           run.report.final_version + ".";
+}
+
+Worked RollbackKind::work(Run& run, UpgradeInRun& upgrade) {
+    const std::size_t position = position_of(run, upgrade);
+    run.parts.reporter.phase_begins(upgrade.version, HostPhase::rollback, position + 1,
+                                    run.upgrades.size());
+    Worked worked;
+    worked.end.version = upgrade.version;
+    worked.end.outcome = Outcome::rollback_failed;
+    UndoResult undone;
+    try {
+        undone = undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
+    } catch (const Error& error) {
+        undone.message = error.what();
+    }
+    if (undone.good) {
+        worked.end.outcome = Outcome::rolled_back;
+        worked.end.undone = true;
+        worked.end.lowered_version = version_without(run, position + 1);
+    }
+    worked.end.message = undone.message;
+    worked.good = undone.good;
+    run.parts.reporter.phase_ends(upgrade.version, HostPhase::rollback,
+                                  undone.message + (undone.good ? "; recording" : ""), undone.good);
+    return worked;
+}
+
+void RollbackKind::end(Run& run) {
+    run.recorded->finish(RunState::rolled_back, Outcome::rolled_back, run.options.reason);
+    run.report.outcome = Outcome::rolled_back;
+}
+
+void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
+    const std::string message = upgrade.version + " could not be rolled back: " + end.message +
+                                "; " + counted(position_of(run, upgrade), "upgrade") +
+                                " before it rolled back";
+    run.recorded->finish(RunState::rollback_failed, Outcome::rollback_failed, message);
+    run.report.outcome = Outcome::rollback_failed;
+    run.report.error =
+        RunError{to_string(Failure::apply_failed), message,
+                 "mend the cause and run it again: it goes on from there", "perhaps"};
+    run.report.exit_code = exit_code(Failure::apply_failed);
+}
+
+RunReport run_rollback(const EngineParts& parts, const RollbackRequest& request) {
+    Run run(parts, request, KindOfRun::rollback);
+    RollbackKind kind(request);
+    return run_pipeline(run, kind);
+}
+
+}  // namespace runner

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// `runner rollback`: the newest upgrade undone, or all down to a version; in the reverse of the order
+// in which they were applied.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/kinds/kind.hpp"
+
+namespace runner {
+
+struct RollbackRequest : RunOptions {
+    std::string target;  ///< the cluster's version afterwards; empty: undo the newest upgrade
+};
+
+class RollbackKind final : public Kind {
+ public:
+    explicit RollbackKind(const RollbackRequest& request) : m_request(request) {}
+
+    [[nodiscard]] std::string command(const Run&) const override {
+        return m_request.target.empty() ? "rollback" : "rollback --to " + m_request.target;
+    }
+    [[nodiscard]] RunState working() const override { return RunState::rolling_back; }
+    [[nodiscard]] RunState failed() const override { return RunState::rollback_failed; }
+    [[nodiscard]] Outcome failed_outcome() const override { return Outcome::rollback_failed; }
+    void choose(Run& run) override;
+    void end_with_nothing_to_do(Run& run) override;
+    void load(Run& run) override;
+    void pass_admission(Run& run) override;
+    [[nodiscard]] bool needs_image(const UpgradeInRun&) const override { return false; }
+    void rehearse(Run& run, UpgradeInRun& upgrade) override;
+    [[nodiscard]] std::string question(const Run& run) const override;
+    void before_work(Run& run) override;
+    Worked work(Run& run, UpgradeInRun& upgrade) override;
+    void end(Run& run) override;
+    void end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) override;
+
+ private:
+    [[nodiscard]] SemanticVersion target_version() const;
+    /// Everything that could be undone, in the order in which it would be.
+    std::vector<UpgradeInRun> candidates(Run& run) const;
+    /// Of these, what the request names, and what has to be undone before it.
+    std::vector<UpgradeInRun> selected(Run& run, std::vector<UpgradeInRun> candidates);
+    /// Where the cluster stands when the first `count` are undone: the newest version below which
+    /// nothing that was done is undone.
+    [[nodiscard]] SemanticVersion version_without(const Run& run, std::size_t count) const;
+    /// Finds its release again, where that is needed. Throws Error.
+    void load_one(Run& run, UpgradeInRun& upgrade) const;
+
+    const RollbackRequest& m_request;
+    SemanticVersion m_original;
+    SemanticVersion m_cluster_version;
+    SemanticVersion m_target;
+    std::vector<SemanticVersion> m_done;  ///< all that is done
+};
+
+/// Runs it, and returns the result with its exit code; failures are in the result, not thrown.
+RunReport run_rollback(const EngineParts& parts, const RollbackRequest& request);
+
+}  // namespace runner

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/kinds/single_kind.hpp"
+
+#include <algorithm>
+
+#include "engine/applying.hpp"
+#include "engine/describe_plugin.hpp"
+#include "engine/ending.hpp"
+#include "engine/pipeline.hpp"
+#include "model/error.hpp"
+
+namespace runner {
+namespace {
+
+/// `<prefix>_<version>` of an executable upgrade's file name.
+Manifest manifest_from_name(const std::filesystem::path& file) {
+    const std::string name = file.filename().string();
+    const std::size_t underscore = name.find('_');
+    return Manifest::undeclared(UpgradeVersion::parse(
+        underscore == std::string::npos ? name : name.substr(underscore + 1)));
+}
+
+/// Nothing is skipped: what one upgrade by itself is stopped by is not left out, but stops it.
+constexpr auto k_never = [](const UpgradeInRun&, const std::string&) { return false; };
+
+}  // namespace
+
+bool SingleKind::is_file() const {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(m_request.upgrade, ignored);
+}
+
+TrustPolicy SingleKind::trust(const Run& run) const {
+    return is_file() ? TrustPolicy{} : Kind::trust(run);
+}
+
+void SingleKind::choose(Run& run) {
+    if (!run.upgrades.empty()) return;  // the same whatever the ledger says by now
+    if (is_file()) {
+        choose_file(run);
+    } else {
+        choose_release(run);
+    }
+    run.refresh_report();
+}
+
+void SingleKind::choose_file(Run& run) const {
+    const UpgradeImage image = image_from_file(m_request.upgrade);
+    UpgradeInRun upgrade;
+    upgrade.supplier = Supplier::file;
+    upgrade.known.manifest =
+        image.form == UpgradeForm::plugin
+            ? describe_plugin(m_request.upgrade, run.parts.signals, run.parts.clock)
+            : manifest_from_name(m_request.upgrade);
+    upgrade.version = upgrade.manifest().version.to_string();
+    upgrade.platform = Platform::current().to_string();
+    upgrade.form = image.form;
+    upgrade.image = seal(image);
+    upgrade.manifest_json = upgrade.manifest().to_json();
+    upgrade.check_description = false;
+    run.upgrades.push_back(std::move(upgrade));
+}
+
+void SingleKind::choose_release(Run& run) const {
+    const UpgradeVersion wanted = UpgradeVersion::parse(m_request.upgrade);
+    std::vector<Release>& releases = run.supply->releases();
+    const auto found =
+        std::find_if(releases.begin(), releases.end(),
+                     [&](const Release& release) { return release.version == wanted; });
+    if (found == releases.end()) {
+        throw Error(Failure::preparation,
+                    "there is no file and no release " + m_request.upgrade,
+                    "'runner releases list' shows the releases");
+    }
+    run.parts.source.complete({&*found});
+    if (!found->problem.empty())
+        throw Error(Failure::preparation,
+                    "release '" + found->tag + "' is malformed: " + found->problem);
+    run.releases = &releases;
+    UpgradeInRun upgrade;
+    upgrade.version = wanted.to_string();
+    upgrade.tag = found->tag;
+    upgrade.platform = Platform::current().to_string();
+    upgrade.known.release = &*found;
+    upgrade.known.manifest = Manifest::undeclared(wanted);
+    run.upgrades.push_back(std::move(upgrade));
+}
+
+void SingleKind::load(Run& run) {
+    Kind::load(run);
+    const std::string& problem = run.upgrades.front().known.signature_problem;
+    if (!problem.empty()) run.report.warnings.push_back(problem);
+}
+
+void SingleKind::pass_admission(Run& run) {
+    Kind::pass_admission(run);
+    accept_changed_releases(run);
+}
+
+void SingleKind::rehearse(Run& run, UpgradeInRun& upgrade) {
+    rehearse_upgrade(run, upgrade, k_never);
+}
+
+std::string SingleKind::question(const Run& run) const {
+    return "This will run " + run.upgrades.front().version + " on the cluster '" +
+           run.parts.config.name + "'.";
+}
+
+bool SingleKind::looks_again(const Run&, const UpgradeInRun& upgrade) const {
+    return is_judged_again(upgrade);
+}
+
+void SingleKind::look_again(Run& run, UpgradeInRun& upgrade) {
+    judge_again(run, upgrade, k_never);
+}
+
+void SingleKind::keep_for_later(Run& run, const UpgradeInRun& upgrade) {
+    keep_release(run, upgrade);
+}
+
+Worked SingleKind::work(Run& run, UpgradeInRun& upgrade) {
+    return apply_upgrade(run, upgrade, std::nullopt, m_request.record);
+}
+
+void SingleKind::end(Run& run) {
+    run.recorded->finish(RunState::succeeded, Outcome::succeeded, run.options.reason);
+    run.report.outcome = run.upgrades.front().outcome;
+}
+
+void SingleKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
+    end_after_failed_upgrade(run, upgrade, end);
+}
+
+RunReport run_single(const EngineParts& parts, const SingleRunRequest& request) {
+    Run run(parts, request, KindOfRun::single);
+    SingleKind kind(request);
+    return run_pipeline(run, kind);
+}
+
+}  // namespace runner

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// One upgrade by itself: `runner run`.
+#pragma once
+
+#include <string>
+
+#include "engine/kinds/kind.hpp"
+
+namespace runner {
+
+struct SingleRunRequest : RunOptions {
+    std::string upgrade;  ///< a plugin's or program's file, or the version of a release
+    bool record = false;  ///< as done, when it succeeds for real
+};
+
+class SingleKind final : public Kind {
+ public:
+    explicit SingleKind(const SingleRunRequest& request) : m_request(request) {}
+
+    [[nodiscard]] std::string command(const Run& run) const override {
+        return "run " + run.upgrades.front().version;
+    }
+    [[nodiscard]] const char* yes_option() const override { return "--confirm"; }
+    [[nodiscard]] TrustPolicy trust(const Run& run) const override;
+    void choose(Run& run) override;
+    void end_with_nothing_to_do(Run&) override {}
+    void load(Run& run) override;
+    void pass_admission(Run& run) override;
+    void rehearse(Run& run, UpgradeInRun& upgrade) override;
+    [[nodiscard]] std::string question(const Run& run) const override;
+    [[nodiscard]] bool looks_again(const Run& run, const UpgradeInRun& upgrade) const override;
+    void look_again(Run& run, UpgradeInRun& upgrade) override;
+    void keep_for_later(Run& run, const UpgradeInRun& upgrade) override;
+    Worked work(Run& run, UpgradeInRun& upgrade) override;
+    void end(Run& run) override;
+    void end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) override;
+
+ private:
+    [[nodiscard]] bool is_file() const;
+    void choose_file(Run& run) const;
+    void choose_release(Run& run) const;
+
+    const SingleRunRequest& m_request;
+};
+
+/// Runs it; the exit code is in the result.
+RunReport run_single(const EngineParts& parts, const SingleRunRequest& request);
+
+}  // namespace runner

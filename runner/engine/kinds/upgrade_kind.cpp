@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/kinds/upgrade_kind.hpp"
+
+#include <algorithm>
+
+#include "engine/applying.hpp"
+#include "engine/ending.hpp"
+#include "engine/pipeline.hpp"
+#include "engine/recovery.hpp"
+#include "engine/soak.hpp"
+#include "model/error.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+/// Where the cluster stands when this one and those before it are done.
+SemanticVersion reached_after(const Run& run, const UpgradeInRun& upgrade) {
+    const Choice& choice = *run.choice;
+    const std::vector<DueUpgrade>& due = choice.plan.due;
+    const auto found = std::find_if(due.begin(), due.end(), [&](const DueUpgrade& one) {
+        return &(*choice.releases)[one.release] == upgrade.known.release;
+    });
+    const auto position = static_cast<std::size_t>(found - due.begin());
+    return position + 1 == due.size()
+               ? choice.plan.final_version
+               : version_after(*choice.releases, choice.plan, position + 1);
+}
+
+}  // namespace
+
+Selection UpgradeKind::selection() const {
+    return m_request.saved_plan ? m_request.saved_plan->selection() : m_request.selection;
+}
+
+SemanticVersion UpgradeKind::original_version(Run& run) const {
+    const ClusterConfig& config = run.parts.config;
+    if (const auto known = known_original_version(config, run.facts)) return *known;
+    if (run.original) return *run.original;  // it was asked for when looking
+    if (run.parts.terminal.interactive()) {
+        const auto answer = run.parts.terminal.ask("With which version was the cluster '" +
+                                                   config.name + "' made? ");
+        if (answer && !answer->empty()) {
+            try {
+                return SemanticVersion::parse(*answer);
+            } catch (const Error& error) {
+                throw error.as(Failure::preparation);
+            }
+        }
+        run.check_interrupted();
+    }
+    throw Error(Failure::preparation,
+                "the original version of the cluster '" + config.name + "' is not known",
+                "write originalVersion into " + config.file.string() +
+                    ": the version that the cluster was made with; nothing at or below it ever "
+                    "runs");
+}
+
+Choice UpgradeKind::choose_from(Run& run,
+                                const std::map<std::string, std::string>& left_out) const {
+    return choose_due(run.parts.config, run.parts.source, *run.supply, run.facts, *run.original,
+                      selection(), left_out);
+}
+
+void UpgradeKind::choose(Run& run) {
+    run.original = original_version(run);
+    run.supply->releases();
+    run.check_interrupted();
+    const auto& saved = m_request.saved_plan;
+    if (saved) saved->check_ledger(run.facts, run.identity(), *run.original);
+    try {
+        run.choice = choose_from(run, {});
+    } catch (const Error& error) {
+        if (!saved) throw;
+        throw error.as(Failure::refused)
+            .within("the saved plan " + saved->file + " no longer fits");
+    }
+    run.releases = run.choice->releases;
+    run.upgrades = due_of(*run.choice);
+    if (saved) {
+        saved->check_upgrades(run.upgrades);
+        const std::vector<std::string> later = saved->released_since(*run.choice);
+        if (!later.empty())
+            run.choice->plan.warnings.push_back("due by now, and not part of the saved plan: " +
+                                                join(later, ", "));
+    }
+    describe(run);
+}
+
+bool UpgradeKind::goes_on_without_upgrades(const Run& run) const {
+    const LedgerFacts& facts = run.facts;
+    const bool settled = facts.identity &&
+                         facts.cluster.cluster_version == run.choice->plan.final_version &&
+                         facts.cluster.original_version && !facts.has_unfinished_run &&
+                         !facts.has_unfinished_files;
+    // A run whose id was given is in the history for those who gave it.
+    return !settled || !run.options.run_id.empty();
+}
+
+bool UpgradeKind::asks_without_upgrades(const Run& run) const {
+    return run.choice->plan.final_version > run.choice->plan.cluster_version;
+}
+
+void UpgradeKind::end_with_nothing_to_do(Run& run) {
+    const SemanticVersion& version = run.choice->plan.final_version;
+    run.report.outcome = Outcome::nothing_to_do;
+    if (!run.recorded) return;
+    run.changing = true;
+    run.ledger().raise_cluster_version(version, run.report.run);
+    run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
+    run.report.cluster_version = version.to_string();
+}
+
+void UpgradeKind::load(Run& run) {
+    Kind::load(run);
+    if (m_request.saved_plan) m_request.saved_plan->check_upgrades(run.upgrades);
+}
+
+void UpgradeKind::pass_admission(Run& run) {
+    Kind::pass_admission(run);
+    accept_changed_releases(run);
+}
+
+void UpgradeKind::describe(Run& run) {
+    RunReport planned =
+        report_of(run.parts.config, *run.choice, run.upgrades, m_request.report_other);
+    planned.run = run.report.run;
+    planned.dry_run = run.report.dry_run;
+    planned.ledger_copy = run.report.ledger_copy;
+    run.report = std::move(planned);
+}
+
+void UpgradeKind::resolve_parameters(Run& run) {
+    const auto& saved = m_request.saved_plan;
+    assign_parameters(run, saved ? saved->with_given(run.options.parameters)
+                                 : run.options.parameters);
+    if (saved) saved->check_values(run);
+}
+
+bool UpgradeKind::goes_on_without(Run& run, const UpgradeInRun& upgrade,
+                                  const std::string& words) const {
+    if (m_request.keep_going) return true;
+    if (run.options.yes || run.options.dry_run || !run.parts.terminal.interactive()) return false;
+    const auto answer = run.parts.terminal.ask(
+        upgrade.version + " is " + words +
+        ". Go on without it, and without what requires it? [y/N] ");
+    run.check_interrupted();
+    return means_yes(answer);
+}
+
+void UpgradeKind::rehearse(Run& run, UpgradeInRun& upgrade) {
+    rehearse_upgrade(run, upgrade, [&](const UpgradeInRun& blocked, const std::string& words) {
+        return goes_on_without(run, blocked, words);
+    });
+}
+
+void UpgradeKind::settle_rehearsal(Run& run) {
+    leave_out(run);
+    if (m_request.pin_work) pin_work(run);
+    run.refresh_report();
+    if (m_request.saved_plan) m_request.saved_plan->check_work(run);
+}
+
+void UpgradeKind::leave_out(Run& run) const {
+    const std::map<std::string, std::string> left_out = left_out_of(run);
+    if (left_out.empty()) return;
+    std::erase_if(run.upgrades, [](const UpgradeInRun& upgrade) {
+        return upgrade.verdict == Verdict::left_out;
+    });
+    run.choice = choose_from(run, left_out);
+    RunReport planned =
+        report_of(run.parts.config, *run.choice, run.upgrades, m_request.report_other);
+    run.report.final_version = planned.final_version;
+    run.report.other = std::move(planned.other);
+    for (const auto& [version, words] : left_out) run.warn(version + " is left out: " + words);
+    if (run.upgrades.empty())
+        throw Error(Failure::preparation,
+                    "everything that is due is blocked; nothing was changed",
+                    "do what it says above, and run it again");
+}
+
+std::string UpgradeKind::question(const Run& run) const {
+    const std::string cluster = "the cluster '" + run.parts.config.name + "'";
+    if (!run.upgrades.empty())
+        return "This will upgrade " + cluster + " to " + run.report.final_version + ".";
+    return "No upgrade runs; this will raise the version of " + cluster + " from " +
+           run.report.cluster_version + " to " + run.report.final_version + ".";
+}
+
+bool UpgradeKind::looks_again(const Run&, const UpgradeInRun& upgrade) const {
+    return is_judged_again(upgrade);
+}
+
+void UpgradeKind::look_again(Run& run, UpgradeInRun& upgrade) {
+    judge_again(run, upgrade, [&](const UpgradeInRun& blocked, const std::string& words) {
+        return goes_on_without(run, blocked, words);
+    });
+    // What is left out now stays due, and the cluster version below.
+    if (upgrade.verdict == Verdict::left_out) run.choice = choose_from(run, left_out_of(run));
+}
+
+void UpgradeKind::keep_for_later(Run& run, const UpgradeInRun& upgrade) {
+    keep_release(run, upgrade);
+}
+
+Worked UpgradeKind::work(Run& run, UpgradeInRun& upgrade) {
+    return apply_upgrade(run, upgrade, reached_after(run, upgrade), true);
+}
+
+void UpgradeKind::end(Run& run) {
+    if (m_request.soak.count() > 0 && !soak(run, m_request.soak)) return;
+    run.recorded->finish(RunState::succeeded, Outcome::succeeded, run.options.reason);
+    try {
+        remove_what_is_too_old(run.ledger(), run.parts.folder);
+    } catch (const Error& error) {  // the run is over, and good
+        run.parts.reporter.warning(std::string("old originals were not removed: ") + error.what());
+    }
+    run.report.outcome = Outcome::succeeded;
+    run.report.cluster_version = run.choice->plan.final_version.to_string();
+}
+
+void UpgradeKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
+    end_after_failed_upgrade(run, upgrade, end);
+}
+
+RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
+    Run run(parts, request, KindOfRun::upgrade);
+    UpgradeKind kind(request);
+    return run_pipeline(run, kind);
+}
+
+RunReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
+    Run run(parts, request, KindOfRun::upgrade);
+    UpgradeKind kind(request);
+    carry_out(run, kind);
+    run.refresh_report();
+    return std::move(run.report);
+}
+
+PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
+    LookingPlanner planner(parts.config, parts.source);
+    const std::unique_ptr<LedgerView> ledger = parts.ledgers.look();
+    LedgerFacts facts = ledger->facts();
+    planner.check(facts);
+    planner.list();
+    RunReport report = planner.report(*ledger, facts, selection);
+    return {std::move(report), std::move(facts)};
+}
+
+}  // namespace runner

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/kinds/verify_kind.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/pipeline.hpp"
+#include "engine/standing.hpp"
+#include "model/error.hpp"
+
+namespace runner {
+
+bool VerifyKind::is_wanted(const std::string& version) const {
+    const std::vector<std::string>& only = m_request.only;
+    return only.empty() || std::find(only.begin(), only.end(), version) != only.end();
+}
+
+void VerifyKind::choose(Run& run) {
+    m_report.cluster = run.parts.config.name;
+    if (run.facts.cluster.cluster_version)
+        m_report.cluster_version = run.facts.cluster.cluster_version->to_string();
+    if (run.facts.has_unfinished_run || run.facts.has_unfinished_files)
+        run.warn("a run is under way, or was interrupted: what is found may be half-done");
+    for (const UnsettledUpgrade& upgrade : run.facts.unsettled)
+        run.warn(upgrade.version + " is not settled: its last attempt stands as " +
+                 to_string(standing_of(upgrade)));
+    for (const DoneRecord& done : run.view->done()) {
+        if (!is_wanted(done.version)) continue;
+        UpgradeInRun upgrade;
+        upgrade.version = done.version;
+        upgrade.tag = done.tag;
+        upgrade.platform = done.platform;
+        upgrade.supplier = Supplier::none;
+        upgrade.known.manifest = Manifest::undeclared(UpgradeVersion::parse(done.version));
+        if (const auto digest = Digest::parse(done.digest)) upgrade.known.archive_digest = *digest;
+        run.upgrades.push_back(std::move(upgrade));
+    }
+    for (const std::string& version : m_request.only) {
+        const bool found =
+            std::any_of(run.upgrades.begin(), run.upgrades.end(),
+                        [&](const UpgradeInRun& upgrade) { return upgrade.version == version; });
+        if (!found)
+            throw Error(Failure::usage, version + " is not done on this cluster",
+                        "'runner state show' lists what is");
+    }
+    std::sort(run.upgrades.begin(), run.upgrades.end(),
+              [](const UpgradeInRun& a, const UpgradeInRun& b) {
+                  return UpgradeVersion::parse(a.version) < UpgradeVersion::parse(b.version);
+              });
+}
+
+void VerifyKind::load(Run& run) {
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        try {
+            const auto applied = upgrade.digest();
+            run.supply->find_again(upgrade);
+            std::vector<UpgradeInRun> one;
+            one.push_back(std::move(upgrade));
+            try {
+                run.supply->load(one, true);
+            } catch (...) {
+                upgrade = std::move(one.front());
+                throw;
+            }
+            upgrade = std::move(one.front());
+            if (applied && upgrade.digest() != applied)
+                throw Error(Failure::preparation,
+                            "its release was changed after it was applied: it now has " +
+                                upgrade.digest()->to_string() + ", applied was " +
+                                applied->to_string());
+        } catch (const Error& error) {
+            upgrade.problem = error.what();
+        }
+    }
+    check_names(run);
+}
+
+/// What one upgrade is refused for hinders no other one.
+void VerifyKind::pass_admission(Run& run) {
+    const GateInput input = run.gate_input();
+    for (const Gate& gate : gates()) {
+        if (gate.moment != GateMoment::admit || !gate.stands_for(run.kind)) continue;
+        if (!gate.of_upgrades) {
+            if (const auto refusal = gate.check(input, nullptr))
+                throw Error(refusal->failure, refusal->what + "; nothing was checked",
+                            refusal->way_out);
+            continue;
+        }
+        for (UpgradeInRun& upgrade : run.upgrades) {
+            const auto refusal = gate.check(input, &upgrade);
+            if (refusal && upgrade.problem.empty()) upgrade.problem = refusal->what;
+        }
+    }
+}
+
+void VerifyKind::check_names(const Run& run) const {
+    std::set<std::string> declared;
+    for (const UpgradeInRun& upgrade : run.upgrades) {
+        for (const Parameter& parameter : upgrade.manifest().parameters)
+            declared.insert(parameter.name);
+    }
+    for (const auto* given :
+         {&m_request.parameters.values, &m_request.parameters.secrets}) {
+        for (const auto& [name, value] : *given) {
+            if (declared.count(name) == 0)
+                throw Error(Failure::usage,
+                            name + ": no done upgrade declares a parameter of this name");
+        }
+    }
+}
+
+GivenParameters VerifyKind::given_for(const Manifest& manifest) const {
+    GivenParameters given;
+    for (const Parameter& parameter : manifest.parameters) {
+        const auto value = m_request.parameters.values.find(parameter.name);
+        if (value != m_request.parameters.values.end()) given.values.insert(*value);
+        const auto secret = m_request.parameters.secrets.find(parameter.name);
+        if (secret != m_request.parameters.secrets.end()) given.secrets.insert(*secret);
+    }
+    return given;
+}
+
+void VerifyKind::resolve_parameters(Run& run) {
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        if (!upgrade.problem.empty()) continue;
+        try {
+            upgrade.parameters =
+                runner::resolve_parameters(
+                    {&upgrade.manifest()}, given_for(upgrade.manifest()),
+                    {run.parts.config.parameters, run.facts.parameter_values}, nullptr)
+                    .front();
+        } catch (const Error& error) {
+            upgrade.problem = error.what();
+        }
+    }
+}
+
+const UpgradeInRun* VerifyKind::superseded_by(const Run& run, const UpgradeInRun& upgrade) const {
+    const std::string& component = upgrade.manifest().component;
+    if (component.empty() || !m_request.only.empty()) return nullptr;
+    const auto newest = std::find_if(
+        run.upgrades.rbegin(), run.upgrades.rend(),
+        [&](const UpgradeInRun& other) { return other.manifest().component == component; });
+    return &*newest == &upgrade ? nullptr : &*newest;
+}
+
+VerifiedUpgrade VerifyKind::check_one(Run& run, UpgradeInRun& upgrade) const {
+    VerifiedUpgrade verified{upgrade.version, Health::unknown, upgrade.problem};
+    if (!upgrade.problem.empty()) return verified;
+    try {
+        run.supply->fetch({&upgrade}, {});
+        run.supply->have_image(upgrade);
+        if (upgrade.form == UpgradeForm::executable) {
+            verified.health = Health::unchecked;
+            verified.message = "an executable upgrade has no check of its own";
+            return verified;
+        }
+        const PhaseResult result = run.phase_runner().verify(upgrade, {}, true);
+        upgrade.image.reset();
+        verified.health = !result.ok()           ? Health::unhealthy
+                          : result.has("verify") ? Health::healthy
+                                                 : Health::unchecked;
+        if (!result.ok()) verified.message = result.message;
+    } catch (const Error& error) {
+        verified.message = error.what();
+    }
+    return verified;
+}
+
+Worked VerifyKind::work(Run& run, UpgradeInRun& upgrade) {
+    if (const UpgradeInRun* later = superseded_by(run, upgrade)) {
+        m_report.upgrades.push_back({upgrade.version, Health::superseded,
+                                     "by " + later->version + ", of the same component"});
+        return {{}, true};
+    }
+    run.parts.reporter.phase_begins(upgrade.version, HostPhase::verify,
+                                    position_of(run, upgrade) + 1, run.upgrades.size());
+    VerifiedUpgrade verified = check_one(run, upgrade);
+    const bool good = verified.health == Health::healthy || verified.health == Health::unchecked;
+    run.parts.reporter.phase_ends(
+        upgrade.version, HostPhase::verify,
+        verified.message.empty() ? to_string(verified.health)
+                                 : to_string(verified.health) + (": " + verified.message),
+        good);
+    m_report.upgrades.push_back(std::move(verified));
+    return {{}, true};
+}
+
+void VerifyKind::check_files(Run& run) {
+    m_report.warnings = run.report.warnings;
+    if (!m_request.files) return;
+    for (const LeftFile& file : run.view->files_as_left()) {
+        if (!is_wanted(file.version)) continue;
+        const auto now = run.parts.work_tree.digest(file.path);
+        if (now == file.digest) continue;
+        m_report.files.push_back({file.path, file.version,
+                                  !now           ? "missing"
+                                  : !file.digest ? "there again"
+                                                 : "changed"});
+    }
+}
+
+void VerifyKind::end(Run& run) {
+    check_files(run);
+}
+
+void VerifyKind::end_with_nothing_to_do(Run& run) {
+    check_files(run);
+}
+
+const char* to_string(Health health) {
+    switch (health) {
+        case Health::healthy:
+            return "healthy";
+        case Health::unhealthy:
+            return "unhealthy";
+        case Health::unknown:
+            return "unknown";
+        case Health::unchecked:
+            return "unchecked";
+        case Health::superseded:
+            return "superseded";
+    }
+    return "unknown";
+}
+
+bool VerifyReport::good() const {
+    return files.empty() &&
+           std::none_of(upgrades.begin(), upgrades.end(), [](const VerifiedUpgrade& upgrade) {
+               return upgrade.health == Health::unhealthy || upgrade.health == Health::unknown;
+           });
+}
+
+VerifyReport run_verify(const EngineParts& parts, const VerifyRequest& request) {
+    Run run(parts, request, KindOfRun::verify);
+    VerifyKind kind(request);
+    carry_out(run, kind);
+    return kind.report();
+}
+
+}  // namespace runner

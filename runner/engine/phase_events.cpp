@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/phase_events.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/recovery.hpp"
+#include "ledger/beside.hpp"
+#include "model/error.hpp"
+#include "services/files.hpp"
+#include "support/sha256.hpp"
+#include "upgrade/abi.h"
+
+namespace runner {
+namespace {
+
+std::string joined(const std::vector<std::string>& arguments) {
+    return sanitize(join(arguments, " "));
+}
+
+}  // namespace
+
+bool tells_of_refusal(const std::string& text) {
+    return text.find("ermission denied") != std::string::npos;
+}
+
+PhaseEvents::PhaseEvents(const EngineParts& parts, const PhaseRunnerOptions& options,
+                         const Redactor& redactor, LedgerView& view, const UpgradeInRun& upgrade,
+                         HostPhase phase, const PhaseRecord& record)
+    : m_parts(parts),
+      m_options(options),
+      m_redactor(redactor),
+      m_view(view),
+      m_upgrade(upgrade),
+      m_phase(phase),
+      m_record(record),
+      m_log(parts.folder.log(record.run.empty() ? ""
+                                                : log_name(record.run, upgrade.version).string())),
+      m_lines(redactor),
+      m_heart(parts.clock) {}
+
+void PhaseEvents::on_log(std::int32_t level, const std::string& text) {
+    if (level == UPGRADE_LOG_DEBUG && !m_options.debug) return;
+    for (const std::string_view one : split_lines(text)) line(level, std::string(one));
+}
+
+void PhaseEvents::on_output(std::string_view bytes) {
+    m_output.push(bytes, [this](std::string_view text) { printed(text); });
+}
+
+void PhaseEvents::end_of_output() {
+    m_output.flush([this](std::string_view text) { printed(text); });
+    flush_lines();
+}
+
+void PhaseEvents::on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) {
+    m_parts.reporter.progress(done, total, m_redactor.mask(message));
+}
+
+void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments) {
+    flush_lines();
+    m_commands.push_back(m_redactor.mask(joined(arguments)));
+    m_parts.reporter.command_shown(m_commands.back());
+}
+
+void PhaseEvents::on_command_begun(const std::vector<std::string>& arguments) {
+    m_begun.push_back(m_redactor.mask(joined(arguments)));
+}
+
+void PhaseEvents::on_step_begun(const std::string& id, const std::string& description) {
+    flush_lines();
+    const std::string shown = m_redactor.mask(description);
+    m_log->write("step " + m_redactor.mask(id) + ": " + shown);
+    m_parts.reporter.step(m_redactor.mask(id), shown, m_phase);
+}
+
+bool PhaseEvents::confirm(const std::string& question) {
+    if (m_options.yes) return true;
+    if (!m_parts.terminal.interactive()) return false;
+    flush_lines();
+    const auto answer = m_parts.terminal.ask(m_upgrade.version +
+                                             " asks: " + m_redactor.mask(question) + " [y/N] ");
+    return means_yes(answer);
+}
+
+std::optional<std::string> PhaseEvents::state_value(std::int32_t scope, const std::string& key) {
+    return m_view.state_value(scope, m_upgrade.version, key);
+}
+
+void PhaseEvents::record_files(const std::string& step,
+                               const std::vector<HostFileChange>& changes) {
+    std::vector<FileIntent> intents;
+    for (const HostFileChange& change : changes) {
+        intents.push_back(checked_intent(change));
+        if (m_phase == HostPhase::apply && m_options.hold_to_shown)
+            hold_to_shown(step, change, intents.back());
+    }
+    writer().record_files(m_record.run, m_upgrade.version, step, intents);
+}
+
+void PhaseEvents::hold_to_shown(const std::string& step, const HostFileChange& change,
+                                const FileIntent& intent) {
+    const ShownWork& shown = m_upgrade.shown;
+    const auto refuse = [&](const std::string& why) {
+        m_changed = "changed since it was shown: " + why;
+        throw Error(Failure::preparation, m_upgrade.version + " " + m_changed);
+    };
+    const auto of_path = [&](const ShownChange& commit) { return commit.path == change.path; };
+    const bool shown_at_all = std::any_of(shown.commits.begin(), shown.commits.end(), of_path);
+    if (!shown_at_all) {
+        if (change.rendered && shown.renders > 0) return;
+        refuse("its simulation did not show that " + change.path + " would be changed");
+    }
+    const bool as_shown =
+        std::any_of(shown.commits.begin(), shown.commits.end(), [&](const ShownChange& commit) {
+            return of_path(commit) && commit.step == step && commit.digest == intent.new_digest;
+        });
+    if (!as_shown) refuse("what it writes to " + change.path + " is not what was shown");
+    const auto before = shown.before.find(change.path);
+    const bool as_found =
+        (before != shown.before.end() && before->second == intent.old_digest) ||
+        std::any_of(shown.commits.begin(), shown.commits.end(), [&](const ShownChange& commit) {
+            return of_path(commit) && commit.digest == intent.old_digest;
+        });
+    if (!as_found) refuse(change.path + " is not as it was when its diff was made");
+}
+
+void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
+    refuse_secrets(id, values);
+    writer().record_step(m_record.run, m_upgrade.version, id, values);
+    if (m_options.after_step) m_options.after_step(id);
+}
+
+void PhaseEvents::record_step_undone(const std::string& id, const HostValues& values) {
+    refuse_secrets(id, values);
+    writer().record_step_undone(m_record.run, m_upgrade.version, id, values);
+    // Dying here is dying in an unfinished step: the next run puts its files back.
+    restore_unfinished_files(writer(), m_parts.work_tree, m_record.force);
+    m_parts.reporter.step(id, "undone", m_phase);
+}
+
+upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::string& step) {
+    upgrade::services::FileChanges restored;
+    // Newest first: of several changes of a file the oldest has what is put back.
+    for (const FileIntent& change : m_view.changed_files(m_upgrade.version)) {
+        if (change.step == step)
+            restored[change.path].content = m_parts.work_tree.original(change);
+    }
+    m_parts.reporter.step(step, "would be undone", m_phase);
+    return restored;
+}
+
+void PhaseEvents::refuse_secrets(const std::string& step, const HostValues& values) const {
+    if (m_redactor.empty()) return;
+    bool found = m_redactor.finds_in(step);
+    for (const auto& [key, value] : values)
+        found = found || m_redactor.finds_in(key.second) || m_redactor.finds_in(value);
+    if (found)
+        throw Error(Failure::preparation, m_upgrade.version +
+                                              " wants a secret stored in the ledger, as a "
+                                              "step's id or a state value: refused");
+}
+
+void PhaseEvents::on_stop_signal(int count) {
+    if (count == 1)
+        m_parts.reporter.notice("stopping after " + m_upgrade.version +
+                                "; a second signal cancels it");
+    if (count == 2)
+        m_parts.reporter.notice("cancelling " + m_upgrade.version + "; a third signal kills it");
+}
+
+void PhaseEvents::tick() {
+    if (m_record.writer != nullptr) m_heart.beat(*m_record.writer);
+}
+
+void PhaseEvents::printed(std::string_view text) {
+    line(UPGRADE_LOG_INFO, sanitize(text));
+}
+
+void PhaseEvents::line(std::int32_t level, const std::string& text) {
+    m_saw_refusal = m_saw_refusal || tells_of_refusal(text);
+    show(m_lines.push(level, text));
+}
+
+void PhaseEvents::show(const std::vector<LineRedactor::Line>& lines) {
+    for (const auto& [level, text] : lines) {
+        m_log->write(text);
+        m_parts.reporter.line(level, text);
+    }
+}
+
+/// The messages come from another process: no path in them may lead anywhere else than it should.
+FileIntent PhaseEvents::checked_intent(const HostFileChange& change) const {
+    const std::filesystem::path originals = m_parts.folder.originals_of(m_upgrade.version);
+    FileIntent intent;
+    intent.path = change.path;
+    intent.temporary = change.temporary;
+    intent.backup = change.backup;
+    try {
+        upgrade::services::check_path(change.path);
+        if (!change.temporary.empty()) upgrade::services::check_path(change.temporary);
+        if (!change.backup.empty()) {
+            upgrade::services::check_path(
+                std::filesystem::path(change.backup).lexically_relative(originals).string());
+        }
+    } catch (const std::runtime_error& error) {
+        throw Error(Failure::preparation,
+                    m_upgrade.version + " names a file that it may not: " + error.what());
+    }
+    intent.new_digest = Digest::parse(change.digest);
+    if (intent.new_digest.has_value() == change.temporary.empty())
+        throw Error(Failure::preparation, m_upgrade.version + " names new bytes for " +
+                                              change.path +
+                                              " without their digest, or a digest without bytes");
+    if (const auto original = m_parts.work_tree.original(intent))
+        intent.old_digest = sha256(*original);
+    return intent;
+}
+
+Ledger& PhaseEvents::writer() {
+    if (m_record.writer == nullptr)
+        throw Error(Failure::preparation, "a phase that changes nothing wants something recorded");
+    return *m_record.writer;
+}
+
+}  // namespace runner

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/standing.hpp"
+
+namespace runner {
+
+const char* to_string(Standing standing) {
+    switch (standing) {
+        case Standing::applying:
+            return "applying";
+        case Standing::failed:
+            return "failed";
+        case Standing::interrupted:
+            return "interrupted";
+        case Standing::rollback_failed:
+            return "rollback_failed";
+    }
+    return "failed";
+}
+
+Standing standing_of(const UnsettledUpgrade& upgrade) {
+    if (!upgrade.outcome) return Standing::applying;
+    if (*upgrade.outcome == Outcome::interrupted) return Standing::interrupted;
+    if (*upgrade.outcome == Outcome::rollback_failed) return Standing::rollback_failed;
+    return Standing::failed;
+}
+
+bool is_half_undone(const UnsettledUpgrade& upgrade) {
+    const Standing standing = standing_of(upgrade);
+    return upgrade.done &&
+           (standing == Standing::rollback_failed || standing == Standing::interrupted);
+}
+
+bool is_half_applied(const UnsettledUpgrade& upgrade) {
+    return !upgrade.done && (!upgrade.finished_steps.empty() || upgrade.has_files);
+}
+
+}  // namespace runner

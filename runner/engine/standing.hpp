@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an upgrade stands on a cluster, from its last attempt.
+#pragma once
+
+#include "ledger/records.hpp"
+
+namespace runner {
+
+/// contracts.md, "How an upgrade stands": of what was begun and is not settled.
+enum class Standing { applying, failed, interrupted, rollback_failed };
+const char* to_string(Standing standing);
+
+Standing standing_of(const UnsettledUpgrade& upgrade);
+
+/// Whether something that was done is undone in part: until that is finished, neither *done* nor
+/// *due* is true of it.
+bool is_half_undone(const UnsettledUpgrade& upgrade);
+
+/// Whether something of it is there that undoing would take back: finished steps, changed files.
+bool is_half_applied(const UnsettledUpgrade& upgrade);
+
+}  // namespace runner

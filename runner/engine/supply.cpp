@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/supply.hpp"
+
+#include <algorithm>
+
+#include "model/error.hpp"
+#include "support/file.hpp"
+#include "support/memory_file.hpp"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t k_max_plugin = 256U << 20U;
+
+std::vector<KnownUpgrade> known_of(const std::vector<const UpgradeInRun*>& upgrades,
+                                   Supplier supplier) {
+    std::vector<KnownUpgrade> known;
+    for (const UpgradeInRun* upgrade : upgrades) {
+        if (upgrade->supplier == supplier && upgrade->known.release != nullptr)
+            known.push_back(upgrade->known);
+    }
+    return known;
+}
+
+}  // namespace
+
+UpgradeImage image_from_file(const std::filesystem::path& file) {
+    UpgradeImage image;
+    image.name = file.filename().string();
+    image.content = read_file(file, k_max_plugin);
+    const std::string extension = file.extension().string();
+    image.form =
+        extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
+    return image;
+}
+
+UniqueFd seal(const UpgradeImage& image) {
+    return make_sealed_file(image.name.c_str(), image.content,
+                            image.form == UpgradeForm::executable);
+}
+
+Supply::Supply(const ClusterConfig& config, ReleaseSource& source, RunFolder* folder,
+               TrustPolicy trust)
+    : m_config(config),
+      m_source(source),
+      m_store(source, config.releases.prefix, Platform::current(), trust) {
+    // Signatures that only the source itself can judge are not kept.
+    if (folder == nullptr || source.judges_signatures()) return;
+    m_kept_source = folder->kept_releases();
+    if (!m_kept_source) return;
+    m_kept_store.emplace(*m_kept_source, config.releases.prefix, Platform::current(),
+                         std::move(trust));
+    m_kept_releases = m_kept_source->list();
+}
+
+std::vector<Release>& Supply::releases() {
+    if (!m_releases) m_releases = m_source.list();
+    return *m_releases;
+}
+
+UpgradeStore& Supply::store_of(const UpgradeInRun& upgrade) {
+    return upgrade.supplier == Supplier::kept ? *m_kept_store : m_store;
+}
+
+const Release* Supply::find_kept(const UpgradeInRun& upgrade) {
+    for (const Release& release : m_kept_releases) {
+        if (release.tag == upgrade.tag && release.problem.empty() && release.digest &&
+            release.digest == upgrade.digest())
+            return &release;
+    }
+    return nullptr;
+}
+
+void Supply::find_again(UpgradeInRun& upgrade) {
+    if (const Release* kept = find_kept(upgrade)) {
+        upgrade.supplier = Supplier::kept;
+        upgrade.known.release = kept;
+        return;
+    }
+    const UpgradeVersion version = UpgradeVersion::parse(upgrade.version);
+    std::vector<Release>& all = releases();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Release& release) {
+        return upgrade.tag.empty() ? release.version == version : release.tag == upgrade.tag;
+    });
+    if (found == all.end())
+        throw Error(Failure::preparation, "its release is gone from the source",
+                    "bring the release back, or take a mirror that has it");
+    m_source.complete({&*found});
+    if (!found->problem.empty())
+        throw Error(Failure::preparation, "its release is malformed: " + found->problem);
+    if (upgrade.digest() && found->digest && found->digest != upgrade.digest()) {
+        throw Error(Failure::preparation,
+                    "its release was changed after it was applied: it now has " +
+                        found->digest->to_string() + ", applied was " +
+                        upgrade.digest()->to_string(),
+                    "bring the release back that was applied");
+    }
+    upgrade.supplier = Supplier::source;
+    upgrade.known.release = &*found;
+}
+
+void Supply::load(std::vector<UpgradeInRun>& upgrades, bool build) {
+    for (const Supplier supplier : {Supplier::source, Supplier::kept}) {
+        std::vector<UpgradeInRun*> wanted;
+        std::vector<const Release*> releases;
+        for (UpgradeInRun& upgrade : upgrades) {
+            if (upgrade.supplier != supplier || upgrade.known.release == nullptr) continue;
+            wanted.push_back(&upgrade);
+            releases.push_back(upgrade.known.release);
+        }
+        if (wanted.empty()) continue;
+        UpgradeStore& store = store_of(*wanted.front());
+        std::vector<KnownUpgrade> known =
+            build ? store.manifests(releases) : store.known_manifests(releases);
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            UpgradeInRun& upgrade = *wanted[i];
+            upgrade.known = std::move(known[i]);
+            upgrade.tag = upgrade.known.release->tag;
+            upgrade.manifest_json = upgrade.manifest().to_json();
+        }
+    }
+}
+
+void Supply::fetch(const std::vector<const UpgradeInRun*>& upgrades,
+                   const FetchProgress& progress) {
+    m_store.fetch(known_of(upgrades, Supplier::source), progress);
+    if (m_kept_store) m_kept_store->fetch(known_of(upgrades, Supplier::kept), {});
+}
+
+UpgradeImage Supply::image(const UpgradeInRun& upgrade) {
+    return store_of(upgrade).image(upgrade.known);
+}
+
+void Supply::have_image(UpgradeInRun& upgrade) {
+    if (upgrade.image) return;
+    const UpgradeImage verified = image(upgrade);
+    upgrade.form = verified.form;
+    upgrade.image = seal(verified);
+}
+
+ReleaseFiles Supply::files(const UpgradeInRun& upgrade) {
+    return store_of(upgrade).files(upgrade.known);
+}
+
+}  // namespace runner

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/undo.hpp"
+
+#include <map>
+#include <set>
+
+#include "engine/recovery.hpp"
+#include "support/sha256.hpp"
+#include "support/text.hpp"
+
+namespace runner {
+namespace {
+
+/// Whether it can have done anything but change files.
+bool only_files(const Permissions& permissions) {
+    return permissions.commands.empty() && !permissions.network;
+}
+
+std::string are(std::size_t count, const char* one, const char* several) {
+    return count == 1 ? one : several;
+}
+
+/// Why the original of a change cannot be put back; empty: it can.
+std::string problem_with_original(WorkTree& work_tree, const FileIntent& change) {
+    if (change.backup.empty()) return {};
+    if (!change.kept)
+        return "is no longer kept, only those of the newest " +
+               counted(k_kept_originals, "upgrade") + " are";
+    try {
+        const auto original = work_tree.original(change);
+        const bool whole = original && sha256(*original) == change.old_digest;
+        return whole ? "" : "is not as it was kept";
+    } catch (const Error& error) {
+        return std::string("cannot be read: ") + error.what();
+    }
+}
+
+}  // namespace
+
+bool needs_own_rollback(const UpgradeInRun& upgrade) {
+    return upgrade.manifest().reversible;
+}
+
+std::string why_not_undoable(const UpgradeInRun& upgrade) {
+    if (upgrade.form == UpgradeForm::executable)
+        return "it is an executable upgrade: runner does not know what it has changed";
+    if (upgrade.manifest().reversible || only_files(upgrade.manifest().permissions)) return {};
+    return "it runs commands, and its manifest does not say that it is reversible";
+}
+
+std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
+                                         WorkTree& work_tree) {
+    std::map<std::string, bool> known;  // by path: as one of its changes left or found it
+    for (const FileIntent& change : ledger.changed_files(version)) {
+        const auto now = work_tree.digest(change.path);
+        known[change.path] =
+            known[change.path] || now == change.new_digest || now == change.old_digest;
+    }
+    std::vector<std::string> changed;
+    for (const auto& [path, as_left] : known) {
+        if (!as_left) changed.push_back(path);
+    }
+    return changed;
+}
+
+std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
+                                       const std::vector<UpgradeInRun>& upgrades, bool force) {
+    // By path: as it will be when those before are undone.
+    std::map<std::string, std::optional<Digest>> after;
+    for (const UpgradeInRun& upgrade : upgrades) {
+        std::map<std::string, bool> known;
+        std::map<std::string, std::optional<Digest>> original;
+        for (const FileIntent& change : ledger.changed_files(upgrade.version)) {
+            const std::string problem = problem_with_original(work_tree, change);
+            if (!problem.empty())
+                return Refusal{upgrade.version + " cannot be rolled back: the original of " +
+                                   change.path + " " + problem,
+                               "undo it by hand, and then: runner state forget " + upgrade.version,
+                               Failure::refused};
+            const auto earlier = after.find(change.path);
+            const auto now =
+                earlier != after.end() ? earlier->second : work_tree.digest(change.path);
+            known[change.path] =
+                known[change.path] || now == change.new_digest || now == change.old_digest;
+            original[change.path] = change.old_digest;
+        }
+        std::vector<std::string> changed;
+        for (const auto& [path, as_left] : known) {
+            if (!as_left) changed.push_back(path);
+        }
+        if (!changed.empty() && !force)
+            return Refusal{upgrade.version + " cannot be rolled back: " + join(changed, ", ") +
+                               are(changed.size(), " was", " were") + " changed by hand since",
+                           "undo those changes first, or overwrite them with --force",
+                           Failure::refused};
+        for (const auto& [path, digest] : original) after[path] = digest;
+    }
+    return std::nullopt;
+}
+
+UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTree& work_tree,
+                        const PhaseRecord& record) {
+    UndoResult result;
+    Ledger& ledger = *record.writer;
+    const std::vector<std::string> by_hand = changed_by_hand(ledger, upgrade.version, work_tree);
+    if (!by_hand.empty() && !record.force) {
+        result.message = join(by_hand, ", ") + are(by_hand.size(), " was", " were") +
+                         " changed by hand since, and nothing was undone";
+        return result;
+    }
+    std::set<std::string> paths;
+    for (const FileIntent& change : ledger.changed_files(upgrade.version))
+        paths.insert(change.path);
+    if (needs_own_rollback(upgrade)) {
+        const PhaseResult phase = phases.rollback(upgrade, record);
+        if (!phase.ok()) {
+            result.message = "its own rollback failed: " + phase.message;
+            return result;
+        }
+    }
+    restore_changed_files(ledger, upgrade.version, work_tree);
+    result.good = true;
+    result.message = counted(paths.size(), "file") + " put back";
+    return result;
+}
+
+}  // namespace runner

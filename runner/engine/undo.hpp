@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Undoing upgrades: what can be undone, what stands in its way, and how one is undone (its own
+// rollback, then its files).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/gates/gate.hpp"
+#include "engine/phase_runner.hpp"
+#include "engine/work_tree.hpp"
+#include "ledger/ledger.hpp"
+
+namespace runner {
+
+/// Whether its own rollback has to run, so that its library is needed.
+bool needs_own_rollback(const UpgradeInRun& upgrade);
+
+/// Why it is not certain that nothing of the upgrade would be left after undoing it; empty when it
+/// is. Files can always be undone; what commands and the network have done, only where the author
+/// says so (`reversible`).
+std::string why_not_undoable(const UpgradeInRun& upgrade);
+
+/// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
+/// them.
+std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
+                                         WorkTree& work_tree);
+
+/// What stands in the way of undoing these, in this order: a file that somebody has changed, an
+/// original that is gone or damaged. Looks at all files of all of them. `force`: what somebody has
+/// changed may be overwritten.
+std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
+                                       const std::vector<UpgradeInRun>& upgrades, bool force);
+
+struct UndoResult {
+    bool good = false;
+    std::string message;  ///< what was undone, or why it was not
+};
+
+/// Runs the upgrade's own rollback and puts its files back. The records are left for the caller to
+/// close, together with its attempt; done again after a failure, it goes on. Throws Error when the
+/// ledger or a file fails.
+UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTree& work_tree,
+                        const PhaseRecord& record);
+
+}  // namespace runner

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// One upgrade in a run: what it is, what was judged and shown of it, and how it ended.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/parameters.hpp"
+#include "engine/report.hpp"
+#include "host/host.hpp"
+#include "ledger/records.hpp"
+#include "model/run_state.hpp"
+#include "releases/upgrade_store.hpp"
+#include "support/unique_fd.hpp"
+
+namespace runner {
+
+/// What the preparation has found out about an upgrade.
+enum class Verdict {
+    ready,          ///< it can be applied; what it does was shown
+    nothing_to_do,  ///< its preflight says so
+    later,          ///< blocked, or nothing to do, but only as far as can be seen before the upgrades
+                    ///< ahead of it have run: it is asked again then
+    left_out,       ///< blocked, or requires what is blocked: this run goes on without it
+};
+
+/// What a simulation has shown of an upgrade.
+struct ShownWork {
+    std::vector<ShownChange> commits;  ///< what it writes, step by step, in order
+    /// By path: the file's digest when its diff was made; nothing: there was no such file.
+    std::map<std::string, std::optional<Digest>> before;
+    std::size_t renders = 0;            ///< programs whose output becomes a file
+    std::vector<std::string> commands;  ///< that would be run, as they were shown
+
+    /// Over all of it: what a saved plan pins.
+    [[nodiscard]] Digest digest() const;
+};
+
+/// Where an upgrade's release is read from.
+enum class Supplier {
+    source,  ///< the config's source
+    kept,    ///< what is kept beside the ledger
+    file,    ///< a file that the user has named: nothing verifies it
+    none,    ///< nowhere: only the ledger knows it
+};
+
+struct UpgradeInRun {
+    std::string version;
+    std::string tag;  ///< of its release; empty: it has none
+    std::string platform;
+    Supplier supplier = Supplier::source;
+    KnownUpgrade known;  ///< release, manifest, digest of the archive, signer
+    std::string done_how;  ///< upgrade, record or import; empty: it is not done
+    bool late = false;     ///< a hotfix: not above the cluster version
+    std::string notes;
+    std::vector<Declaration> news;  ///< permissions and parameters that no upgrade had before
+
+    UpgradeForm form = UpgradeForm::plugin;
+    UniqueFd image;                 ///< the verified library or program, sealed
+    Json manifest_json;             ///< what the plugin's own description is compared with
+    bool check_description = true;  ///< false: there is nothing to compare it with
+    ParameterValues parameters;
+
+    Verdict verdict = Verdict::ready;
+    std::string words;      ///< the verdict, for people
+    ShownWork shown;
+    std::optional<PinnedWork> pinned;  ///< for a saved plan
+    std::string problem;    ///< verify: why it cannot be checked
+    bool has_preflight = false;
+    bool has_verify = false;
+
+    std::chrono::milliseconds begun_at{};   ///< on the wall clock
+    std::vector<std::string> commands_run;  ///< changing commands that it has started, masked
+    bool held_back = false;  ///< stopped before it did something else than was shown
+    std::optional<Outcome> outcome;  ///< nothing: it was not begun
+    std::string message;
+
+    [[nodiscard]] const Manifest& manifest() const { return known.manifest; }
+    /// The archive's digest; nothing: it was not verified by one.
+    [[nodiscard]] std::optional<Digest> digest() const {
+        return known.archive_digest == Digest{} ? std::nullopt
+                                                : std::optional(known.archive_digest);
+    }
+};
+
+/// Whether applying it may change something else than files of the repository, so that what later
+/// upgrades find is known only afterwards.
+bool may_change_the_world(const UpgradeInRun& upgrade);
+
+}  // namespace runner

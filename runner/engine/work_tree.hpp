@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of the cluster's repository, as the engine reads and restores them. What upgrades write
+// is committed by their own processes (sdk/services).
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ledger/records.hpp"
+#include "model/digest.hpp"
+
+namespace runner {
+
+/// No file that an upgrade changes is larger. In bytes.
+constexpr std::size_t k_max_file = 256U << 20U;
+
+/// Paths are relative to the repository directory. Every call may throw Error{preparation}.
+class WorkTree {
+ public:
+    virtual ~WorkTree() = default;
+    /// A file's content; nothing when there is no such file.
+    virtual std::optional<std::string> content(const std::string& path) = 0;
+    /// The original that was kept for a change; nothing when the change made the file.
+    virtual std::optional<std::string> original(const FileIntent& change) = 0;
+    /// The original in its place again, durably; a file that the change made is removed, with the
+    /// folders that were made for it.
+    virtual void put_back(const FileIntent& change) = 0;
+    /// Removes what a change that died has left beside its file; nothing when there is nothing.
+    virtual void remove_temporary(const FileIntent& change) = 0;
+    /// The files that were written since `moment` (milliseconds since the Unix epoch), sorted; at
+    /// most `limit`. The ledger's folder and `.git` are left out.
+    virtual std::vector<std::string> written_since(std::chrono::milliseconds moment,
+                                                   std::size_t limit) = 0;
+
+    /// The digest of a file's content; nothing when there is no such file.
+    std::optional<Digest> digest(const std::string& path);
+};
+
+/// The repository directory on disk.
+class DiskWorkTree final : public WorkTree {
+ public:
+    /// `state`: the ledger's file, whose folder is no part of the repository.
+    DiskWorkTree(std::filesystem::path repository, std::filesystem::path state)
+        : m_repository(std::move(repository)), m_state(std::move(state)) {}
+    std::optional<std::string> content(const std::string& path) override;
+    std::optional<std::string> original(const FileIntent& change) override;
+    void put_back(const FileIntent& change) override;
+    void remove_temporary(const FileIntent& change) override;
+    std::vector<std::string> written_since(std::chrono::milliseconds moment,
+                                           std::size_t limit) override;
+
+ private:
+    std::filesystem::path m_repository;
+    std::filesystem::path m_state;
+};
+
+}  // namespace runner
