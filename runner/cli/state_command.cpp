@@ -7,6 +7,7 @@
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
 #include "engine/repair.hpp"
+#include "engine/standing.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/text.hpp"
@@ -63,6 +64,8 @@ int show(const StateRequest& request) {
     }
     if (facts.has_unfinished_run)
         std::puts("unfinished run    yes: the next 'runner upgrade' goes on from it");
+    for (const UnsettledUpgrade& upgrade : facts.unsettled)
+        std::printf("not settled       %s\n", sanitize(standing_words(upgrade)).c_str());
     std::printf("done              %s\n", counted(done.size(), "upgrade").c_str());
     for (const DoneRecord& record : done) {
         std::printf("  %-32s %s  %s\n", record.version.c_str(),

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "engine/standing.hpp"
 #include "model/error.hpp"
 #include "support/clock.hpp"
 
@@ -216,7 +217,14 @@ Json state_document(const LedgerFacts& facts, const std::vector<DoneRecord>& don
                  {"clusterVersion", optional_version(facts.cluster.cluster_version)},
                  {"lease", lease_entry(lease)},
                  {"unfinishedRun", facts.has_unfinished_run},
+                 {"unsettled", Json::array()},
                  {"upgrades", Json::array()}};
+    for (const UnsettledUpgrade& upgrade : facts.unsettled)
+        json["unsettled"].push_back({{"version", upgrade.version},
+                                     {"standing", to_string(standing_of(upgrade))},
+                                     {"run", upgrade.run},
+                                     {"message", upgrade.message},
+                                     {"finishedSteps", upgrade.finished_steps}});
     for (const DoneRecord& record : done) json["upgrades"].push_back(done_entry(record));
     return json;
 }

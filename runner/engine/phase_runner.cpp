@@ -170,8 +170,18 @@ PhaseResult PhaseRunner::simulate_once(UpgradeInRun& upgrade, HostPhase phase,
     if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
     PhaseEvents events(m_parts, m_options, m_redactor, m_ledger, upgrade, phase, {});
     PhaseResult result = run(upgrade, request, events);
-    upgrade.shown.commands = events.take_commands();
+    upgrade.shown.commands = comparable(events.take_commands());
     return result;
+}
+
+std::vector<std::string> PhaseRunner::comparable(std::vector<std::string> commands) const {
+    const std::string folder = m_host->temporary_folder().string();
+    if (folder.empty()) return commands;
+    for (std::string& command : commands) {
+        for (std::size_t at = 0; (at = command.find(folder, at)) != std::string::npos;)
+            command.replace(at, folder.size(), "$TMPDIR");
+    }
+    return commands;
 }
 
 PhaseResult PhaseRunner::simulate(UpgradeInRun& upgrade, bool another_follows) {

@@ -69,6 +69,8 @@ class PhaseRunner {
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
     PhaseResult simulate_once(UpgradeInRun& upgrade, HostPhase phase, bool another_follows);
     void take_shown(UpgradeInRun& upgrade, PhaseResult& result);
+    /// The same in each run: the temporary folder, which is not, goes by a name.
+    [[nodiscard]] std::vector<std::string> comparable(std::vector<std::string> commands) const;
 
     const EngineParts& m_parts;
     PhaseRunnerOptions m_options;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/standing.hpp"
 #include "engine/work_tree.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
@@ -214,6 +215,8 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
     pass_gates(input, GateMoment::look);
     if (!upgrades.empty()) pass_gates(input, GateMoment::admit);
     RunReport report = report_of(m_config, choice, upgrades, true);
+    for (const UnsettledUpgrade& upgrade : facts.unsettled)
+        report.warnings.push_back(standing_words(upgrade));
     if (!m_warning.empty()) report.warnings.push_back(m_warning);
     return report;
 }

@@ -120,7 +120,7 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
             true);
     for (const UnsettledUpgrade& upgrade : facts.unsettled) {
         if (is_half_undone(upgrade))
-            add("the rollback of " + upgrade.version + " failed half-way: " + upgrade.message,
+            add(standing_words(upgrade),
                 "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
                 "names, and then 'runner state record " +
                     upgrade.version + "' or 'runner state forget " + upgrade.version + "'",

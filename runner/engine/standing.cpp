@@ -24,6 +24,22 @@ Standing standing_of(const UnsettledUpgrade& upgrade) {
     return Standing::failed;
 }
 
+std::string standing_words(const UnsettledUpgrade& upgrade) {
+    const std::string run = " (run " + upgrade.run + ")";
+    const std::string because = upgrade.message.empty() ? "" : ": " + upgrade.message;
+    switch (standing_of(upgrade)) {
+        case Standing::applying:
+            return upgrade.version + " is being applied" + run;
+        case Standing::interrupted:
+            return upgrade.version + ": its last attempt was interrupted" + run + because;
+        case Standing::rollback_failed:
+            return upgrade.version + ": its rollback failed half-way" + run + because;
+        case Standing::failed:
+            break;
+    }
+    return upgrade.version + ": its last attempt failed" + run + because;
+}
+
 bool is_half_undone(const UnsettledUpgrade& upgrade) {
     const Standing standing = standing_of(upgrade);
     return upgrade.done &&

@@ -2,6 +2,8 @@
 // How an upgrade stands on a cluster, from its last attempt.
 #pragma once
 
+#include <string>
+
 #include "ledger/records.hpp"
 
 namespace runner {
@@ -11,6 +13,9 @@ enum class Standing { applying, failed, interrupted, rollback_failed };
 const char* to_string(Standing standing);
 
 Standing standing_of(const UnsettledUpgrade& upgrade);
+
+/// How it stands and why, in a sentence without its end.
+std::string standing_words(const UnsettledUpgrade& upgrade);
 
 /// Whether something that was done is undone in part: until that is finished, neither *done* nor
 /// *due* is true of it.

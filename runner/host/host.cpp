@@ -501,12 +501,16 @@ PluginHost::PluginHost(HostOptions options, const StopSignals& signals, const Cl
 
 PluginHost::~PluginHost() = default;
 
+std::filesystem::path PluginHost::temporary_folder() const {
+    return m_state->temporary.path() / "phase";
+}
+
 PhaseResult PluginHost::run(const PhaseRequest& request, HostEvents& events) {
     Child child = m_state->spare ? std::move(*m_state->spare) : m_state->make_child();
     m_state->spare.reset();
     if (request.another_follows) m_state->spare = m_state->make_child();
-    return PhaseConductor(m_state->zygote, std::move(child), m_state->temporary.path() / "phase",
-                          request, events, m_state->signals, m_state->clock, m_state->options.grace)
+    return PhaseConductor(m_state->zygote, std::move(child), temporary_folder(), request, events,
+                          m_state->signals, m_state->clock, m_state->options.grace)
         .run();
 }
 

@@ -159,6 +159,8 @@ class PhaseHost {
 
     /// Runs one phase to its end. What `events` throws ends the phase and is thrown on.
     virtual PhaseResult run(const PhaseRequest& request, HostEvents& events) = 0;
+    /// The folder that each phase finds empty, another one in each run; empty: there is none.
+    [[nodiscard]] virtual std::filesystem::path temporary_folder() const { return {}; }
 };
 
 /// Runs each phase in a process of its own. Each finds an empty temporary folder.
@@ -172,6 +174,7 @@ class PluginHost final : public PhaseHost {
     PluginHost& operator=(const PluginHost&) = delete;
 
     PhaseResult run(const PhaseRequest& request, HostEvents& events) override;
+    [[nodiscard]] std::filesystem::path temporary_folder() const override;
 
  private:
     struct State;

@@ -9,8 +9,7 @@ namespace runner {
 std::optional<Refusal> standing_gate(const GateInput& run, const UpgradeInRun*) {
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
         if (!is_half_undone(upgrade)) continue;
-        return Refusal{"the rollback of " + upgrade.version + " failed half-way (run " +
-                           upgrade.run + "): " + upgrade.message,
+        return Refusal{standing_words(upgrade) + "; it is recorded as done, and undone in part",
                        "mend the cause and finish it with 'runner rollback'; or put right by hand "
                        "what it names, and then 'runner state record " +
                            upgrade.version + " --reason …' or 'runner state forget " +

@@ -22,8 +22,7 @@ void VerifyKind::choose(Run& run) {
     if (run.facts.has_unfinished_run || run.facts.has_unfinished_files)
         run.warn("a run is under way, or was interrupted: what is found may be half-done");
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled)
-        run.warn(upgrade.version + " is not settled: its last attempt stands as " +
-                 to_string(standing_of(upgrade)));
+        run.warn(standing_words(upgrade));
     for (const DoneRecord& done : run.view->done()) {
         if (!is_wanted(done.version)) continue;
         UpgradeInRun upgrade;
