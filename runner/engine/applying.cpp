@@ -236,9 +236,10 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
         upgrade.image.reset();
         return {succeeded(upgrade, Outcome::succeeded, std::move(end), reached, record), true};
     }
+    upgrade.cancelled = result.end == PhaseEnd::cancelled;
     end.values.clear();
     end.message = words;
-    end.outcome = result.end == PhaseEnd::cancelled ? Outcome::cancelled
+    end.outcome = upgrade.cancelled                 ? Outcome::cancelled
                   : result.end == PhaseEnd::aborted ? Outcome::aborted
                                                     : Outcome::failed;
     if (!is_untouched(run, upgrade)) roll_back_failed(run, upgrade, end);

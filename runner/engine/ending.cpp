@@ -145,7 +145,6 @@ void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
 
 void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const AttemptEnd& end) {
     const bool undone = end.outcome == Outcome::rolled_back;
-    const bool cancelled = end.outcome == Outcome::cancelled;
     const std::size_t position = position_of(run, upgrade);
     const std::size_t left = run.upgrades.size() - position - 1;
     const std::vector<std::string> steps = run.ledger().finished_steps(end.version);
@@ -160,7 +159,7 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     const Failure failure = undone      ? Failure::rolled_back
                             : untouched ? Failure::preparation
                                         : Failure::apply_failed;
-    run.report.error = RunError{cancelled ? "interrupted" : to_string(failure), message,
+    run.report.error = RunError{upgrade.cancelled ? "interrupted" : to_string(failure), message,
                                 next_step(upgrade, end, !steps.empty()),
                                 undone      ? "undone"
                                 : untouched ? "no"
@@ -170,13 +169,13 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
         run.report.error->commands = escape_hatch(run.ledger(), run.parts.config, end.version);
     const RunState state = undone                                    ? RunState::rolled_back
                            : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
-                           : cancelled                               ? RunState::cancelled
+                           : upgrade.cancelled                       ? RunState::cancelled
                                                                      : RunState::failed;
     const Outcome outcome = state == RunState::failed ? Outcome::failed : end.outcome;
     run.recorded->finish(state, outcome, message);
     run.refresh_version();
     run.report.outcome = outcome;
-    run.report.exit_code = cancelled ? exit_code_of_signal(run) : exit_code(failure);
+    run.report.exit_code = upgrade.cancelled ? exit_code_of_signal(run) : exit_code(failure);
 }
 
 }  // namespace runner

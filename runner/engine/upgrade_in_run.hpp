@@ -74,6 +74,7 @@ struct UpgradeInRun {
 
     std::chrono::milliseconds begun_at{};   ///< on the wall clock
     std::vector<std::string> commands_run;  ///< changing commands that it has started, masked
+    bool cancelled = false;  ///< by the user, whatever became of it then
     bool held_back = false;  ///< stopped before it did something else than was shown
     std::optional<Outcome> outcome;  ///< nothing: it was not begun
     std::string message;

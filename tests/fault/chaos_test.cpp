@@ -96,11 +96,19 @@ class Chaos : public Sandbox {
             CHECK_FALSE(history["runs"][i]["outcome"].is_null());  // at most the newest is open
     }
 
-    /// A plain run brings everything in order.
+    /// A plain run brings everything in order, once a rollback that died is finished.
     void finish() {
         INFO(m_story.str());
         behaviour("");
-        const auto result = upgrade({"--events", "events.jsonl"});
+        auto result = upgrade({"--events", "events.jsonl"});
+        if (result.status == 6) {
+            CHECK_THAT(result.err, Contains("undone in part") && Contains("runner rollback"));
+            CHECK(run({"verify"}).status == 6);
+            const auto finished = run({"rollback", "--yes", "--events", "events.jsonl"});
+            INFO(finished.out << finished.err);
+            CHECK(finished.status == 0);
+            result = upgrade({"--events", "events.jsonl"});
+        }
         INFO(result.out << result.err);
         CHECK(result.status == 0);
         check();
