@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cluster config (contracts.md, "Cluster config"): what a person writes, checked whole before
+// The cluster config: what a person writes, checked whole before
 // anything else happens.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JSON documents of contracts.md. One function a document, each with `schemaVersion`.
+// The JSON documents that runner prints. One function a document, each with `schemaVersion`.
 #pragma once
 
 #include "engine/kinds/verify_kind.hpp"

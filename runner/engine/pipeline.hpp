@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only sequence there is: every kind of run looks, chooses, takes the lease and chooses once
-// more, admits, prepares, rehearses, asks, works and ends (house.md, "One run").
+// more, admits, prepares, rehearses, asks, works and ends (ARCHITECTURE.md, "One run").
 #pragma once
 
 #include "engine/kinds/kind.hpp"

@@ -8,7 +8,7 @@
 
 namespace runner {
 
-/// contracts.md, "How an upgrade stands": of what was begun and is not settled.
+/// Of what was begun and is not settled.
 enum class Standing { applying, failed, interrupted, rollback_failed };
 const char* to_string(Standing standing);
 

@@ -8,7 +8,7 @@
 
 namespace runner {
 
-/// Why an operation failed. The value decides the exit code (contracts.md, "Commands").
+/// Why an operation failed. The value decides the exit code.
 enum class Failure {
     usage,        ///< wrong options or config; exit 2
     preparation,  ///< listing, download, verification, preflight, simulation, missing value; exit 3

@@ -79,7 +79,7 @@ struct Manifest {
     /// Reads a manifest document. Throws Error{preparation} that names the key at fault.
     static Manifest parse(std::string_view text, const std::string& what);
 
-    /// What an executable upgrade without a manifest may do (contracts.md, "Fine print").
+    /// What an executable upgrade without a manifest may do.
     static Manifest undeclared(const UpgradeVersion& version);
 
     [[nodiscard]] Json to_json() const;

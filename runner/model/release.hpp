@@ -30,7 +30,7 @@ struct Signer {
     std::string time;  ///< RFC 3339, as the signer wrote it
 };
 
-/// The names of contracts.md, "Release artefacts", for one prefix and version.
+/// The names of a release's assets, for one prefix and version.
 struct AssetNames {
     std::string archive;     ///< `P_V_Os_arch.tar.gz`
     std::string manifest;    ///< `P_V_manifest.json`

@@ -7,7 +7,7 @@
 
 namespace runner {
 
-/// contracts.md, "Ledger": run states.
+/// The states of a run; may_move has the moves between them.
 enum class RunState {
     queued,
     fetching,
@@ -43,7 +43,7 @@ bool has_succeeded(RunState state, std::string_view command);
 /// Whether a run may move from `from` to `to`.
 bool may_move(RunState from, RunState to);
 
-/// How an upgrade or a run ended (contracts.md, "Words in JSON").
+/// How an upgrade or a run ended.
 enum class Outcome {
     succeeded,
     nothing_to_do,

@@ -26,7 +26,7 @@ struct SemanticVersion {
     bool operator==(const SemanticVersion& other) const = default;
 };
 
-/// The version of an upgrade: `<semver>[.<identifier>]` (contracts.md, "Versions").
+/// The version of an upgrade: `<semver>[.<identifier>]`.
 /// Here the pre-release is free of dots, so that the identifier is unambiguous.
 struct UpgradeVersion {
     SemanticVersion semver;

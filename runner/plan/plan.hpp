@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is due, and for every other upgrade why it is not (contracts.md, "What is due"). Pure: no
+// What is due, and for every other upgrade why it is not. Pure: no
 // I/O, no clock.
 #pragma once
 

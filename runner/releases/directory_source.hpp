@@ -10,7 +10,7 @@
 
 namespace runner {
 
-/// `folder` holds a folder per tag, with the assets of contracts.md. A release is read again when
+/// `folder` holds a folder per tag, with its assets (AssetNames). A release is read again when
 /// its folder's checksums file changes; all others come from the index in `cache`.
 std::unique_ptr<ReleaseSource> make_directory_source(std::filesystem::path folder,
                                                      std::string prefix, Platform platform,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Releases that are tags of a git repository, built on the spot (api.md, "Building from a tag").
+// Releases that are tags of a git repository, built on the spot.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whose releases are believed: signatures of checksums files, judged by the keys of the cluster's
-// config (contracts.md, "Release artefacts").
+// config.
 #pragma once
 
 #include <string>

@@ -8,7 +8,7 @@
 
 namespace runner {
 
-/// How insistently the user wants the run to stop (contracts.md, "Fine print": Running).
+/// How insistently the user wants the run to stop.
 class StopSignals {
  public:
     virtual ~StopSignals() = default;
