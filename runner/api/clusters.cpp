@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/standing.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
@@ -84,7 +85,7 @@ std::shared_ptr<const ClusterView> Cluster::make_view(
         view->lease = ledger->lease();
         std::vector<RunRecord> newest = ledger->runs(1);
         if (!newest.empty()) view->newest = std::move(newest.front());
-        facts = ledger->facts();
+        facts = facts_as_of_now(*ledger, m_clock);
     } catch (const Error& error) {
         return fail("ledger_unavailable", error.what());
     }
@@ -107,7 +108,7 @@ void Cluster::with_plan(const Selection& selection, const PlanLook& look) {
         throw m_discovery_error.value_or(
             Error(Failure::preparation, "the releases could not be listed"));
     const auto ledger = look_at_ledger(config->state);
-    const LedgerFacts facts = ledger->facts();
+    const LedgerFacts facts = facts_as_of_now(*ledger, m_clock);
     m_discovery->planner->check(facts);
     look(m_discovery->planner->report(*ledger, facts, selection), facts, *config);
 }

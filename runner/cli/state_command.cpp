@@ -42,7 +42,7 @@ std::string text_of(const std::optional<SemanticVersion>& version) {
 int show(const StateRequest& request) {
     const StateTools tools(request);
     const auto ledger = look_at_ledger(tools.config.state);
-    const LedgerFacts facts = ledger->facts();
+    const LedgerFacts facts = facts_as_of_now(*ledger, tools.clock);
     const auto done = ledger->done();
     const auto lease = ledger->lease();
     if (request.common.json()) {

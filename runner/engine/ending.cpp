@@ -78,6 +78,7 @@ AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade) {
     start.log = log_name(run.report.run, upgrade.version).string();
     start.manifest = dump_json(upgrade.manifest_json);
     start.form = upgrade.form;
+    start.has_check = upgrade.has_verify;
     return start;
 }
 

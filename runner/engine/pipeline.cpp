@@ -7,6 +7,7 @@
 #include "engine/ending.hpp"
 #include "engine/image_preparation.hpp"
 #include "engine/recovery.hpp"
+#include "engine/standing.hpp"
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
@@ -63,7 +64,7 @@ class Pipeline {
         m_run.supply.emplace(m_parts.config, m_parts.source, &m_parts.folder, m_kind.trust(m_run));
         m_run.view = m_parts.ledgers.look();
         check_run_id(*m_run.view, m_run.options.run_id);
-        m_run.facts = m_run.view->facts();
+        m_run.facts = facts_as_of_now(*m_run.view, m_parts.clock);
         m_run.original = known_original_version(m_parts.config, m_run.facts);
         pass_gates(m_run.gate_input(), GateMoment::look);
         m_run.check_interrupted();
@@ -271,6 +272,7 @@ class Pipeline {
                 throw Error(refusal->failure, refusal->what + "; it was not begun",
                             refusal->way_out);
             }
+            if (is_recorded()) m_kind.keep_for_later(m_run, upgrade);
         } catch (...) {
             settle();
             throw;
@@ -281,7 +283,6 @@ class Pipeline {
     void begin(UpgradeInRun& upgrade) {
         if (!is_recorded()) return;
         if (m_run.recorded->state() != m_kind.working()) m_run.move_to(m_kind.working());
-        m_kind.keep_for_later(m_run, upgrade);
         m_run.ledger().advance(m_run.report.run, m_run.finished,
                                attempt_start(m_run, upgrade));
         tell_recorded();

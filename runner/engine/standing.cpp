@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/standing.hpp"
 
+#include "engine/lease_holder.hpp"
+
 namespace runner {
 
 const char* to_string(Standing standing) {
@@ -38,6 +40,17 @@ std::string standing_words(const UnsettledUpgrade& upgrade) {
             break;
     }
     return upgrade.version + ": its last attempt failed" + run + because;
+}
+
+LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock) {
+    LedgerFacts facts = ledger.facts();
+    if (facts.unsettled.empty()) return facts;
+    const auto lease = ledger.lease();
+    if (lease && !lease->manual() && is_live(*lease, clock)) return facts;
+    for (UnsettledUpgrade& upgrade : facts.unsettled) {
+        if (!upgrade.outcome) upgrade.outcome = Outcome::interrupted;
+    }
+    return facts;
 }
 
 bool is_half_undone(const UnsettledUpgrade& upgrade) {

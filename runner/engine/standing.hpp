@@ -4,7 +4,8 @@
 
 #include <string>
 
-#include "ledger/records.hpp"
+#include "ledger/ledger.hpp"
+#include "support/clock.hpp"
 
 namespace runner {
 
@@ -16,6 +17,10 @@ Standing standing_of(const UnsettledUpgrade& upgrade);
 
 /// How it stands and why, in a sentence without its end.
 std::string standing_words(const UnsettledUpgrade& upgrade);
+
+/// The facts of a ledger that is looked at: an attempt that is open though nobody lives who could
+/// close it counts as interrupted.
+LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock);
 
 /// Whether something that was done is undone in part: until that is finished, neither *done* nor
 /// *due* is true of it.

@@ -2,6 +2,7 @@
 #include "engine/supply.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/error.hpp"
 #include "support/file.hpp"
@@ -43,13 +44,17 @@ Supply::Supply(const ClusterConfig& config, ReleaseSource& source, RunFolder* fo
                TrustPolicy trust)
     : m_config(config),
       m_source(source),
-      m_store(source, config.releases.prefix, Platform::current(), trust) {
+      m_folder(folder),
+      m_trust(std::move(trust)),
+      m_store(source, config.releases.prefix, Platform::current(), m_trust) {}
+
+void Supply::open_kept() {
+    RunFolder* folder = std::exchange(m_folder, nullptr);
     // Signatures that only the source itself can judge are not kept.
-    if (folder == nullptr || source.judges_signatures()) return;
+    if (folder == nullptr || m_source.judges_signatures()) return;
     m_kept_source = folder->kept_releases();
     if (!m_kept_source) return;
-    m_kept_store.emplace(*m_kept_source, config.releases.prefix, Platform::current(),
-                         std::move(trust));
+    m_kept_store.emplace(*m_kept_source, m_config.releases.prefix, Platform::current(), m_trust);
     m_kept_releases = m_kept_source->list();
 }
 
@@ -63,6 +68,7 @@ UpgradeStore& Supply::store_of(const UpgradeInRun& upgrade) {
 }
 
 const Release* Supply::find_kept(const UpgradeInRun& upgrade) {
+    open_kept();
     for (const Release& release : m_kept_releases) {
         if (release.tag == upgrade.tag && release.problem.empty() && release.digest &&
             release.digest == upgrade.digest())

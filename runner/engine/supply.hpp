@@ -51,10 +51,14 @@ class Supply {
 
  private:
     UpgradeStore& store_of(const UpgradeInRun& upgrade);
+    /// Lists what is kept, once.
+    void open_kept();
     const Release* find_kept(const UpgradeInRun& upgrade);
 
     const ClusterConfig& m_config;
     ReleaseSource& m_source;
+    RunFolder* m_folder;  ///< null: nothing is kept, or it was opened
+    TrustPolicy m_trust;
     UpgradeStore m_store;
     std::optional<std::vector<Release>> m_releases;
     std::unique_ptr<ReleaseSource> m_kept_source;

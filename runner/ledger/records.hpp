@@ -109,12 +109,14 @@ struct AttemptStart {
     /// What it is: kept, so that undoing and checking it need no release.
     UpgradeForm form = UpgradeForm::plugin;
     std::string manifest{};  ///< its manifest document; empty: not known
+    bool has_check = true;   ///< it can verify itself
 };
 
 /// What was attempted, as it was then.
 struct AttemptedManifest {
     UpgradeForm form = UpgradeForm::plugin;
-    std::string text;  ///< the manifest document
+    std::string text;       ///< the manifest document
+    bool has_check = true;  ///< it can verify itself
 };
 
 /// How an attempt ended, and what is true from then on.

@@ -314,13 +314,13 @@ std::optional<Digest> SqliteQueries::pinned(const std::string& version,
 std::optional<AttemptedManifest> SqliteQueries::manifest_of(const std::string& version) {
     if (m_database == nullptr) return std::nullopt;
     const StatementUse query = m_database->statement(
-        "SELECT form, manifest FROM attempt WHERE version = ? ORDER BY id DESC LIMIT 1");
+        "SELECT form, manifest, has_check FROM attempt WHERE version = ? ORDER BY id DESC LIMIT 1");
     query.bind(1, version);
     if (!query.executeStep()) return std::nullopt;
     const std::string form = query.getColumn(0).getString();
     AttemptedManifest found{
         form == "executable" ? UpgradeForm::executable : UpgradeForm::plugin,
-        query.getColumn(1).getString()};
+        query.getColumn(1).getString(), query.getColumn(2).getInt() != 0};
     return found.text.empty() ? std::nullopt : std::optional(std::move(found));
 }
 

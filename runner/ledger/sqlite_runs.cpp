@@ -109,8 +109,8 @@ void SqliteLedger::advance(const std::string& run, const std::optional<AttemptEn
 void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& start) {
     const StatementUse insert = m_database->statement(
         "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at, "
-        "signer, form, manifest) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)");
+        "signer, form, manifest, has_check) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?)");
     const std::string digest = start.digest ? start.digest->to_string() : "";
     insert.bind(1, run);
     insert.bind(2, start.version);
@@ -123,6 +123,7 @@ void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& star
     insert.bind(9, start.signer);
     insert.bind(10, start.form == UpgradeForm::executable ? "executable" : "plugin");
     insert.bind(11, start.manifest);
+    insert.bind(12, start.has_check ? 1 : 0);
     insert.exec();
     if (start.digest) {
         const StatementUse pin = m_database->statement(

@@ -178,6 +178,7 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     const auto attempted = run.ledger_view().manifest_of(upgrade.version);
     if (attempted) {
         upgrade.form = attempted->form;
+        upgrade.has_verify = attempted->has_check;
         upgrade.known.manifest =
             Manifest::parse(attempted->text, "the manifest of " + upgrade.version + " in the ledger");
         upgrade.manifest_json = upgrade.manifest().to_json();

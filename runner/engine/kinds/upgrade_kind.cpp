@@ -8,6 +8,7 @@
 #include "engine/pipeline.hpp"
 #include "engine/recovery.hpp"
 #include "engine/soak.hpp"
+#include "engine/standing.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 
@@ -240,7 +241,7 @@ RunReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request) 
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
     LookingPlanner planner(parts.config, parts.source);
     const std::unique_ptr<LedgerView> ledger = parts.ledgers.look();
-    LedgerFacts facts = ledger->facts();
+    LedgerFacts facts = facts_as_of_now(*ledger, parts.clock);
     planner.check(facts);
     planner.list();
     RunReport report = planner.report(*ledger, facts, selection);

@@ -10,6 +10,22 @@
 
 namespace runner {
 
+namespace {
+
+/// Whether the ledger knows that it has no check of its own, so that its release is not needed. Its
+/// manifest is known then, too.
+bool has_no_check(LedgerView& ledger, UpgradeInRun& upgrade) {
+    const auto attempted = ledger.manifest_of(upgrade.version);
+    if (!attempted) return false;
+    upgrade.form = attempted->form;
+    upgrade.has_verify = attempted->has_check && attempted->form == UpgradeForm::plugin;
+    upgrade.known.manifest = Manifest::parse(
+        attempted->text, "the manifest of " + upgrade.version + " in the ledger");
+    return !upgrade.has_verify;
+}
+
+}  // namespace
+
 bool VerifyKind::is_wanted(const std::string& version) const {
     const std::vector<std::string>& only = m_request.only;
     return only.empty() || std::find(only.begin(), only.end(), version) != only.end();
@@ -51,6 +67,7 @@ void VerifyKind::choose(Run& run) {
 void VerifyKind::load(Run& run) {
     for (UpgradeInRun& upgrade : run.upgrades) {
         try {
+            if (has_no_check(*run.view, upgrade)) continue;
             const auto applied = upgrade.digest();
             run.supply->find_again(upgrade);
             std::vector<UpgradeInRun> one;
@@ -146,10 +163,17 @@ const UpgradeInRun* VerifyKind::superseded_by(const Run& run, const UpgradeInRun
 VerifiedUpgrade VerifyKind::check_one(Run& run, UpgradeInRun& upgrade) const {
     VerifiedUpgrade verified{upgrade.version, Health::unknown, upgrade.problem};
     if (!upgrade.problem.empty()) return verified;
+    if (upgrade.known.release == nullptr) {
+        verified.health = Health::unchecked;
+        verified.message = upgrade.form == UpgradeForm::executable
+                               ? "an executable upgrade has no check of its own"
+                               : "";
+        return verified;
+    }
     try {
         run.supply->fetch({&upgrade}, {});
         run.supply->have_image(upgrade);
-        if (upgrade.form == UpgradeForm::executable) {
+        if (upgrade.form == UpgradeForm::executable) {  // attempted by a runner that kept no manifest
             verified.health = Health::unchecked;
             verified.message = "an executable upgrade has no check of its own";
             return verified;

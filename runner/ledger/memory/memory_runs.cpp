@@ -118,7 +118,7 @@ void MemoryLedger::open_attempt(const std::string& run, const AttemptStart& star
     attempt.record.late = start.late;
     attempt.record.started_at = now();
     attempt.platform = start.platform;
-    attempt.manifest = {start.form, start.manifest};
+    attempt.manifest = {start.form, start.manifest, start.has_check};
     if (start.digest)
         tables.pins.emplace(std::pair(start.version, start.platform), attempt.record.digest);
     tables.attempts.push_back(std::move(attempt));
