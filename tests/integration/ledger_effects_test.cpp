@@ -55,6 +55,53 @@ TEST_CASE("changes of files come newest first, with whose they are and their ord
     CHECK(changes.at(2).kept);
 }
 
+TEST_CASE("a change says in which step it was made") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    ledger->advance("r1", std::nullopt, attempt("0.0.2"));
+    ledger->record_files("r1", "0.0.2", "one", {change("f")});
+    ledger->record_step("r1", "0.0.2", "one", {});
+    ledger->record_files("r1", "0.0.2", "", {change("g")});
+    const std::vector<FileIntent> changes = place.look()->changed_files("0.0.2");
+    REQUIRE(changes.size() == 2);
+    CHECK(changes.at(0).step.empty());
+    CHECK(changes.at(1).step == "one");
+    REQUIRE(ledger->unfinished_files().size() == 1);
+    CHECK(ledger->unfinished_files().front().changes.front().step.empty());
+}
+
+TEST_CASE("the manifest of the newest attempt is kept, with its form and whether it has a check") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    CHECK_FALSE(ledger->manifest_of("0.0.2"));
+    ledger->advance("r1", std::nullopt, attempt("0.0.2"));
+    CHECK_FALSE(ledger->manifest_of("0.0.2"));  // an attempt that kept none
+    AttemptStart start = attempt("0.0.2");
+    start.form = UpgradeForm::executable;
+    start.manifest = "{\"schema\": 1}";
+    start.has_check = false;
+    AttemptEnd end;
+    end.version = "0.0.2";
+    ledger->advance("r1", end, start);
+    auto kept = place.look()->manifest_of("0.0.2");
+    REQUIRE(kept);
+    CHECK(kept->form == UpgradeForm::executable);
+    CHECK(kept->text == "{\"schema\": 1}");
+    CHECK_FALSE(kept->has_check);
+    start.form = UpgradeForm::plugin;
+    start.manifest = "{}";
+    start.has_check = true;
+    ledger->advance("r1", end, start);
+    kept = place.look()->manifest_of("0.0.2");
+    REQUIRE(kept);
+    CHECK(kept->form == UpgradeForm::plugin);
+    CHECK(kept->text == "{}");
+    CHECK(kept->has_check);
+    CHECK_FALSE(ledger->manifest_of("0.0.3"));
+}
+
 TEST_CASE("unfinished changes come by upgrade, newest first, until they are put back") {
     EACH_PLACE(place);
     const auto ledger = place.start();

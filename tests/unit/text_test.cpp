@@ -13,6 +13,14 @@
 using namespace runner;
 using upgrade::services::unified_diff;
 
+TEST_CASE("a keyed digest is that of RFC 4231, also with a key longer than a block") {
+    CHECK(runner::hmac_sha256("Jefe", "what do ya want for nothing?").to_string() ==
+          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    CHECK(runner::hmac_sha256(std::string(131, '\xaa'),
+                              "Test Using Larger Than Block-Size Key - Hash Key First")
+              .to_string() == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 TEST_CASE("what a plugin prints cannot move the cursor or break a document") {
     CHECK(sanitize("a\x1b[31mb") == "a\\x1b[31mb");
     CHECK(sanitize("tab\tnewline\n") == "tab\tnewline\n");
