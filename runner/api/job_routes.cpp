@@ -129,15 +129,11 @@ Json shown(const JobView& job) {
 void check_plan(const RunReport& plan, const LedgerFacts& facts, const ClusterConfig& config,
                 const JobRequest& request) {
     Json causes = Json::array();
-    for (const PlannedUpgrade& upgrade : plan.due) {
-        if (upgrade.manifest.downtime && !request.confirm_downtime)
-            causes.push_back({{"upgrade", upgrade.version}, {"confirm", "confirmDowntime"}});
+    for (const std::string& version : plan.risks.downtime) {
+        if (!request.confirm_downtime)
+            causes.push_back({{"upgrade", version}, {"confirm", "confirmDowntime"}});
     }
-    const auto major = [](const std::string& version) {
-        return SemanticVersion::parse(version).major;
-    };
-    if (!plan.due.empty() && !request.confirm_major &&
-        major(plan.final_version) != major(plan.cluster_version))
+    if (plan.risks.major_step && !request.confirm_major)
         causes.push_back({{"upgrade", nullptr}, {"confirm", "confirmMajor"}});
     if (!causes.empty()) throw Problem{Trouble::not_confirmed, {}, {{"unconfirmed", causes}}};
     Json missing = Json::array();

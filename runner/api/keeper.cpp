@@ -5,6 +5,7 @@
 
 #include "api/announcements.hpp"
 #include "api/problem.hpp"
+#include "engine/gates/gate.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"
@@ -21,9 +22,7 @@ constexpr std::chrono::milliseconds k_retry_pause{std::chrono::hours(1)};
 
 ApprovedUpgrades approved_upgrades(const RunReport& plan, const ClusterConfig& config) {
     ApprovedUpgrades approved;
-    const auto major = [](const std::string& version) {
-        return UpgradeVersion::parse(version).semver.major;
-    };
+    const std::vector<std::string>& downtime = plan.risks.downtime;
     for (const PlannedUpgrade& upgrade : plan.due) {
         const Manifest& manifest = upgrade.manifest;
         const auto& severities = config.auto_approve;
@@ -33,9 +32,12 @@ ApprovedUpgrades approved_upgrades(const RunReport& plan, const ClusterConfig& c
         } else if (std::find(severities.begin(), severities.end(), manifest.severity) ==
                    severities.end()) {
             reason = std::string("is ") + to_string(manifest.severity);
-        } else if (manifest.downtime && !config.schedule.downtime) {
+        } else if (!config.schedule.downtime &&
+                   std::find(downtime.begin(), downtime.end(), upgrade.version) !=
+                       downtime.end()) {
             reason = "causes downtime";
-        } else if (major(upgrade.version) != major(plan.cluster_version)) {
+        } else if (is_major_step(SemanticVersion::parse(plan.cluster_version),
+                                 UpgradeVersion::parse(upgrade.version).semver)) {
             reason = "is a step to another major version";
         } else if (!upgrade.news.empty()) {
             reason = "wants what no upgrade of the cluster had before";

@@ -94,9 +94,9 @@ void EventReporter::phase_ends(const std::string& version, HostPhase phase,
           {{"version", version}, {"phase", to_string(phase)}, {"message", words}, {"good", good}});
     m_next.phase_ends(version, phase, words, good);
 }
-void EventReporter::recorded(const std::string& version, Outcome outcome) {
-    write("recorded", {{"version", version}, {"outcome", to_string(outcome)}});
-    m_next.recorded(version, outcome);
+void EventReporter::recorded(const std::string& version, Outcome outcome, bool done) {
+    write("recorded", {{"version", version}, {"outcome", to_string(outcome)}, {"done", done}});
+    m_next.recorded(version, outcome, done);
 }
 void EventReporter::line(std::int32_t level, const std::string& text) {
     write("line", {{"level", level_name(level)}, {"text", text}});

@@ -170,14 +170,14 @@ void TextReporter::phase_ends(const std::string& version, HostPhase, const std::
     say(paint(good ? k_green : k_red, "--- " + version + ": " + words + " ---"));
 }
 
-void TextReporter::recorded(const std::string& version, Outcome outcome) {
-    const char* word = outcome == Outcome::succeeded || outcome == Outcome::nothing_to_do
-                           ? "done"
-                       : outcome == Outcome::rolled_back ? "rolled back"
-                                                         : to_string(outcome);
-    const bool good = outcome == Outcome::succeeded || outcome == Outcome::nothing_to_do ||
-                      outcome == Outcome::rolled_back;
-    say(paint(good ? k_green : k_red, version + ": " + word));
+void TextReporter::recorded(const std::string& version, Outcome outcome, bool done) {
+    const bool good = outcome == Outcome::succeeded || outcome == Outcome::nothing_to_do;
+    const std::string words = done                              ? "done"
+                              : good                            ? "succeeded; not recorded as done"
+                              : outcome == Outcome::rolled_back ? "rolled back"
+                                                                : to_string(outcome);
+    const bool well = good || outcome == Outcome::rolled_back;
+    say(paint(well ? k_green : k_red, version + ": " + words));
 }
 
 void TextReporter::line(std::int32_t level, const std::string& text) {

@@ -24,7 +24,7 @@ class TextReporter final : public Reporter {
                       std::size_t count) override;
     void phase_ends(const std::string& version, HostPhase phase, const std::string& words,
                     bool good) override;
-    void recorded(const std::string& version, Outcome outcome) override;
+    void recorded(const std::string& version, Outcome outcome, bool done) override;
     void line(std::int32_t level, const std::string& text) override;
     void step(const std::string& id, const std::string& description, HostPhase phase) override;
     void command_shown(const std::string& command) override;

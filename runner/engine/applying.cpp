@@ -2,6 +2,7 @@
 #include "engine/applying.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "engine/confirmations.hpp"
 #include "engine/undo.hpp"
@@ -23,13 +24,38 @@ const UpgradeInRun* changes_the_world_before(const Run& run, const UpgradeInRun&
     return last;
 }
 
+/// Whether an upgrade before it could not be simulated yet, so that its changes are missing here.
+bool follows_what_was_not_shown(const Run& run, const UpgradeInRun& upgrade) {
+    return std::any_of(run.upgrades.data(), &upgrade, [](const UpgradeInRun& earlier) {
+        return earlier.verdict == Verdict::later;
+    });
+}
+
+/// Whether files that its diff was made from have been changed by this run itself: by an upgrade
+/// that could not be shown before, or by what an upgrade ran.
+bool run_has_changed_its_files(Run& run, const UpgradeInRun& upgrade) {
+    std::set<std::string> changed;
+    for (const auto& [path, before] : upgrade.shown.before) {
+        if (run.parts.work_tree.digest(path) != before) changed.insert(path);
+    }
+    if (changed.empty()) return false;
+    for (const UpgradeInRun* earlier = run.upgrades.data(); earlier != &upgrade; ++earlier) {
+        if (may_change_the_world(*earlier)) return true;
+        for (const FileIntent& change : run.ledger().changed_files(earlier->version)) {
+            if (changed.count(change.path) != 0 && earlier->was_put_off) return true;
+        }
+    }
+    return false;
+}
+
 bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade) {
     for (const std::string& needed : upgrade.manifest().needed_upgrades) {
-        const auto found = std::find_if(
-            run.upgrades.begin(), run.upgrades.end(), [&](const UpgradeInRun& other) {
+        const bool left_out =
+            run.left_out.count(needed) != 0 ||
+            std::any_of(run.upgrades.begin(), run.upgrades.end(), [&](const UpgradeInRun& other) {
                 return other.version == needed && other.verdict == Verdict::left_out;
             });
-        if (found == run.upgrades.end()) continue;
+        if (!left_out) continue;
         upgrade.words = "blocked: it requires " + needed + ", which is blocked";
         upgrade.verdict = Verdict::left_out;
         return true;
@@ -44,11 +70,14 @@ bool is_good(const PhaseResult& result) {
 /// Provisional, as something before it may change that.
 void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRun& until) {
     upgrade.verdict = Verdict::later;
+    upgrade.was_put_off = true;
+    const std::string again = "; asked again when " + until.version + " has run";
     upgrade.words =
         result.end == PhaseEnd::blocked
             ? "blocked until " + until.version + " has run: " + result.message
-            : "nothing to do for now: " + result.message + "; asked again when " + until.version +
-                  " has run";
+        : result.end == PhaseEnd::nothing_to_do
+            ? "nothing to do for now: " + result.message + again
+            : "cannot be shown before " + until.version + " has run: " + result.message;
 }
 
 [[noreturn]] void refuse_to_run(UpgradeInRun& upgrade, const PhaseResult& result,
@@ -58,7 +87,9 @@ void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRu
     upgrade.message = words;
     throw Error(Failure::preparation,
                 upgrade.version + ": " +
-                    (blocked ? "it cannot run here: " : "its simulation failed: ") +
+                    (blocked ? "it cannot run here: "
+                     : result.phase == HostPhase::preflight ? "its preflight failed: "
+                                                            : "its simulation failed: ") +
                     result.message + "; " + unchanged,
                 !result.remedy.empty() ? result.remedy
                                        : "mend the cause, or leave the upgrade out with --skip");
@@ -82,6 +113,11 @@ void show_late(Run& run, UpgradeInRun& upgrade) {
     run.check_interrupted();
     const std::string words = words_for(result, HostPhase::simulate);
     run.parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, is_good(result));
+    upgrade.words = words;
+    if (result.end == PhaseEnd::nothing_to_do) {
+        upgrade.verdict = Verdict::nothing_to_do;
+        return;
+    }
     if (!result.ok()) refuse_to_run(upgrade, result, words, "it was not begun");
     upgrade.verdict = Verdict::ready;
     if (run.options.yes) return;
@@ -143,7 +179,8 @@ void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_
     upgrade.words = words_for(result, result.phase);
     const UpgradeInRun* until = changes_the_world_before(run, upgrade);
     const bool undecided =
-        result.end == PhaseEnd::nothing_to_do || result.end == PhaseEnd::blocked;
+        result.end == PhaseEnd::nothing_to_do || result.end == PhaseEnd::blocked ||
+        (result.end == PhaseEnd::failed && follows_what_was_not_shown(run, upgrade));
     if (until != nullptr && undecided) {
         put_off(upgrade, result, *until);
         reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, true);
@@ -160,14 +197,16 @@ void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_
     refuse_to_run(upgrade, result, upgrade.words, "nothing was changed");
 }
 
-bool is_judged_again(const UpgradeInRun& upgrade) {
-    return upgrade.verdict == Verdict::later || upgrade.has_preflight;
+bool is_judged_again(Run& run, const UpgradeInRun& upgrade) {
+    return upgrade.verdict == Verdict::later || upgrade.has_preflight ||
+           run_has_changed_its_files(run, upgrade);
 }
 
 void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without) {
-    if (leave_out_what_requires_it(run, upgrade)) return;
-    if (!is_judged_again(upgrade)) return;
+    if (leave_out_what_requires_it(run, upgrade) || !is_judged_again(run, upgrade)) return;
     run.supply->have_image(upgrade);
+    if (upgrade.verdict == Verdict::ready && run_has_changed_its_files(run, upgrade))
+        upgrade.verdict = Verdict::later;
     const PhaseResult result = run.phase_runner().preflight(upgrade);
     run.check_interrupted();
     const bool provisional = changes_the_world_before(run, upgrade) != nullptr;
@@ -190,7 +229,6 @@ void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_witho
         if (go_on_without(upgrade, words)) {
             upgrade.verdict = Verdict::left_out;
             upgrade.words = words;
-            run.warn(upgrade.version + " is left out: " + words);
             return;
         }
         refuse_to_run(upgrade, result, words, "it was not begun");
@@ -268,7 +306,13 @@ void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
 void keep_release(Run& run, const UpgradeInRun& upgrade) {
     if (upgrade.supplier != Supplier::source || upgrade.form != UpgradeForm::plugin) return;
     if (!needs_own_rollback(upgrade) && !upgrade.has_verify) return;
-    run.parts.folder.keep_release(upgrade.tag, run.supply->files(upgrade));
+    if (run.parts.source.judges_signatures()) return;  // they could not be judged without it
+    try {
+        run.parts.folder.keep_release(upgrade.tag, run.supply->files(upgrade));
+    } catch (const Error& error) {
+        run.warn("the release of " + upgrade.version + " is not kept beside the ledger (" +
+                 error.what() + "): undoing or checking it later needs the source");
+    }
 }
 
 }  // namespace runner

@@ -23,8 +23,9 @@ void accept_changed_releases(Run& run);
 /// cannot run and the run does not go on without it.
 void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without);
 
-/// Whether its verdict has to be asked for again right before it is applied.
-bool is_judged_again(const UpgradeInRun& upgrade);
+/// Whether its verdict has to be asked for again right before it is applied, or what it does shown
+/// again, as this run itself has changed what it was made from.
+bool is_judged_again(Run& run, const UpgradeInRun& upgrade);
 
 /// Asks for its verdict as things are now; what could not be shown before is shown, and asked for,
 /// now. Throws Error when it is another than was shown, though nothing in the run can have changed

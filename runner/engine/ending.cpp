@@ -52,9 +52,16 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
            logs;
 }
 
-void close_current_attempt(Run& run, const std::string& message) {
-    if (run.current == nullptr || run.finished) return;
-    try {  // best effort: the ledger itself may be what failed
+/// What is known of attempts is recorded, as far as the ledger lets it: it may be what failed.
+void close_attempts(Run& run, const std::string& message) {
+    if (!run.recorded || run.current == nullptr) return;
+    try {
+        if (run.finished) {
+            run.ledger().advance(run.report.run, run.finished, std::nullopt);
+            run.finished.reset();
+            run.current = nullptr;
+            return;
+        }
         AttemptEnd end;
         end.version = run.current->version;
         end.message = message;
@@ -67,7 +74,7 @@ void close_current_attempt(Run& run, const std::string& message) {
 
 }  // namespace
 
-AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade) {
+AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade, bool is_undo) {
     AttemptStart start;
     start.version = upgrade.version;
     start.tag = upgrade.tag;
@@ -79,6 +86,7 @@ AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade) {
     start.manifest = dump_json(upgrade.manifest_json);
     start.form = upgrade.form;
     start.has_check = upgrade.has_verify;
+    start.is_undo = is_undo;
     return start;
 }
 
@@ -93,6 +101,7 @@ std::string words_for_changes(const Changes& changes) {
 
 void end_interrupted(Run& run, int signal) {
     const bool changing = run.changing;
+    close_attempts(run, "interrupted");
     const std::string message = changing ? "interrupted; what was done before stays done"
                                          : "interrupted; nothing was changed";
     if (run.recorded)
@@ -110,7 +119,7 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
         end_interrupted(run, run.parts.signals.first_signal());
         return;
     }
-    close_current_attempt(run, error.what());
+    close_attempts(run, error.what());
     const bool converted = changing && (error.failure() == Failure::preparation ||
                                         error.failure() == Failure::refused);
     const Failure failure = converted ? Failure::apply_failed : error.failure();
@@ -137,7 +146,9 @@ void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
         const RunState end = may_move(run.recorded->state(), RunState::cancelled)
                                  ? RunState::cancelled
                                  : kind.failed();
-        run.recorded->finish(end, Outcome::cancelled, message);
+        run.recorded->finish(end, end == RunState::cancelled ? Outcome::cancelled
+                                                             : kind.failed_outcome(),
+                             message);
         run.refresh_version();
     }
     run.report.outcome = Outcome::interrupted;

@@ -136,7 +136,7 @@ void PhaseEvents::record_step_undone(const std::string& id, const HostValues& va
     writer().record_step_undone(m_record.run, m_upgrade.version, id, values);
     // Dying here is dying in an unfinished step: the next run puts its files back.
     restore_unfinished_files(writer(), m_parts.work_tree, m_record.force);
-    m_parts.reporter.step(id, "undone", m_phase);
+    m_parts.reporter.step(m_redactor.mask(id), "undone", m_phase);
 }
 
 upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::string& step) {
@@ -146,7 +146,7 @@ upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::stri
         if (change.step == step)
             restored[change.path].content = m_parts.work_tree.original(change);
     }
-    m_parts.reporter.step(step, "would be undone", m_phase);
+    m_parts.reporter.step(m_redactor.mask(step), "would be undone", m_phase);
     return restored;
 }
 

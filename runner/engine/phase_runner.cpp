@@ -154,8 +154,8 @@ PhaseRequest PhaseRunner::request_for(const UpgradeInRun& upgrade, HostPhase pha
         return request;
     }
     if (m_options.debug) request.arguments.emplace_back("--debug");
-    request.arguments.emplace_back(phase == HostPhase::simulate ? "--dry-run=true"
-                                                                : "--dry-run=false");
+    request.arguments.emplace_back(phase == HostPhase::apply ? "--dry-run=false"
+                                                             : "--dry-run=true");
     if (m_options.yes) request.arguments.emplace_back("--confirm");
     request.relay_input = !m_options.yes && m_parts.terminal.interactive();
     return request;

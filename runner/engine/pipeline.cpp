@@ -235,16 +235,22 @@ class Pipeline {
         m_kind.before_work(m_run);
         if (m_kind.changes_something())
             m_parts.reporter.applying_begins(m_run.upgrades.size());
-        for (UpgradeInRun& upgrade : m_run.upgrades) {
-            if (upgrade.verdict == Verdict::left_out) continue;
+        std::size_t next = 0;
+        while (next < m_run.upgrades.size()) {
+            UpgradeInRun& upgrade = m_run.upgrades[next];
             if (!is_recorded()) m_run.check_interrupted();
             if (m_parts.signals.count() > 0) {
                 settle();
-                end_between_upgrades(m_run, m_kind, position_of(m_run, upgrade));
+                end_between_upgrades(m_run, m_kind, next);
                 return;
             }
             look_again(upgrade);
-            if (upgrade.verdict == Verdict::left_out) continue;
+            if (upgrade.verdict == Verdict::left_out) {
+                settle();
+                m_kind.go_on_without(m_run);
+                continue;
+            }
+            ++next;
             begin(upgrade);
             const Worked worked = m_kind.work(m_run, upgrade);
             upgrade.outcome = worked.end.outcome;
@@ -284,7 +290,8 @@ class Pipeline {
         if (!is_recorded()) return;
         if (m_run.recorded->state() != m_kind.working()) m_run.move_to(m_kind.working());
         m_run.ledger().advance(m_run.report.run, m_run.finished,
-                               attempt_start(m_run, upgrade));
+                               attempt_start(m_run, upgrade,
+                                             m_kind.working() == RunState::rolling_back));
         tell_recorded();
         m_run.changing = true;
         m_run.current = &upgrade;
@@ -305,7 +312,7 @@ class Pipeline {
         m_run.current = nullptr;
         if (end.cluster_version) m_run.report.cluster_version = end.cluster_version->to_string();
         if (end.lowered_version) m_run.report.cluster_version = end.lowered_version->to_string();
-        m_parts.reporter.recorded(end.version, end.outcome);
+        m_parts.reporter.recorded(end.version, end.outcome, end.done);
     }
 
     Run& m_run;
@@ -319,6 +326,21 @@ void carry_out(Run& run, Kind& kind) {
     Pipeline(run, kind).carry_out();
 }
 
+namespace {
+
+/// Whatever became of the run: what is kept is kept for the newest alone.
+void tidy_up(Run& run) {
+    if (!run.recorded || !run.changing) return;
+    try {
+        remove_what_is_too_old(run.ledger(), run.parts.folder);
+    } catch (const Error& error) {
+        run.parts.reporter.warning(std::string("what is too old was not removed: ") +
+                                   error.what());
+    }
+}
+
+}  // namespace
+
 RunReport run_pipeline(Run& run, Kind& kind) {
     try {
         carry_out(run, kind);
@@ -328,6 +350,7 @@ RunReport run_pipeline(Run& run, Kind& kind) {
         end_failed(run, kind, error);
     }
     run.refresh_report();
+    tidy_up(run);
     if (run.recorded && run.past_question && kind.has_user()) run.hooks().after(run.report);
     run.phases.reset();  // no plugin process is left when the lease goes
     run.recorded.reset();

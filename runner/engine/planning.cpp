@@ -215,6 +215,7 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
     pass_gates(input, GateMoment::look);
     if (!upgrades.empty()) pass_gates(input, GateMoment::admit);
     RunReport report = report_of(m_config, choice, upgrades, true);
+    report.risks = risks_of(input);
     for (const UnsettledUpgrade& upgrade : facts.unsettled)
         report.warnings.push_back(standing_words(upgrade));
     if (!m_warning.empty()) report.warnings.push_back(m_warning);

@@ -67,6 +67,12 @@ struct RunError {
     Changes changes{};                    ///< of the upgrade that failed
 };
 
+/// What of a plan has to be confirmed by itself.
+struct Risks {
+    std::vector<std::string> downtime;  ///< the versions that cause it
+    bool major_step = false;            ///< to another major version
+};
+
 /// The plan, and after a run its result.
 struct RunReport {
     std::string run;  ///< empty when none was recorded
@@ -80,6 +86,7 @@ struct RunReport {
     bool rollback = false;  ///< `due` is undone, not done
     std::vector<PlannedUpgrade> due;
     std::vector<OtherEntry> other;
+    Risks risks;
     std::vector<std::string> warnings;
     std::optional<Outcome> outcome;
     std::optional<RunError> error;
@@ -111,7 +118,8 @@ class Reporter {
     virtual void phase_ends(const std::string& version, HostPhase phase, const std::string& words,
                             bool good) = 0;
     /// How the attempt ended is in the ledger: from here on it is true whatever happens.
-    virtual void recorded(const std::string& version, Outcome outcome) = 0;
+    /// `done`: it counts as done.
+    virtual void recorded(const std::string& version, Outcome outcome, bool done) = 0;
     /// Lines of the upgrade, both what it logs and what it prints.
     virtual void line(std::int32_t level, const std::string& text) = 0;
     virtual void step(const std::string& id, const std::string& description, HostPhase phase) = 0;
@@ -133,7 +141,7 @@ class QuietReporter : public Reporter {
     void simulation_begins(std::size_t) override {}
     void phase_begins(const std::string&, HostPhase, std::size_t, std::size_t) override {}
     void phase_ends(const std::string&, HostPhase, const std::string&, bool) override {}
-    void recorded(const std::string&, Outcome) override {}
+    void recorded(const std::string&, Outcome, bool) override {}
     void line(std::int32_t, const std::string&) override {}
     void step(const std::string&, const std::string&, HostPhase) override {}
     void command_shown(const std::string&) override {}

@@ -14,7 +14,9 @@ GateInput Run::gate_input() const {
                     .upgrades = upgrades,
                     .releases = releases,
                     .original = original,
-                    .cluster_version = facts.cluster.cluster_version,
+                    .cluster_version = facts.cluster.cluster_version
+                                           ? facts.cluster.cluster_version
+                                           : original,
                     .final_version = std::nullopt,
                     .reached_before = {}};
     if (!choice) return input;
@@ -86,12 +88,17 @@ void warn_about_strays(Run& run, const UpgradeInRun& upgrade, const PhaseResult&
                                " behind; ended");
 }
 
-std::map<std::string, std::string> left_out_of(const Run& run) {
-    std::map<std::string, std::string> left_out;
+bool take_out_left_out(Run& run) {
+    const std::size_t before = run.left_out.size();
     for (const UpgradeInRun& upgrade : run.upgrades) {
-        if (upgrade.verdict == Verdict::left_out) left_out[upgrade.version] = upgrade.words;
+        if (upgrade.verdict != Verdict::left_out) continue;
+        run.left_out[upgrade.version] = upgrade.words;
+        run.warn(upgrade.version + " is left out: " + upgrade.words);
     }
-    return left_out;
+    std::erase_if(run.upgrades, [](const UpgradeInRun& upgrade) {
+        return upgrade.verdict == Verdict::left_out;
+    });
+    return run.left_out.size() > before;
 }
 
 std::size_t position_of(const Run& run, const UpgradeInRun& upgrade) {

@@ -41,6 +41,7 @@ struct Run {
     std::optional<Choice> choice;        ///< of what is due
     const std::vector<Release>* releases = nullptr;  ///< of the source; null: not listed
     std::vector<UpgradeInRun> upgrades;  ///< in the order in which they are worked on
+    std::map<std::string, std::string> left_out;  ///< still due, and not part of it: why
     RunReport report;                    ///< what is told at the end
     /// After `recorded`: all processes of plugins end before the lease is given back.
     std::optional<PhaseRunner> phases;
@@ -95,8 +96,8 @@ std::string words_for(const PhaseResult& result, HostPhase phase);
 /// Tells of processes that a phase has left behind.
 void warn_about_strays(Run& run, const UpgradeInRun& upgrade, const PhaseResult& result);
 
-/// The upgrades that are still due but left out, by version: why.
-std::map<std::string, std::string> left_out_of(const Run& run);
+/// Takes the upgrades whose verdict is `left_out` out of the run. Whether there were any.
+bool take_out_left_out(Run& run);
 
 /// An upgrade's place in its run, from 0.
 std::size_t position_of(const Run& run, const UpgradeInRun& upgrade);

@@ -102,9 +102,10 @@ std::string pinned_value(const std::optional<std::string>& value, bool secret,
     if (!secret) return "value:" + *value;
     if (!key)
         throw Error(Failure::preparation,
-                    "a secret is pinned by a key of the ledger, and there is no ledger yet; no "
-                    "plan was saved",
-                    "'runner init' starts the ledger of a cluster");
+                    "a secret is pinned by a key of the ledger, and there is no ledger yet, or one "
+                    "of an older format; no plan was saved",
+                    "'runner init' starts the ledger of a cluster; the first run brings an older "
+                    "one up to date");
     return "hmac-sha256:" + hmac_sha256(*key, *value).to_string();
 }
 

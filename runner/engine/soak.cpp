@@ -31,7 +31,7 @@ bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words) {
     const bool last = &upgrade == &run.upgrades.back();
     if (!last || !run.options.roll_back || !why_not_undoable(upgrade).empty()) return false;
     Ledger& ledger = run.ledger();
-    ledger.advance(run.report.run, std::nullopt, attempt_start(run, upgrade));
+    ledger.advance(run.report.run, std::nullopt, attempt_start(run, upgrade, true));
     run.current = &upgrade;
     AttemptEnd end;
     end.version = upgrade.version;
@@ -45,7 +45,7 @@ bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words) {
     upgrade.message = end.message;
     ledger.advance(run.report.run, end, std::nullopt);
     run.current = nullptr;
-    run.parts.reporter.recorded(upgrade.version, end.outcome);
+    run.parts.reporter.recorded(upgrade.version, end.outcome, false);
     end_after_failed_upgrade(run, upgrade, end);
     return true;
 }

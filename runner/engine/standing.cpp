@@ -54,9 +54,7 @@ LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock) {
 }
 
 bool is_half_undone(const UnsettledUpgrade& upgrade) {
-    const Standing standing = standing_of(upgrade);
-    return upgrade.done &&
-           (standing == Standing::rollback_failed || standing == Standing::interrupted);
+    return upgrade.done && upgrade.is_undo && upgrade.outcome;
 }
 
 bool is_half_applied(const UnsettledUpgrade& upgrade) {

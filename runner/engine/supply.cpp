@@ -78,12 +78,9 @@ const Release* Supply::find_kept(const UpgradeInRun& upgrade) {
 }
 
 void Supply::find_again(UpgradeInRun& upgrade) {
-    if (const Release* kept = find_kept(upgrade)) {
-        upgrade.supplier = Supplier::kept;
-        upgrade.known.release = kept;
-        return;
-    }
+    if (take_kept(upgrade)) return;
     const UpgradeVersion version = UpgradeVersion::parse(upgrade.version);
+    const auto applied = upgrade.digest();
     std::vector<Release>& all = releases();
     const auto found = std::find_if(all.begin(), all.end(), [&](const Release& release) {
         return upgrade.tag.empty() ? release.version == version : release.tag == upgrade.tag;
@@ -94,36 +91,47 @@ void Supply::find_again(UpgradeInRun& upgrade) {
     m_source.complete({&*found});
     if (!found->problem.empty())
         throw Error(Failure::preparation, "its release is malformed: " + found->problem);
-    if (upgrade.digest() && found->digest && found->digest != upgrade.digest()) {
+    KnownUpgrade known = std::move(m_store.manifests({&*found}).front());
+    if (applied && known.archive_digest != *applied) {
         throw Error(Failure::preparation,
                     "its release was changed after it was applied: it now has " +
-                        found->digest->to_string() + ", applied was " +
-                        upgrade.digest()->to_string(),
+                        known.archive_digest.to_string() + ", applied was " + applied->to_string(),
                     "bring the release back that was applied");
     }
-    upgrade.supplier = Supplier::source;
-    upgrade.known.release = &*found;
+    take(upgrade, std::move(known), Supplier::source);
+}
+
+void Supply::take(UpgradeInRun& upgrade, KnownUpgrade known, Supplier supplier) {
+    upgrade.known = std::move(known);
+    upgrade.supplier = supplier;
+    upgrade.tag = upgrade.known.release->tag;
+    upgrade.manifest_json = upgrade.manifest().to_json();
+}
+
+/// What is kept is as good as the source's only when it is whole, and believed today.
+bool Supply::take_kept(UpgradeInRun& upgrade) {
+    const Release* kept = find_kept(upgrade);
+    if (kept == nullptr) return false;
+    try {
+        KnownUpgrade known = std::move(m_kept_store->manifests({kept}).front());
+        m_kept_store->image(known);
+        take(upgrade, std::move(known), Supplier::kept);
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
 }
 
 void Supply::load(std::vector<UpgradeInRun>& upgrades, bool build) {
-    for (const Supplier supplier : {Supplier::source, Supplier::kept}) {
-        std::vector<UpgradeInRun*> wanted;
-        std::vector<const Release*> releases;
-        for (UpgradeInRun& upgrade : upgrades) {
-            if (upgrade.supplier != supplier || upgrade.known.release == nullptr) continue;
-            wanted.push_back(&upgrade);
-            releases.push_back(upgrade.known.release);
-        }
-        if (wanted.empty()) continue;
-        UpgradeStore& store = store_of(*wanted.front());
-        std::vector<KnownUpgrade> known =
-            build ? store.manifests(releases) : store.known_manifests(releases);
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-            UpgradeInRun& upgrade = *wanted[i];
-            upgrade.known = std::move(known[i]);
-            upgrade.tag = upgrade.known.release->tag;
-            upgrade.manifest_json = upgrade.manifest().to_json();
-        }
+    std::vector<const Release*> releases;
+    for (const UpgradeInRun& upgrade : upgrades) {
+        if (upgrade.known.release != nullptr) releases.push_back(upgrade.known.release);
+    }
+    std::vector<KnownUpgrade> known =
+        build ? m_store.manifests(releases) : m_store.known_manifests(releases);
+    auto next = known.begin();
+    for (UpgradeInRun& upgrade : upgrades) {
+        if (upgrade.known.release != nullptr) take(upgrade, std::move(*next++), Supplier::source);
     }
 }
 

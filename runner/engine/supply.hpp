@@ -30,11 +30,12 @@ class Supply {
     /// The source's releases, listed once. Throws Error{preparation}.
     std::vector<Release>& releases();
 
-    /// Finds the release of an upgrade that was run here: among the kept ones, else at the source.
-    /// Throws Error{preparation} when it is gone, malformed, or has another digest than was run.
+    /// Finds the release of an upgrade that was run here, with its manifest: among the kept ones, when
+    /// it is whole and believed, else at the source. Throws Error{preparation} when it is gone,
+    /// malformed, not believed, or has another digest than was run.
     void find_again(UpgradeInRun& upgrade);
 
-    /// Signature, checksums and manifest of each upgrade that has a release. Throws
+    /// Signature, checksums and manifest of each upgrade that has a release at the source. Throws
     /// Error{preparation} naming release and reason. `build`: what was not built yet is built, else
     /// it declares nothing.
     void load(std::vector<UpgradeInRun>& upgrades, bool build);
@@ -54,6 +55,8 @@ class Supply {
     /// Lists what is kept, once.
     void open_kept();
     const Release* find_kept(const UpgradeInRun& upgrade);
+    bool take_kept(UpgradeInRun& upgrade);
+    static void take(UpgradeInRun& upgrade, KnownUpgrade known, Supplier supplier);
 
     const ClusterConfig& m_config;
     ReleaseSource& m_source;

@@ -33,7 +33,10 @@ void DiskWorkTree::put_back(const FileIntent& change) {
     const fs::path path = m_repository / change.path;
     if (const auto before = original(change)) {
         replace_file(path, *before);
-        fs::permissions(path, fs::status(change.backup).permissions());
+        struct stat kept {};
+        if (::stat(change.backup.c_str(), &kept) != 0 ||
+            ::chmod(path.c_str(), kept.st_mode & 07777U) != 0)
+            throw system_error("cannot restore the mode of " + path.string(), errno);
         return;
     }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)

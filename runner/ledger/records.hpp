@@ -54,6 +54,7 @@ struct UnsettledUpgrade {
     bool done = false;  ///< recorded as done all the same (a rollback failed)
     std::vector<std::string> finished_steps;
     bool has_files = false;  ///< file changes of it are in force
+    bool is_undo = false;    ///< that attempt was to undo it
 };
 
 /// Whether an attempt that ended so leaves nothing to be settled: the upgrade is done, or nothing
@@ -110,6 +111,7 @@ struct AttemptStart {
     UpgradeForm form = UpgradeForm::plugin;
     std::string manifest{};  ///< its manifest document; empty: not known
     bool has_check = true;   ///< it can verify itself
+    bool is_undo = false;    ///< what is attempted is to undo it
 };
 
 /// What was attempted, as it was then.

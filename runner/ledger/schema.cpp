@@ -158,6 +158,8 @@ ALTER TABLE attempt ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attempt ADD COLUMN form TEXT NOT NULL DEFAULT 'plugin';
 ALTER TABLE attempt ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempt ADD COLUMN has_check INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE attempt ADD COLUMN is_undo INTEGER NOT NULL DEFAULT 0;
+UPDATE attempt SET is_undo = 1 WHERE run IN (SELECT id FROM run WHERE command LIKE 'rollback%');
 UPDATE attempt SET settled = 1 WHERE id IN (
   SELECT a.id FROM history h CROSS JOIN attempt a ON a.version = h.version AND a.started_at <= h.at
   WHERE h.kind IN ('forgotten', 'recorded'));

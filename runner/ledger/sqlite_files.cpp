@@ -60,7 +60,7 @@ std::vector<UnsettledUpgrade> SqliteQueries::unsettled() {
     const StatementUse query = m_database->statement(
         "SELECT version, tag, platform, digest, run, outcome, message, "
         "EXISTS (SELECT 1 FROM upgrade u WHERE u.version = a.version), "
-        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version) "
+        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version), is_undo "
         "FROM attempt a INDEXED BY attempt_unsettled WHERE settled = 0 AND coalesce(outcome, '') "
         "NOT IN ('succeeded', 'nothing_to_do', 'rolled_back', 'blocked', 'skipped') "
         "AND NOT EXISTS (SELECT 1 FROM attempt n WHERE n.version = a.version AND n.id > a.id) "
@@ -77,6 +77,7 @@ std::vector<UnsettledUpgrade> SqliteQueries::unsettled() {
         one.message = query.getColumn(6).getString();
         one.done = query.getColumn(7).getInt() != 0;
         one.has_files = query.getColumn(8).getInt() != 0;
+        one.is_undo = query.getColumn(9).getInt() != 0;
         one.finished_steps = finished_steps(one.version);
         all.push_back(std::move(one));
     }

@@ -109,8 +109,8 @@ void SqliteLedger::advance(const std::string& run, const std::optional<AttemptEn
 void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& start) {
     const StatementUse insert = m_database->statement(
         "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at, "
-        "signer, form, manifest, has_check) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?)");
+        "signer, form, manifest, has_check, is_undo) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?, ?)");
     const std::string digest = start.digest ? start.digest->to_string() : "";
     insert.bind(1, run);
     insert.bind(2, start.version);
@@ -124,6 +124,7 @@ void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& star
     insert.bind(10, start.form == UpgradeForm::executable ? "executable" : "plugin");
     insert.bind(11, start.manifest);
     insert.bind(12, start.has_check ? 1 : 0);
+    insert.bind(13, start.is_undo ? 1 : 0);
     insert.exec();
     if (start.digest) {
         const StatementUse pin = m_database->statement(
@@ -149,6 +150,7 @@ void SqliteLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
     update.bind(6, run);
     update.bind(7, end.version);
     update.exec();
+    if (end.done || end.outcome == Outcome::succeeded) finish_files(end.version);
     if (end.done) {
         const StatementUse attempt = m_database->statement(
             "SELECT tag, platform, digest FROM attempt WHERE run = ? AND version = ? ORDER BY id "
@@ -158,7 +160,6 @@ void SqliteLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
         if (!attempt.executeStep()) return;
         insert_done(end.version, attempt.getColumn(0), attempt.getColumn(1),
                     Digest::parse(attempt.getColumn(2).getString()), run, "upgrade");
-        finish_files(end.version);
         store_values(end.version, end.values);
         store_declarations(end);
     }

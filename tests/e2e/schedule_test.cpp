@@ -122,8 +122,9 @@ TEST_CASE("what runs by itself ends before the first upgrade that needs a person
           "0.1.2 declares nothing of what it does");
     CHECK(waits([](auto& upgrade) { upgrade.manifest.severity = runner::Severity::important; }) ==
           "0.1.2 is important");
-    CHECK(waits([](auto& upgrade) { upgrade.manifest.downtime = true; }) ==
-          "0.1.2 causes downtime");
+    plan.risks.downtime = {"0.1.2"};
+    CHECK(waits([](auto&) {}) == "0.1.2 causes downtime");
+    plan.risks.downtime = {};
     CHECK_THAT(waits([](auto& upgrade) { upgrade.version = "1.0.0"; }),
                Contains("1.0.0 is a step to another major version"));
     CHECK_THAT(waits([](auto& upgrade) {
@@ -131,7 +132,7 @@ TEST_CASE("what runs by itself ends before the first upgrade that needs a person
                }),
                Contains("wants what no upgrade of the cluster had before"));
     config.schedule.downtime = true;
-    plan.due[1].manifest.downtime = true;
+    plan.risks.downtime = {"0.1.2"};
     CHECK(runner::approved_upgrades(plan, config).versions.size() == 3);
 }
 

@@ -65,7 +65,7 @@ const std::vector<Gate>& gates() {
          M::admit,
          true,
          requires_gate,
-         {k_stands, k_stands, k_stands, "what was applied later is undone before it",
+         {k_stands, k_stands, k_stands, "what requires it is undone with it, and before it",
           k_done_already, k_own_cluster}},
         {"after",
          M::admit,
@@ -101,6 +101,27 @@ const std::vector<Gate>& gates() {
 const Gate& gate_named(const std::string& name) {
     return *std::find_if(gates().begin(), gates().end(),
                          [&](const Gate& gate) { return gate.name == name; });
+}
+
+bool KnownVersions::is_done(const LedgerFacts& facts, const std::string& version) const {
+    if (!m_done) {
+        m_done.emplace();
+        for (const DoneUpgrade& done : facts.cluster.done) m_done->insert(done.version);
+    }
+    return m_done->count(version) != 0;
+}
+
+bool KnownVersions::is_known(const LedgerFacts& facts, const std::vector<Release>& releases,
+                             const std::string& version) const {
+    if (!m_known) {
+        m_known.emplace();
+        for (const SkippedUpgrade& skipped : facts.cluster.skipped)
+            m_known->insert(skipped.version);
+        for (const Release& release : releases) {
+            if (release.version) m_known->insert(release.version->to_string());
+        }
+    }
+    return m_known->count(version) != 0 || is_done(facts, version);
 }
 
 std::vector<Refusal> refusals(const GateInput& run, GateMoment moment) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "config/cluster_config.hpp"
@@ -46,6 +47,19 @@ struct Refusal {
     Failure failure = Failure::preparation;
 };
 
+/// Versions that are asked for again and again, gathered when they are first needed.
+class KnownVersions {
+ public:
+    [[nodiscard]] bool is_done(const LedgerFacts& facts, const std::string& version) const;
+    /// Whether the source has it, or it is done or skipped.
+    [[nodiscard]] bool is_known(const LedgerFacts& facts, const std::vector<Release>& releases,
+                                const std::string& version) const;
+
+ private:
+    mutable std::optional<std::unordered_set<std::string>> m_done;
+    mutable std::optional<std::unordered_set<std::string>> m_known;
+};
+
 /// What gates answer from. All must outlive it.
 struct GateInput {
     KindOfRun kind = KindOfRun::look;
@@ -60,6 +74,7 @@ struct GateInput {
     std::optional<SemanticVersion> original;      ///< the cluster's; nothing: not known
     std::optional<SemanticVersion> cluster_version;
     std::optional<SemanticVersion> final_version;  ///< after a complete run
+    KnownVersions versions{};
     /// Where the cluster stands when an upgrade's turn comes; empty: at `cluster_version`.
     std::function<SemanticVersion(const UpgradeInRun&)> reached_before;
 };
@@ -110,6 +125,11 @@ std::optional<Refusal> minimums_gate(const GateInput& run, const UpgradeInRun* u
 std::optional<Refusal> risk_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> work_tree_gate(const GateInput& run, const UpgradeInRun* upgrade);
 
+/// What is at risk, whether it was confirmed or not.
+Risks risks_of(const GateInput& run);
+/// Whether going from one version to the other has to be confirmed as a step to another major
+/// version.
+bool is_major_step(const SemanticVersion& from, const SemanticVersion& to);
 /// What --yes and the first yes do not cover, a sentence each: downtime, and a step to another
 /// major version.
 std::vector<std::string> unconfirmed_risks(const GateInput& run);

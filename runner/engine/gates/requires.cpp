@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an upgrade requires is done, at or below the original version, or runs before it.
-#include <algorithm>
-
 #include "engine/gates/gate.hpp"
 #include "support/text.hpp"
 
@@ -10,10 +8,7 @@ namespace {
 
 bool is_met(const GateInput& run, const UpgradeInRun& upgrade, const std::string& needed) {
     if (run.original && UpgradeVersion::parse(needed).semver <= *run.original) return true;
-    const auto& done = run.facts.cluster.done;
-    if (std::any_of(done.begin(), done.end(),
-                    [&](const DoneUpgrade& one) { return one.version == needed; }))
-        return true;
+    if (run.versions.is_done(run.facts, needed)) return true;
     for (const UpgradeInRun& earlier : run.upgrades) {
         if (&earlier == &upgrade) return false;
         if (earlier.version == needed && earlier.verdict != Verdict::left_out) return true;

@@ -5,22 +5,30 @@
 #include "support/text.hpp"
 
 namespace runner {
+bool is_major_step(const SemanticVersion& from, const SemanticVersion& to) {
+    return from.major != to.major;
+}
+
+Risks risks_of(const GateInput& run) {
+    Risks risks;
+    for (const UpgradeInRun& upgrade : run.upgrades) {
+        if (upgrade.manifest().downtime) risks.downtime.push_back(upgrade.version);
+    }
+    risks.major_step = run.cluster_version && run.final_version &&
+                       is_major_step(*run.cluster_version, *run.final_version);
+    return risks;
+}
+
 namespace {
 
 /// The versions that cause downtime; empty: none, or confirmed.
 std::string unconfirmed_downtime(const GateInput& run) {
-    if (run.options.confirm_downtime) return {};
-    std::vector<std::string> versions;
-    for (const UpgradeInRun& upgrade : run.upgrades) {
-        if (upgrade.manifest().downtime) versions.push_back(upgrade.version);
-    }
-    return join(versions, ", ");
+    return run.options.confirm_downtime ? "" : join(risks_of(run).downtime, ", ");
 }
 
 /// "FROM to another major version, TO"; empty: no such step, or confirmed.
 std::string unconfirmed_major_step(const GateInput& run) {
-    if (run.options.confirm_major || !run.cluster_version || !run.final_version) return {};
-    if (run.cluster_version->major == run.final_version->major) return {};
+    if (run.options.confirm_major || !risks_of(run).major_step) return {};
     return run.cluster_version->to_string() + " to another major version, " +
            run.final_version->to_string();
 }

@@ -80,9 +80,11 @@ class Kind {
     /// Before the first one begins. Throws Error when not all can be worked on.
     virtual void before_work(Run&) {}
     /// Whether look_again takes long.
-    [[nodiscard]] virtual bool looks_again(const Run&, const UpgradeInRun&) const { return false; }
+    [[nodiscard]] virtual bool looks_again(Run&, const UpgradeInRun&) const { return false; }
     /// Right before one begins: judges it once more. Throws Error when it is not as it was shown.
     virtual void look_again(Run&, UpgradeInRun&) {}
+    /// After look_again has set the verdict `left_out`: takes it out of the run.
+    virtual void go_on_without(Run&) {}
     /// Keeps what undoing or checking it later takes.
     virtual void keep_for_later(Run&, const UpgradeInRun&) {}
     /// Does it. How it ended is not committed when this returns.

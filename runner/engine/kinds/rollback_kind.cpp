@@ -7,6 +7,7 @@
 #include "engine/pipeline.hpp"
 #include "engine/standing.hpp"
 #include "engine/undo.hpp"
+#include "engine/undo_order.hpp"
 #include "model/error.hpp"
 #include "services/diff.hpp"
 #include "support/text.hpp"
@@ -93,7 +94,8 @@ std::vector<UpgradeInRun> RollbackKind::candidates(Run& run) const {
     return half;
 }
 
-std::vector<UpgradeInRun> RollbackKind::selected(Run& run, std::vector<UpgradeInRun> candidates) {
+std::vector<UpgradeInRun> RollbackKind::selected(Run& run,
+                                                 std::vector<UpgradeInRun> candidates) const {
     std::set<std::string> wanted;
     for (const UpgradeInRun& upgrade : candidates) {
         const bool half_applied = upgrade.done_how.empty();
@@ -101,31 +103,15 @@ std::vector<UpgradeInRun> RollbackKind::selected(Run& run, std::vector<UpgradeIn
                                                     : semver_of(upgrade) > m_target || half_applied;
         if (named) wanted.insert(upgrade.version);
     }
-    std::vector<std::string> open(wanted.begin(), wanted.end());
-    while (!open.empty()) {
-        const std::string version = open.back();
-        open.pop_back();
-        for (const FileIntent& later : run.ledger_view().changed_later(version)) {
-            if (wanted.count(later.version) != 0) continue;
-            const bool known = std::any_of(
-                candidates.begin(), candidates.end(),
-                [&](const UpgradeInRun& one) { return one.version == later.version; });
-            if (!known)
-                throw Error(Failure::refused,
-                            version + " cannot be rolled back: " + later.version +
-                                " has changed " + later.path +
-                                " after it, and is not recorded as done; nothing was changed",
-                            "undo " + later.version + " by hand first");
-            wanted.insert(later.version);
-            open.push_back(later.version);
-            run.report.warnings.push_back(later.version + " is undone first, as it has changed " +
-                                          later.path + " after " + version + "; it is due again");
-        }
+    const UndoOrder order = order_to_undo(run.ledger_view(), candidates, std::move(wanted));
+    for (const std::string& reason : order.reasons) run.report.warnings.push_back(reason);
+    std::vector<UpgradeInRun> chosen;
+    for (const std::string& version : order.versions) {
+        chosen.push_back(std::move(*std::find_if(
+            candidates.begin(), candidates.end(),
+            [&](const UpgradeInRun& candidate) { return candidate.version == version; })));
     }
-    std::erase_if(candidates, [&](const UpgradeInRun& upgrade) {
-        return wanted.count(upgrade.version) == 0;
-    });
-    return candidates;
+    return chosen;
 }
 
 void RollbackKind::choose(Run& run) {
@@ -187,23 +173,13 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     }
     if (upgrade.tag.empty())
         refuse(upgrade, "it was run from a file, and no release has what would undo it");
-    const auto applied = upgrade.digest();
     try {
         run.supply->find_again(upgrade);
+        run.supply->fetch({&upgrade}, {});
+        run.supply->have_image(upgrade);
     } catch (const Error& error) {
         refuse(upgrade, error.what(), error.failure(), error.next());
     }
-    std::vector<UpgradeInRun> one;
-    one.push_back(std::move(upgrade));
-    run.supply->load(one, true);
-    upgrade = std::move(one.front());
-    if (applied && upgrade.digest() != applied)
-        refuse(upgrade,
-               "it was changed after it was applied: its release now has " +
-                   upgrade.digest()->to_string() + ", applied was " + applied->to_string(),
-               Failure::preparation, "bring the release back that was applied");
-    run.supply->fetch({&upgrade}, {});
-    run.supply->have_image(upgrade);
 }
 
 void RollbackKind::load(Run& run) {

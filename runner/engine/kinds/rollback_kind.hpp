@@ -41,7 +41,7 @@ class RollbackKind final : public Kind {
     /// Everything that could be undone, in the order in which it would be.
     std::vector<UpgradeInRun> candidates(Run& run) const;
     /// Of these, what the request names, and what has to be undone before it.
-    std::vector<UpgradeInRun> selected(Run& run, std::vector<UpgradeInRun> candidates);
+    std::vector<UpgradeInRun> selected(Run& run, std::vector<UpgradeInRun> candidates) const;
     /// Where the cluster stands when the first `count` are undone: the newest version below which
     /// nothing that was done is undone.
     [[nodiscard]] SemanticVersion version_without(const Run& run, std::size_t count) const;

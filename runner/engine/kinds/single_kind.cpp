@@ -106,8 +106,8 @@ std::string SingleKind::question(const Run& run) const {
            run.parts.config.name + "'.";
 }
 
-bool SingleKind::looks_again(const Run&, const UpgradeInRun& upgrade) const {
-    return is_judged_again(upgrade);
+bool SingleKind::looks_again(Run& run, const UpgradeInRun& upgrade) const {
+    return is_judged_again(run, upgrade);
 }
 
 void SingleKind::look_again(Run& run, UpgradeInRun& upgrade) {

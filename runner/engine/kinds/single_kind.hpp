@@ -28,7 +28,7 @@ class SingleKind final : public Kind {
     void pass_admission(Run& run) override;
     void rehearse(Run& run, UpgradeInRun& upgrade) override;
     [[nodiscard]] std::string question(const Run& run) const override;
-    [[nodiscard]] bool looks_again(const Run& run, const UpgradeInRun& upgrade) const override;
+    [[nodiscard]] bool looks_again(Run& run, const UpgradeInRun& upgrade) const override;
     void look_again(Run& run, UpgradeInRun& upgrade) override;
     void keep_for_later(Run& run, const UpgradeInRun& upgrade) override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;

@@ -6,7 +6,6 @@
 #include "engine/applying.hpp"
 #include "engine/ending.hpp"
 #include "engine/pipeline.hpp"
-#include "engine/recovery.hpp"
 #include "engine/soak.hpp"
 #include "engine/standing.hpp"
 #include "model/error.hpp"
@@ -57,10 +56,9 @@ SemanticVersion UpgradeKind::original_version(Run& run) const {
                     "runs");
 }
 
-Choice UpgradeKind::choose_from(Run& run,
-                                const std::map<std::string, std::string>& left_out) const {
+Choice UpgradeKind::choose_from(Run& run) const {
     return choose_due(run.parts.config, run.parts.source, *run.supply, run.facts, *run.original,
-                      selection(), left_out);
+                      selection(), run.left_out);
 }
 
 void UpgradeKind::choose(Run& run) {
@@ -70,7 +68,7 @@ void UpgradeKind::choose(Run& run) {
     const auto& saved = m_request.saved_plan;
     if (saved) saved->check_ledger(run.facts, run.identity(), *run.original);
     try {
-        run.choice = choose_from(run, {});
+        run.choice = choose_from(run);
     } catch (const Error& error) {
         if (!saved) throw;
         throw error.as(Failure::refused)
@@ -156,28 +154,24 @@ void UpgradeKind::rehearse(Run& run, UpgradeInRun& upgrade) {
 }
 
 void UpgradeKind::settle_rehearsal(Run& run) {
+    // Before anything is left out: all that was reviewed runs, or nothing.
+    if (m_request.saved_plan) m_request.saved_plan->check_work(run);
     leave_out(run);
     if (m_request.pin_work) pin_work(run);
     run.refresh_report();
-    if (m_request.saved_plan) m_request.saved_plan->check_work(run);
-}
-
-void UpgradeKind::leave_out(Run& run) const {
-    const std::map<std::string, std::string> left_out = left_out_of(run);
-    if (left_out.empty()) return;
-    std::erase_if(run.upgrades, [](const UpgradeInRun& upgrade) {
-        return upgrade.verdict == Verdict::left_out;
-    });
-    run.choice = choose_from(run, left_out);
-    RunReport planned =
-        report_of(run.parts.config, *run.choice, run.upgrades, m_request.report_other);
-    run.report.final_version = planned.final_version;
-    run.report.other = std::move(planned.other);
-    for (const auto& [version, words] : left_out) run.warn(version + " is left out: " + words);
     if (run.upgrades.empty())
         throw Error(Failure::preparation,
                     "everything that is due is blocked; nothing was changed",
                     "do what it says above, and run it again");
+}
+
+void UpgradeKind::leave_out(Run& run) const {
+    if (!take_out_left_out(run)) return;
+    run.choice = choose_from(run);
+    RunReport planned =
+        report_of(run.parts.config, *run.choice, run.upgrades, m_request.report_other);
+    run.report.final_version = planned.final_version;
+    run.report.other = std::move(planned.other);
 }
 
 std::string UpgradeKind::question(const Run& run) const {
@@ -188,16 +182,24 @@ std::string UpgradeKind::question(const Run& run) const {
            run.report.cluster_version + " to " + run.report.final_version + ".";
 }
 
-bool UpgradeKind::looks_again(const Run&, const UpgradeInRun& upgrade) const {
-    return is_judged_again(upgrade);
+bool UpgradeKind::looks_again(Run& run, const UpgradeInRun& upgrade) const {
+    return is_judged_again(run, upgrade);
 }
 
 void UpgradeKind::look_again(Run& run, UpgradeInRun& upgrade) {
+    if (upgrade.verdict == Verdict::later && m_request.saved_plan && run.options.yes)
+        throw Error(Failure::preparation,
+                    upgrade.version +
+                        " could not be shown when the plan was saved, so nobody has seen what it "
+                        "does; it was not begun",
+                    "make a new plan now: 'runner plan --out'");
     judge_again(run, upgrade, [&](const UpgradeInRun& blocked, const std::string& words) {
         return goes_on_without(run, blocked, words);
     });
-    // What is left out now stays due, and the cluster version below.
-    if (upgrade.verdict == Verdict::left_out) run.choice = choose_from(run, left_out_of(run));
+}
+
+void UpgradeKind::go_on_without(Run& run) {
+    leave_out(run);
 }
 
 void UpgradeKind::keep_for_later(Run& run, const UpgradeInRun& upgrade) {
@@ -211,11 +213,6 @@ Worked UpgradeKind::work(Run& run, UpgradeInRun& upgrade) {
 void UpgradeKind::end(Run& run) {
     if (m_request.soak.count() > 0 && !soak(run, m_request.soak)) return;
     run.recorded->finish(RunState::succeeded, Outcome::succeeded, run.options.reason);
-    try {
-        remove_what_is_too_old(run.ledger(), run.parts.folder);
-    } catch (const Error& error) {  // the run is over, and good
-        run.parts.reporter.warning(std::string("old originals were not removed: ") + error.what());
-    }
     run.report.outcome = Outcome::succeeded;
     run.report.cluster_version = run.choice->plan.final_version.to_string();
 }

@@ -35,8 +35,9 @@ class UpgradeKind final : public Kind {
     void rehearse(Run& run, UpgradeInRun& upgrade) override;
     void settle_rehearsal(Run& run) override;
     [[nodiscard]] std::string question(const Run& run) const override;
-    [[nodiscard]] bool looks_again(const Run& run, const UpgradeInRun& upgrade) const override;
+    [[nodiscard]] bool looks_again(Run& run, const UpgradeInRun& upgrade) const override;
     void look_again(Run& run, UpgradeInRun& upgrade) override;
+    void go_on_without(Run& run) override;
     void keep_for_later(Run& run, const UpgradeInRun& upgrade) override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;
     void end(Run& run) override;
@@ -44,11 +45,12 @@ class UpgradeKind final : public Kind {
 
  private:
     [[nodiscard]] Selection selection() const;
-    Choice choose_from(Run& run, const std::map<std::string, std::string>& left_out) const;
+    /// The plan, without what was left out.
+    Choice choose_from(Run& run) const;
     SemanticVersion original_version(Run& run) const;
     /// --keep-going, or the user's choice.
     bool goes_on_without(Run& run, const UpgradeInRun& upgrade, const std::string& words) const;
-    /// The plan without what turned out to be blocked: it stays due, and the cluster version below.
+    /// Goes on without what turned out to be blocked: it stays due, and the cluster version below.
     void leave_out(Run& run) const;
 
     const UpgradeRequest& m_request;

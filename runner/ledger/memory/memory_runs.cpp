@@ -118,6 +118,7 @@ void MemoryLedger::open_attempt(const std::string& run, const AttemptStart& star
     attempt.record.late = start.late;
     attempt.record.started_at = now();
     attempt.platform = start.platform;
+    attempt.is_undo = start.is_undo;
     attempt.manifest = {start.form, start.manifest, start.has_check};
     if (start.digest)
         tables.pins.emplace(std::pair(start.version, start.platform), attempt.record.digest);
@@ -144,12 +145,12 @@ void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
         attempt.record.apply_time = end.apply_time;
         attempt.record.verify_time = end.verify_time;
     }
+    if (end.done || end.outcome == Outcome::succeeded) tables.finish_files(end.version);
     if (end.done) {
         if (newest == nullptr) return;
         const AttemptRecord& attempt = newest->record;
         tables.add_done(
             {end.version, attempt.tag, newest->platform, attempt.digest, run, "upgrade", now()});
-        tables.finish_files(end.version);
         store_values(end.version, end.values);
         tables.declared.insert(end.declarations.begin(), end.declarations.end());
         for (const auto& [name, value] : end.parameters) tables.parameters[name] = value;

@@ -70,6 +70,7 @@ std::vector<UnsettledUpgrade> MemoryTables::unsettled() const {
         one.outcome = outcome_from(record.outcome);
         one.message = record.message;
         one.done = done.count(record.version) > 0;
+        one.is_undo = attempts[index].is_undo;
         one.finished_steps = finished_steps(record.version);
         one.has_files = std::any_of(
             changes.begin(), changes.end(),

@@ -32,6 +32,7 @@ struct MemoryAttempt {
     AttemptRecord record;
     std::string platform;
     AttemptedManifest manifest;
+    bool is_undo = false;
     bool settled = false;  ///< by hand
 };
 
