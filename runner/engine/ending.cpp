@@ -41,7 +41,10 @@ int exit_code_of_signal(const Run& run) {
 
 std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool has_steps) {
     const std::string logs = "'runner logs " + upgrade.version + "' shows its output";
-    if (end.outcome == Outcome::rolled_back) return "mend the cause and run it again; " + logs;
+    const bool undone = end.outcome == Outcome::rolled_back;
+    if (upgrade.held_back && (undone || !has_steps))
+        return "run it again, and look at what it shows now; " + logs;
+    if (undone) return "mend the cause and run it again; " + logs;
     if (end.outcome == Outcome::rollback_failed)
         return "mend the cause and run it again, or put right by hand what it names; " + logs;
     if (has_steps)
@@ -162,8 +165,8 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     const std::vector<std::string> steps = run.ledger().finished_steps(end.version);
     const Changes changes = undone ? Changes{} : changes_of(run, upgrade);
     // Held back before its first effect, and nothing was done before it.
-    const bool untouched = upgrade.held_back && position == 0 && changes.files.empty() &&
-                           changes.commands.empty() && steps.empty();
+    const bool untouched = !undone && upgrade.held_back && position == 0 &&
+                           changes.files.empty() && changes.commands.empty() && steps.empty();
     std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
                           " before it done, " + counted(left, "upgrade") + " after it not begun";
     if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
