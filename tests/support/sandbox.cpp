@@ -273,7 +273,8 @@ ProgramResult Sandbox::upgrade(std::vector<std::string> more) {
 }
 
 ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments,
-                                       const std::string& input, const std::string& prompt) {
+                                       const std::string& input, const std::string& prompt,
+                                       const std::function<void()>& meanwhile) {
     std::vector<std::string> all{program()};
     all.insert(all.end(), arguments.begin(), arguments.end());
     int master = -1;
@@ -286,6 +287,7 @@ ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments
     bool typed = false;
     do {
         if (typed || result.out.find(prompt) == std::string::npos) continue;
+        if (meanwhile) meanwhile();
         if (::write(master, input.data(), input.size()) < 0)
             throw std::runtime_error("write to the terminal");
         typed = true;

@@ -105,10 +105,11 @@ class Sandbox {
     [[nodiscard]] std::size_t counted_calls() const;
     std::unique_ptr<Program> start(const std::vector<std::string>& arguments);
     /// As run, on a pseudo-terminal; `input` is typed when `prompt` has appeared (empty: at the
-    /// start). Both outputs arrive in `out`.
+    /// start). Both outputs arrive in `out`. `meanwhile` happens before anything is typed.
     [[nodiscard]] ProgramResult run_on_terminal(const std::vector<std::string>& arguments,
                                                 const std::string& input,
-                                                const std::string& prompt = {});
+                                                const std::string& prompt = {},
+                                                const std::function<void()>& meanwhile = {});
     std::map<std::string, std::string> environment;
 
     static std::string program();
