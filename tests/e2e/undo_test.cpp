@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Undo goes in the reverse order of application, is shown and checked as a whole before its first
+// effect, and needs no release for what is beside the ledger.
+#include "support/catch.hpp"
+
+#include "support/world.hpp"
+
+using Catch::Contains;
+using test::World;
+
+namespace {
+
+std::vector<std::string> due_of(const runner::Json& document) {
+    std::vector<std::string> versions;
+    for (const runner::Json& upgrade : document["due"]) versions.push_back(upgrade["version"]);
+    return versions;
+}
+
+std::vector<std::string> done_of(World& world) {
+    std::vector<std::string> versions;
+    const runner::Json state = world.state();
+    for (const runner::Json& upgrade : state["upgrades"]) versions.push_back(upgrade["version"]);
+    return versions;
+}
+
+/// 10001 and 10003 are done, then the late hotfix 10002; all three edit one file.
+struct LateHotfix : World {
+    explicit LateHotfix(const std::string& late = "files_only") {
+        write("repository/shared", "shared\n");
+        release_plugin("files_only", "0.1.10001");
+        release_plugin("files_only", "0.1.10003");
+        REQUIRE(upgrade().status == 0);
+        release_plugin(late, "0.1.10002");
+        REQUIRE(upgrade().status == 0);
+    }
+};
+
+using Versions = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a rollback undoes first what was applied later to the same files, and it is due again") {
+    LateHotfix sandbox;
+    const auto before = sandbox.snapshot("repository");
+    const auto looked = sandbox.run({"rollback", "--to", "0.1.10002", "--dry-run", "-o", "json"});
+    CHECK(looked.status == 0);
+    CHECK(due_of(looked.json()) == Versions{"0.1.10002", "0.1.10003"});
+    CHECK(sandbox.snapshot("repository") == before);
+    const auto result = sandbox.run({"rollback", "--to", "0.1.10002", "--yes"});
+    CHECK(result.status == 0);
+    CHECK_THAT(result.err, Contains("0.1.10002 is undone first, as it has changed ") &&
+                               Contains(" after 0.1.10003; it is due again") &&
+                               !Contains("by hand"));
+    CHECK(sandbox.read("repository/shared") == "shared\n0.1.10001\ntwice\n");
+    CHECK(done_of(sandbox) == Versions{"0.1.10001"});
+    CHECK(sandbox.state()["clusterVersion"] == "0.1.10001");
+    CHECK(sandbox.run({"verify"}).status == 0);
+    // What is done by the ledger is in the file, and the other way round.
+    CHECK(due_of(sandbox.run({"plan", "-o", "json"}).json()) == Versions{"0.1.10002", "0.1.10003"});
+    CHECK(sandbox.upgrade().status == 0);
+    CHECK(sandbox.read("repository/shared") ==
+          "shared\n0.1.10001\ntwice\n0.1.10002\ntwice\n0.1.10003\ntwice\n");
+}
+
+TEST_CASE("on a terminal it is asked with what would be undone, and a no changes nothing") {
+    LateHotfix sandbox;
+    const auto before = sandbox.snapshot("repository");
+    const auto declined =
+        sandbox.run_on_terminal({"rollback", "--to", "0.1.10002"}, "n\n", "[y/N]");
+    CHECK(declined.status == 4);
+    CHECK_THAT(declined.out,
+               Contains("2 upgrades to roll back") && Contains("0.1.10002 is undone first"));
+    CHECK(sandbox.snapshot("repository") == before);
+    CHECK(done_of(sandbox).size() == 3);
+}
+
+TEST_CASE(
+    "the newest upgrade is the one that was applied last, not the one of the highest version") {
+    LateHotfix sandbox;
+    const auto result = sandbox.run({"rollback", "--yes"});
+    CHECK(result.status == 0);
+    CHECK(done_of(sandbox) == Versions{"0.1.10001", "0.1.10003"});
+    CHECK(sandbox.read("repository/shared") == "shared\n0.1.10001\ntwice\n0.1.10003\ntwice\n");
+}
+
+TEST_CASE("a later upgrade that cannot be undone is named, and nothing is changed") {
+    LateHotfix sandbox("irreversible");
+    const auto before = sandbox.snapshot("repository");
+    for (const char* how : {"--yes", "--dry-run"}) {
+        const auto refused = sandbox.run({"rollback", "--to", "0.1.10002", how});
+        CHECK(refused.status == 6);
+        CHECK_THAT(refused.err, Contains("0.1.10002 cannot be rolled back") &&
+                                    Contains("nothing was changed") && !Contains("by hand since"));
+        CHECK(sandbox.snapshot("repository") == before);
+        CHECK(done_of(sandbox).size() == 3);
+    }
+}
+
+TEST_CASE(
+    "what a person has changed is named as that, in each upgrade, before anything is undone") {
+    LateHotfix sandbox;
+    // Of the one that would be undone last.
+    sandbox.write("repository/folder/0.1.10003/new", "by hand\n");
+    const auto before = sandbox.snapshot("repository");
+    for (const char* how : {"--dry-run", "--yes"}) {
+        const auto refused = sandbox.run({"rollback", "--to", "0.1.10002", how});
+        CHECK(refused.status == 6);
+        CHECK_THAT(refused.err,
+                   Contains("0.1.10003 cannot be rolled back: folder/0.1.10003/new was changed by "
+                            "hand since") &&
+                       Contains("nothing was changed") && Contains("--force"));
+        CHECK(sandbox.snapshot("repository") == before);
+        CHECK(done_of(sandbox).size() == 3);
+    }
+    CHECK(sandbox.run({"rollback", "--to", "0.1.10002", "--yes", "--force"}).status == 0);
+    CHECK(sandbox.read("repository/shared") == "shared\n0.1.10001\ntwice\n");
+}
+
+TEST_CASE("a dry run shows the commands of the undo and the files, newest upgrade first") {
+    World world;
+    world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked\n");
+    REQUIRE(world.upgrade().status == 0);
+    const auto before = std::pair(world.snapshot("repository"), world.snapshot("state"));
+    const auto looked = world.run({"rollback", "--to", "0.1.0", "--dry-run"});
+    CHECK(looked.status == 0);
+    const std::size_t newer = looked.out.find("would run: world set image v2");
+    const std::size_t older = looked.out.find("would run: world set image v1");
+    CHECK(newer != std::string::npos);
+    CHECK(older != std::string::npos);
+    CHECK(newer < older);
+    CHECK_THAT(looked.out, Contains("-0.1.10002") && Contains("-0.1.10001"));
+    CHECK(std::pair(world.snapshot("repository"), world.snapshot("state")) == before);
+    CHECK(world.run({"rollback", "--to", "0.1.0", "--yes"}).status == 0);
+    CHECK(world.get("image") == "v1");
+    CHECK_FALSE(world.exists("repository/notes"));
+}
+
+TEST_CASE("an undo that would fail is found before the first effect, by the dry run and for real") {
+    World world;
+    world.write("repository/shared", "shared\n");
+    world.release_plugin("reversible", "0.1.10001");
+    world.release_plugin("files_only", "0.1.10002");
+    REQUIRE(world.upgrade().status == 0);
+    world.write("repository/fail-undo", "");
+    const auto before = world.snapshot("repository");
+    for (const char* how : {"--dry-run", "--yes"}) {
+        const auto refused = world.run({"rollback", "--to", "0.1.0", how});
+        CHECK(refused.status == 3);
+        CHECK_THAT(refused.err, Contains("0.1.10001 cannot be rolled back") &&
+                                    Contains("told to fail its undo") &&
+                                    Contains("nothing was changed"));
+        CHECK(world.snapshot("repository") == before);
+        CHECK(done_of(world).size() == 2);
+    }
+    CHECK(world.run({"verify"}).status == 0);
+}
+
+TEST_CASE("a file that is edited while the question of a rollback waits is not overwritten") {
+    LateHotfix sandbox;
+    std::map<std::string, std::string> before;
+    const auto result = sandbox.run_on_terminal({"rollback"}, "y\n", "[y/N]", [&] {
+        sandbox.write("repository/shared", "by a person\n");
+        before = sandbox.snapshot("repository");
+    });
+    CHECK(result.status == 6);
+    CHECK_THAT(result.out, Contains("0.1.10002 cannot be rolled back: shared was changed by hand "
+                                    "since"));
+    CHECK(sandbox.snapshot("repository") == before);
+    CHECK(done_of(sandbox).size() == 3);
+}
+
+TEST_CASE("what changed only files is rolled back without its release, or anything kept of it") {
+    LateHotfix sandbox;
+    for (const char* version : {"0.1.10001", "0.1.10002", "0.1.10003"})
+        sandbox.remove_release(version);
+    std::filesystem::remove_all(sandbox.path() / "state/releases");
+    std::filesystem::remove_all(sandbox.path() / "cache");
+    CHECK(sandbox.run({"rollback", "--to", "0.1.0", "--yes"}).status == 0);
+    CHECK(sandbox.read("repository/shared") == "shared\n");
+    CHECK(done_of(sandbox).empty());
+}
+
+TEST_CASE("a release that has vanished hinders neither the check nor the undo of what is done") {
+    World world;
+    world.wish("0.1.10001 v1 v2 blocked\n");
+    REQUIRE(world.upgrade().status == 0);
+    world.remove_release("0.1.10001");
+    std::filesystem::remove_all(world.path() / "cache");
+    CHECK(world.run({"verify"}).status == 0);
+    world.set("image", "v7");
+    CHECK_THAT(world.run({"verify"}).out, Contains("unhealthy: it runs v7"));
+    world.set("image", "v2");
+    CHECK(world.run({"rollback", "--yes"}).status == 0);
+    CHECK(world.get("image") == "v1");
+    CHECK_FALSE(world.exists("repository/notes"));
+}
+
+TEST_CASE("a kept release that was changed is not run") {
+    World world;
+    world.wish("0.1.10001 v1 v2 blocked\n");
+    REQUIRE(world.upgrade().status == 0);
+    world.remove_release("0.1.10001");
+    std::filesystem::remove_all(world.path() / "cache");
+    std::size_t archives = 0;
+    for (const auto& [name, bytes] : world.snapshot("state/releases")) {
+        if (name.find(".tar.gz") == std::string::npos) continue;
+        world.write(name, bytes.substr(0, bytes.size() - 1) + "x");
+        ++archives;
+    }
+    REQUIRE(archives == 1);
+    const auto result = world.run({"rollback", "--yes"});
+    CHECK(result.status == 3);
+    CHECK_THAT(result.err, Contains("0.1.10001"));
+    CHECK(world.get("image") == "v2");
+    CHECK(done_of(world).size() == 1);
+}
+
+TEST_CASE("releases are kept as long as originals: those of the newest 100 upgrades") {
+    World world;
+    world.write("repository/shared", "shared\n");
+    for (int i = 10001; i <= 10102; ++i)
+        world.release_plugin("reversible", "0.1." + std::to_string(i));
+    REQUIRE(world.upgrade().status == 0);
+    for (const char* folder : {"state/releases/", "state/originals/"}) {
+        INFO(folder);
+        CHECK_FALSE(world.exists(folder + std::string("0.1.10001")));
+        CHECK_FALSE(world.exists(folder + std::string("0.1.10002")));
+        CHECK(world.exists(folder + std::string("0.1.10003")));
+        CHECK(world.exists(folder + std::string("0.1.10102")));
+    }
+}
