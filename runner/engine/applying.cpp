@@ -2,7 +2,7 @@
 #include "engine/applying.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "engine/confirmations.hpp"
 #include "engine/undo.hpp"
@@ -31,21 +31,24 @@ bool follows_what_was_not_shown(const Run& run, const UpgradeInRun& upgrade) {
     });
 }
 
-/// Whether files that its diff was made from have been changed by this run itself: by an upgrade
-/// that could not be shown before, or by what an upgrade ran.
+/// Whether all files that are not as they were when its diff was made are as this run itself has
+/// left them: an upgrade that could not be shown before, or an executable, of which nobody knows
+/// what it writes.
 bool run_has_changed_its_files(Run& run, const UpgradeInRun& upgrade) {
-    std::set<std::string> changed;
+    std::map<std::string, std::optional<Digest>> changed;
     for (const auto& [path, before] : upgrade.shown.before) {
-        if (run.parts.work_tree.digest(path) != before) changed.insert(path);
+        const auto now = run.parts.work_tree.digest(path);
+        if (now != before) changed[path] = now;
     }
     if (changed.empty()) return false;
     for (const UpgradeInRun* earlier = run.upgrades.data(); earlier != &upgrade; ++earlier) {
-        if (may_change_the_world(*earlier)) return true;
+        if (earlier->form == UpgradeForm::executable) return true;
         for (const FileIntent& change : run.ledger().changed_files(earlier->version)) {
-            if (changed.count(change.path) != 0 && earlier->was_put_off) return true;
+            const auto found = changed.find(change.path);
+            if (found != changed.end() && found->second == change.new_digest) changed.erase(found);
         }
     }
-    return false;
+    return changed.empty();
 }
 
 bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade) {
@@ -70,7 +73,6 @@ bool is_good(const PhaseResult& result) {
 /// Provisional, as something before it may change that.
 void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRun& until) {
     upgrade.verdict = Verdict::later;
-    upgrade.was_put_off = true;
     const std::string again = "; asked again when " + until.version + " has run";
     upgrade.words =
         result.end == PhaseEnd::blocked

@@ -35,7 +35,7 @@ std::string standing_words(const UnsettledUpgrade& upgrade) {
         case Standing::interrupted:
             return upgrade.version + ": its last attempt was interrupted" + run + because;
         case Standing::rollback_failed:
-            return upgrade.version + ": its rollback failed half-way" + run + because;
+            return "the rollback of " + upgrade.version + " failed half-way" + run + because;
         case Standing::failed:
             break;
     }

@@ -69,7 +69,6 @@ struct UpgradeInRun {
     ShownWork shown;
     std::optional<PinnedWork> pinned;  ///< for a saved plan
     std::string problem;    ///< verify: why it cannot be checked
-    bool was_put_off = false;  ///< its verdict was `later`
     bool has_preflight = false;
     bool has_verify = false;
 

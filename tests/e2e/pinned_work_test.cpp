@@ -135,14 +135,21 @@ TEST_CASE("another verdict, or other work than the plan shows, is refused") {
     CHECK(world.read("repository/found") == "good\n");
 }
 
-TEST_CASE("a chain whose second upgrade is blocked for now can be planned, and runs as planned") {
+TEST_CASE("a plan ends before what it could not show, unless somebody is there to look at it") {
     World world;
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked\n");
     REQUIRE(world.run({"plan", "--out", "plan.json"}).status == 0);
     const auto plan = runner::Json::parse(world.read("plan.json"));
     CHECK(plan["due"][0]["pinned"]["verdict"] == "ready");
     CHECK(plan["due"][1]["pinned"]["verdict"] == "later");
-    CHECK(world.upgrade({"--plan", "plan.json"}).status == 0);
+    const auto result = world.upgrade({"--plan", "plan.json"});
+    CHECK(result.status == 1);
+    CHECK_THAT(result.err, Contains("0.1.10002 could not be shown when the plan was saved") &&
+                               Contains("it was not begun") && Contains("make a new plan now"));
+    CHECK(world.get("image") == "v2");
+    CHECK(world.state()["clusterVersion"] == "0.1.10001");
+    REQUIRE(world.run({"plan", "--out", "second.json"}).status == 0);
+    CHECK(world.upgrade({"--plan", "second.json"}).status == 0);
     CHECK(world.get("image") == "v3");
 }
 
