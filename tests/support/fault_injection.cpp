@@ -4,8 +4,9 @@
 // of call names joined by `+`, HOW is an errno's name, `torn` (half of it is written, then the
 // process is killed), `before` or `after` (killed there), N counts from 1 over those calls on files
 // whose path holds PATH. The file RUNNER_FAULT_COUNT gets one byte for each counted call: its size
-// tells how many there were. RUNNER_CLOCK_OFFSET=SECONDS shifts the wall clock. Only in the process
-// that was started, never in those that it starts.
+// tells how many there were. RUNNER_CLOCK_OFFSET=SECONDS shifts the wall clock. With
+// RUNNER_NO_LANDLOCK the kernel has no Landlock. Only in the process that was started, never in
+// those that it starts.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,6 +25,8 @@
 #include <string>
 
 namespace {
+
+constexpr long k_landlock_create_ruleset = 444;
 
 struct Fault {
     std::string calls;
@@ -153,6 +156,21 @@ int clock_gettime(clockid_t clock, struct timespec* time) {
     const int result = real(clock, time);
     if (result == 0 && clock == CLOCK_REALTIME) time->tv_sec += fault().clock_offset;
     return result;
+}
+
+long syscall(long number, ...) {
+    va_list list;
+    va_start(list, number);
+    std::array<long, 6> arguments{};  // as many as any call has
+    for (long& argument : arguments) argument = va_arg(list, long);
+    va_end(list);
+    if (number == k_landlock_create_ruleset && std::getenv("RUNNER_NO_LANDLOCK") != nullptr) {
+        errno = ENOSYS;
+        return -1;
+    }
+    static const auto real = next<long (*)(long, ...)>("syscall");
+    return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+                arguments[5]);
 }
 
 ssize_t write(int fd, const void* bytes, size_t size) {

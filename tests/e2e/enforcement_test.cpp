@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A policy that requires the kernel's enforcement holds for every kind of run.
+#include "support/catch.hpp"
+
+#include "support/world.hpp"
+
+using Catch::Contains;
+using test::World;
+
+TEST_CASE("where the kernel cannot enforce what the policy requires, nothing of a plugin runs") {
+    World world;
+    world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked\n");
+    REQUIRE(world.upgrade({"--only", "0.1.10001"}).status == 0);
+    world.configure("policy: {enforcement: required}\n");
+    const auto before = world.snapshot("repository");
+    world.environment["RUNNER_NO_LANDLOCK"] = "1";
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"upgrade", "--yes"},
+          {"upgrade", "--dry-run"},
+          {"plan"},
+          {"check"},
+          {"rollback", "--yes"},
+          {"rollback", "--dry-run"},
+          {"verify"},
+          {"run", "0.1.10002"},
+          {"run", "0.1.10002", "--dry-run=false", "--confirm", "--record"}}) {
+        INFO(command.front());
+        const auto result = world.run_with_fault(command, "");
+        CHECK(result.status == 3);
+        CHECK_THAT(result.err, Contains("this kernel cannot enforce what upgrades declare, and the "
+                                        "config's policy requires it"));
+        CHECK(world.snapshot("repository") == before);
+    }
+    world.environment.erase("RUNNER_NO_LANDLOCK");
+    if (world.run({"verify"}).status == 0) CHECK(world.run({"rollback", "--yes"}).status == 0);
+}
