@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/engine_world.hpp"
+
+#include <sstream>
+
+#include "model/error.hpp"
+
+namespace test {
+
+using runner::RunReport;
+
+World::World() {
+    config.file = "/cluster/cluster.yaml";
+    config.name = "demo";
+    config.original_version = runner::SemanticVersion::parse("0.0.50");
+    config.repository_directory = "/cluster";
+    config.state = "/state/state.db";
+    config.releases.source = runner::SourceKind::directory;
+    config.verification = runner::Verification::disabled;
+    ledgers.before_write = [this](const char* call) {
+        const std::string name = std::string("before ") + call;
+        // Giving the lease back happens in a destructor.
+        if (name == "before release_lease") {
+            process.last_point(name);
+        } else {
+            process.point(name);
+        }
+    };
+    ledgers.after_write = [this](const char* call) {
+        const std::string name = std::string("after ") + call;
+        if (name == "after release_lease") {
+            process.last_point(name);
+        } else {
+            process.point(name);
+        }
+    };
+    reporter.on_recorded = [this](const std::string& version, runner::Outcome outcome) {
+        const auto runs = ledgers.look()->runs(1, version);
+        std::string recorded = "-";
+        if (!runs.empty()) {
+            for (const runner::AttemptRecord& attempt : runs.front().attempts) {
+                if (attempt.version == version) recorded = attempt.outcome;
+            }
+        }
+        if (recorded != to_string(outcome))
+            told_too_early.push_back(version + ": told " + to_string(outcome) + ", recorded " +
+                                     recorded);
+    };
+}
+
+ScriptedUpgrade& World::publish(const ScriptedUpgrade& upgrade) {
+    source.publish(upgrade);
+    return stage.scripts.insert_or_assign(upgrade.version, upgrade).first->second;
+}
+
+void World::withdraw(const std::string& version) {
+    source.stored.erase(stage.scripts.at(version).tag());
+}
+
+runner::EngineParts World::parts() {
+    return {config,    source,   ledgers,  folder,  work_tree,
+            processes, reporter, terminal, signals, clock};
+}
+
+bool World::run(const std::function<void()>& work) {
+    try {
+        process.point("start");
+        work();
+    } catch (const Killed&) {
+    }
+    const bool alive = !process.dead();
+    if (!alive) ledgers.holder_died();
+    process.start();
+    return alive;
+}
+
+std::optional<RunReport> World::upgrade(const runner::UpgradeRequest& request) {
+    std::optional<RunReport> report;
+    const bool alive = run([&] { report = run_upgrade(parts(), request); });
+    return alive ? std::move(report) : std::nullopt;
+}
+
+std::optional<RunReport> World::rollback(const runner::RollbackRequest& request) {
+    std::optional<RunReport> report;
+    const bool alive = run([&] { report = run_rollback(parts(), request); });
+    return alive ? std::move(report) : std::nullopt;
+}
+
+std::optional<RunReport> World::single(const runner::SingleRunRequest& request) {
+    std::optional<RunReport> report;
+    const bool alive = run([&] { report = run_single(parts(), request); });
+    return alive ? std::move(report) : std::nullopt;
+}
+
+runner::UpgradeRequest World::yes() {
+    runner::UpgradeRequest request;
+    request.yes = true;
+    return request;
+}
+
+runner::RollbackRequest World::rollback_request(const std::string& target) {
+    runner::RollbackRequest request;
+    request.yes = true;
+    request.target = target;
+    return request;
+}
+
+std::vector<std::string> World::done() {
+    std::vector<std::string> versions;
+    for (const runner::DoneRecord& one : ledgers.look()->done()) versions.push_back(one.version);
+    return versions;
+}
+
+std::string World::version() {
+    const auto version = facts().cluster.cluster_version;
+    return version ? version->to_string() : "-";
+}
+
+std::string World::file(const std::string& path) const {
+    const auto found = now.files.find(path);
+    return found == now.files.end() ? "-" : found->second;
+}
+
+std::string World::outside(const std::string& key) const {
+    const auto found = now.outside.find(key);
+    return found == now.outside.end() ? "" : found->second;
+}
+
+std::size_t World::lines(const std::string& path, const std::string& line) const {
+    std::istringstream text(file(path));
+    std::size_t found = 0;
+    for (std::string one; std::getline(text, one);) found += static_cast<std::size_t>(one == line);
+    return found;
+}
+
+std::string World::newest_run() {
+    const auto runs = ledgers.look()->runs(1);
+    return runs.empty() ? "-" : to_string(runs.front().state);
+}
+
+}  // namespace test

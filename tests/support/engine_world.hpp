@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// A cluster, its releases and a user, all in memory: the real engine runs in it, thousands of times
+// a second.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/kinds/rollback_kind.hpp"
+#include "engine/kinds/single_kind.hpp"
+#include "engine/kinds/upgrade_kind.hpp"
+#include "engine/kinds/verify_kind.hpp"
+#include "support/engine_fakes.hpp"
+#include "support/scripted_host.hpp"
+
+namespace test {
+
+class World {
+ public:
+    World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    Process process;
+    FakeClock clock;
+    FakeSignals signals{clock};
+    Surroundings now;
+    FakeTerminal terminal{process};
+    RecordingReporter reporter{process};
+    FakeWorkTree work_tree{process, clock, now};
+    FakeRunFolder folder{process, work_tree};
+    FakeSource source;
+    Stage stage{process, signals, work_tree, now};
+    FakeProcesses processes{stage};
+    runner::MemoryLedgerStore ledgers{clock, std::string(32, 'k')};
+    runner::ClusterConfig config;
+    /// What was told as recorded and was not in the ledger.
+    std::vector<std::string> told_too_early;
+
+    /// Releases it; a release of the same version is replaced.
+    ScriptedUpgrade& publish(const ScriptedUpgrade& upgrade);
+    /// The release is gone; its processes can still be played, from what is kept.
+    void withdraw(const std::string& version);
+    /// The script that is played from now on.
+    ScriptedUpgrade& script(const std::string& version) { return stage.scripts.at(version); }
+
+    /// Must not outlive the world.
+    runner::EngineParts parts();
+
+    // Runs. Each is a process of its own; nothing comes back when it has died.
+    std::optional<runner::RunReport> upgrade(const runner::UpgradeRequest& request = yes());
+    std::optional<runner::RunReport> rollback(const runner::RollbackRequest& request);
+    std::optional<runner::RunReport> single(const runner::SingleRunRequest& request);
+    /// Runs `work`; whether it lived to its end.
+    bool run(const std::function<void()>& work);
+
+    /// `upgrade --yes`.
+    static runner::UpgradeRequest yes();
+    static runner::RollbackRequest rollback_request(const std::string& target = "");
+
+    // What there is.
+    [[nodiscard]] std::vector<std::string> done();
+    [[nodiscard]] std::string version();
+    [[nodiscard]] runner::LedgerFacts facts() { return ledgers.look()->facts(); }
+    [[nodiscard]] std::string file(const std::string& path) const;
+    [[nodiscard]] std::string outside(const std::string& key) const;
+    /// How often this line stands in the file.
+    [[nodiscard]] std::size_t lines(const std::string& path, const std::string& line) const;
+    /// The state of the newest run, `-` when there is none.
+    [[nodiscard]] std::string newest_run();
+};
+
+}  // namespace test

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Upgrades as data: what a phase of each would do, played by a host that starts no process.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/host.hpp"
+#include "model/manifest.hpp"
+
+namespace test {
+
+/// What upgrades change: the repository's files, and everything else.
+struct Surroundings {
+    std::map<std::string, std::string> files;
+    std::map<std::string, std::string> outside;
+    bool operator==(const Surroundings&) const = default;
+};
+
+/// A line that is added to the end of a file.
+struct FileEdit {
+    std::string path;
+    std::string line{};
+    bool removes = false;                  ///< the file is removed instead
+    bool rendered = false;                 ///< the new bytes are the output of a RENDER command
+    std::optional<std::string> really{};   ///< for real this line is added, not the one shown
+    std::optional<std::string> instead{};  ///< for real this file is changed, not the one shown
+};
+
+/// `set KEY VALUE`: changes something that is no file.
+struct ScriptedCommand {
+    std::string key;
+    std::string value;
+    [[nodiscard]] std::string text() const { return "set " + key + ' ' + value; }
+};
+
+/// Its commands run first, then its files are changed, as the SDK's services do it.
+struct ScriptedStep {
+    std::string id;  ///< empty: outside of steps
+    std::vector<FileEdit> edits{};
+    std::vector<ScriptedCommand> commands{};
+    std::vector<ScriptedCommand> undo{};
+    std::map<std::string, std::string> values{};  ///< state values of the upgrade
+    std::string question{};
+};
+
+/// What a phase sees: the files as they are for it, and the rest as it is.
+struct SeenWorld {
+    std::function<std::optional<std::string>(const std::string& path)> file;
+    std::function<std::string(const std::string& key)> outside;
+};
+
+struct Judgement {
+    runner::PhaseEnd end = runner::PhaseEnd::ok;
+    std::string message{};
+    std::string remedy{};
+};
+using Judge = std::function<Judgement(const SeenWorld&)>;
+
+/// Ends a phase at its nth action: begin, step, command, intent, file, end of a step.
+struct PhaseFault {
+    runner::HostPhase phase = runner::HostPhase::apply;
+    std::size_t at = 0;
+    runner::PhaseEnd end = runner::PhaseEnd::failed;
+    int times = 1;
+};
+
+struct ScriptedUpgrade {
+    std::string version;
+    runner::Manifest manifest;
+    runner::UpgradeForm form = runner::UpgradeForm::plugin;
+    std::vector<ScriptedStep> steps;
+    Judge preflight;  ///< empty: it has none
+    Judge verify;     ///< empty: it has none
+    std::vector<PhaseFault> faults;
+    std::string content = "1";  ///< of its library: another content is another digest
+    bool with_manifest = true;
+
+    [[nodiscard]] std::string tag() const;
+
+    // For making them.
+    /// With a manifest that allows everything that the steps do.
+    static ScriptedUpgrade of(const std::string& version);
+    /// Adds the upgrade's version as a line to this file, in a step of its own.
+    ScriptedUpgrade& edits(const std::string& path);
+    /// Sets this in a step of its own, and undoes it to `before`.
+    ScriptedUpgrade& sets(const std::string& key, const std::string& value,
+                          const std::string& before = "");
+    ScriptedUpgrade& step(ScriptedStep step);
+    ScriptedUpgrade& reversible();
+    ScriptedUpgrade& executable();
+    ScriptedUpgrade& fails(runner::HostPhase phase, std::size_t at,
+                           runner::PhaseEnd end = runner::PhaseEnd::failed, int times = 1);
+    /// Blocked until `key` is `value`.
+    ScriptedUpgrade& needs(const std::string& key, const std::string& value);
+};
+
+}  // namespace test
