@@ -33,8 +33,7 @@ ApprovedUpgrades approved_upgrades(const RunReport& plan, const ClusterConfig& c
                    severities.end()) {
             reason = std::string("is ") + to_string(manifest.severity);
         } else if (!config.schedule.downtime &&
-                   std::find(downtime.begin(), downtime.end(), upgrade.version) !=
-                       downtime.end()) {
+                   std::find(downtime.begin(), downtime.end(), upgrade.version) != downtime.end()) {
             reason = "causes downtime";
         } else if (is_major_step(SemanticVersion::parse(plan.cluster_version),
                                  UpgradeVersion::parse(upgrade.version).semver)) {

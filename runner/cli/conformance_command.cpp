@@ -52,7 +52,7 @@ int conformance_command(int argc, char** argv) {
         for (const RuleResult& result : results) {
             const char* word = result.verdict == RuleVerdict::kept     ? "ok"
                                : result.verdict == RuleVerdict::broken ? "BROKEN"
-                                                                   : "-";
+                                                                       : "-";
             std::printf("%-6s  %-26s  %s%s%s\n", word, result.rule.c_str(), result.meaning.c_str(),
                         result.detail.empty() ? "" : ": ", result.detail.c_str());
         }

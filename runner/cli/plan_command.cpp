@@ -30,9 +30,8 @@ RunReport save_plan(Composition& composition, const Selection& selection,
     RunReport report = plan_upgrade(composition.parts(reporter), request);
     const ClusterConfig& config = composition.config;
     const LedgerFacts facts = look_at_ledger(config.state)->facts();
-    const Json document =
-        saved_plan_document(report, facts, {config.name, config.region, config.account_id},
-                            request.parameters.values);
+    const Json document = saved_plan_document(
+        report, facts, {config.name, config.region, config.account_id}, request.parameters.values);
     create_file(file, dump_json(document, 2) + '\n');
     return report;
 }

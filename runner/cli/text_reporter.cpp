@@ -247,8 +247,10 @@ void TextReporter::finished(const RunReport& report) {
                               report.cluster_version + "."));
     } else if (report.dry_run && report.due.empty() && !report.final_version.empty() &&
                report.final_version != report.cluster_version) {
-        say(paint(k_bold, "This was a dry run: nothing was changed. No upgrade is due; the cluster "
-                          "version would become " + report.final_version + "."));
+        say(paint(k_bold,
+                  "This was a dry run: nothing was changed. No upgrade is due; the cluster "
+                  "version would become " +
+                      report.final_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {
         say("Nothing to do." + (report.cluster_version.empty()
                                     ? ""

@@ -74,12 +74,11 @@ bool is_good(const PhaseResult& result) {
 void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRun& until) {
     upgrade.verdict = Verdict::later;
     const std::string again = "; asked again when " + until.version + " has run";
-    upgrade.words =
-        result.end == PhaseEnd::blocked
-            ? "blocked until " + until.version + " has run: " + result.message
-        : result.end == PhaseEnd::nothing_to_do
-            ? "nothing to do for now: " + result.message + again
-            : "cannot be shown before " + until.version + " has run: " + result.message;
+    upgrade.words = result.end == PhaseEnd::blocked
+                        ? "blocked until " + until.version + " has run: " + result.message
+                    : result.end == PhaseEnd::nothing_to_do
+                        ? "nothing to do for now: " + result.message + again
+                        : "cannot be shown before " + until.version + " has run: " + result.message;
 }
 
 [[noreturn]] void refuse_to_run(UpgradeInRun& upgrade, const PhaseResult& result,
@@ -89,7 +88,7 @@ void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRu
     upgrade.message = words;
     throw Error(Failure::preparation,
                 upgrade.version + ": " +
-                    (blocked ? "it cannot run here: "
+                    (blocked                                ? "it cannot run here: "
                      : result.phase == HostPhase::preflight ? "its preflight failed: "
                                                             : "its simulation failed: ") +
                     result.message + "; " + unchanged,
@@ -100,8 +99,10 @@ void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRu
 [[noreturn]] void refuse_changed(UpgradeInRun& upgrade, const std::string& shown,
                                  const std::string& now) {
     upgrade.outcome = Outcome::failed;
-    upgrade.message = "changed since it was shown: it was shown as " + shown + ", and now is " + now;
-    throw Error(Failure::preparation, upgrade.version + " " + upgrade.message + "; it was not begun",
+    upgrade.message =
+        "changed since it was shown: it was shown as " + shown + ", and now is " + now;
+    throw Error(Failure::preparation,
+                upgrade.version + " " + upgrade.message + "; it was not begun",
                 "run it again, and look at what it shows now");
 }
 
@@ -212,8 +213,7 @@ void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_witho
     const PhaseResult result = run.phase_runner().preflight(upgrade);
     run.check_interrupted();
     const bool provisional = changes_the_world_before(run, upgrade) != nullptr;
-    const std::string words =
-        result.ok() ? "ready" : words_for(result, HostPhase::preflight);
+    const std::string words = result.ok() ? "ready" : words_for(result, HostPhase::preflight);
     if (result.ok()) {
         if (upgrade.verdict == Verdict::later) show_late(run, upgrade);
         if (upgrade.verdict == Verdict::nothing_to_do)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One upgrade simulated, judged once more, applied and verified, and rolled back when it fails: what
-// all kinds of runs that apply upgrades have in common.
+// One upgrade simulated, judged once more, applied and verified, and rolled back when it fails:
+// what all kinds of runs that apply upgrades have in common.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ using GoOnWithout = std::function<bool(const UpgradeInRun& upgrade, const std::s
 /// where the user says so.
 void accept_changed_releases(Run& run);
 
-/// Simulates it, tells what it would change, and sets its verdict. Throws Error{preparation} when it
-/// cannot run and the run does not go on without it.
+/// Simulates it, tells what it would change, and sets its verdict. Throws Error{preparation} when
+/// it cannot run and the run does not go on without it.
 void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without);
 
 /// Whether its verdict has to be asked for again right before it is applied, or what it does shown

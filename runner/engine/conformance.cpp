@@ -3,9 +3,9 @@
 
 #include <optional>
 
+#include "engine/conformance_stage.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/lease_holder.hpp"
-#include "engine/conformance_stage.hpp"
 #include "engine/undo.hpp"
 #include "host/sandbox.hpp"
 #include "ledger/sqlite_ledger.hpp"
@@ -152,7 +152,8 @@ class Proof {
 
     void leave_rest(const std::string& why) {
         for (RuleResult& result : m_results) {
-            if (result.verdict == RuleVerdict::not_judged && result.detail.empty()) result.detail = why;
+            if (result.verdict == RuleVerdict::not_judged && result.detail.empty())
+                result.detail = why;
         }
     }
 

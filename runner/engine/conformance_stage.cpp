@@ -62,8 +62,7 @@ class ApplyProof final : public ProofKind {
             attempt.promised.erase(path);
             if (change.content) attempt.promised[path] = *change.content;
         }
-        if (!attempt.simulation.ok())
-            throw Error(Failure::preparation, attempt.simulation.message);
+        if (!attempt.simulation.ok()) throw Error(Failure::preparation, attempt.simulation.message);
     }
     Worked work(Run& run, UpgradeInRun& upgrade) override {
         PhaseRunner& phases = run.phase_runner();

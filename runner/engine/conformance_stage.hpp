@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where an upgrade is proven: a repository and a ledger of its own, in which it runs as often as need
-// be.
+// Where an upgrade is proven: a repository and a ledger of its own, in which it runs as often as
+// need be.
 #pragma once
 
 #include <filesystem>

@@ -50,7 +50,8 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
     if (has_steps)
         return "mend the cause and run it again: it goes on after the last finished step; " + logs;
     return (upgrade.form == UpgradeForm::executable
-                ? "mend the cause and run it again: it begins from its start, as it keeps no steps; "
+                ? "mend the cause and run it again: it begins from its start, as it keeps no "
+                  "steps; "
                 : "mend the cause and run it again: it begins from its start; ") +
            logs;
 }
@@ -111,8 +112,8 @@ void end_interrupted(Run& run, int signal) {
         run.recorded->abandon(RunState::cancelled, Outcome::interrupted,
                               changing ? message : "interrupted");
     run.report.outcome = Outcome::interrupted;
-    run.report.error = RunError{"interrupted", message, "run it again to go on",
-                                changing ? "perhaps" : "no"};
+    run.report.error =
+        RunError{"interrupted", message, "run it again to go on", changing ? "perhaps" : "no"};
     run.report.exit_code = 128 + signal;
 }
 
@@ -143,15 +144,14 @@ void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
     const std::size_t left = run.upgrades.size() - next;
     const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
                                 counted(left, "upgrade") + " left, none of them begun";
-    run.report.error = RunError{"interrupted", message, "run it again to go on",
-                                run.changing ? "perhaps" : "no"};
+    run.report.error =
+        RunError{"interrupted", message, "run it again to go on", run.changing ? "perhaps" : "no"};
     if (run.recorded) {
         const RunState end = may_move(run.recorded->state(), RunState::cancelled)
                                  ? RunState::cancelled
                                  : kind.failed();
-        run.recorded->finish(end, end == RunState::cancelled ? Outcome::cancelled
-                                                             : kind.failed_outcome(),
-                             message);
+        run.recorded->finish(
+            end, end == RunState::cancelled ? Outcome::cancelled : kind.failed_outcome(), message);
         run.refresh_version();
     }
     run.report.outcome = Outcome::interrupted;
@@ -165,8 +165,8 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     const std::vector<std::string> steps = run.ledger().finished_steps(end.version);
     const Changes changes = undone ? Changes{} : changes_of(run, upgrade);
     // Held back before its first effect, and nothing was done before it.
-    const bool untouched = !undone && upgrade.held_back && position == 0 &&
-                           changes.files.empty() && changes.commands.empty() && steps.empty();
+    const bool untouched = !undone && upgrade.held_back && position == 0 && changes.files.empty() &&
+                           changes.commands.empty() && steps.empty();
     std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
                           " before it done, " + counted(left, "upgrade") + " after it not begun";
     if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");

@@ -78,8 +78,8 @@ bool PhaseEvents::confirm(const std::string& question) {
     if (m_options.yes) return true;
     if (!m_parts.terminal.interactive()) return false;
     flush_lines();
-    const auto answer = m_parts.terminal.ask(m_upgrade.version +
-                                             " asks: " + m_redactor.mask(question) + " [y/N] ");
+    const auto answer =
+        m_parts.terminal.ask(m_upgrade.version + " asks: " + m_redactor.mask(question) + " [y/N] ");
     return means_yes(answer);
 }
 
@@ -143,8 +143,7 @@ upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::stri
     upgrade::services::FileChanges restored;
     // Newest first: of several changes of a file the oldest has what is put back.
     for (const FileIntent& change : m_view.changed_files(m_upgrade.version)) {
-        if (change.step == step)
-            restored[change.path].content = m_parts.work_tree.original(change);
+        if (change.step == step) restored[change.path].content = m_parts.work_tree.original(change);
     }
     m_parts.reporter.step(m_redactor.mask(step), "would be undone", m_phase);
     return restored;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a phase of an upgrade tells and asks, handed to the reporter, the log and the ledger. Nothing
-// of it is believed unseen.
+// What a phase of an upgrade tells and asks, handed to the reporter, the log and the ledger.
+// Nothing of it is believed unseen.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct PhaseRunnerOptions {
     bool debug = false;
     bool yes = false;  ///< confirmations are skipped
     int lease = -1;
-    bool sandbox = true;      ///< the kernel enforces the declared permissions, where it can
+    bool sandbox = true;        ///< the kernel enforces the declared permissions, where it can
     bool hold_to_shown = true;  ///< apply writes what its simulation has shown, or nothing
     /// Called when a step is recorded as finished; what it throws ends the plugin there. For
     /// proving that an upgrade that died goes on.

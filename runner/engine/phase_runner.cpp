@@ -85,9 +85,10 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
     if (!good && request.sandbox && m_parts.processes.sandbox_support() != SandboxSupport::none &&
         (events.saw_refusal() || tells_of_refusal(result.message))) {
-        result.message += "; the kernel allows it only what its manifest declares: " +
-                          words_for(upgrade.manifest().permissions) +
-                          (changes_something(request.phase) ? "" : "; and no writing in this phase");
+        result.message +=
+            "; the kernel allows it only what its manifest declares: " +
+            words_for(upgrade.manifest().permissions) +
+            (changes_something(request.phase) ? "" : "; and no writing in this phase");
     }
     return result;
 }
@@ -135,8 +136,8 @@ PhaseRequest PhaseRunner::request_for(const UpgradeInRun& upgrade, HostPhase pha
     const bool first = phase == HostPhase::preflight || phase == HostPhase::simulate;
     if (upgrade.check_description && first) request.manifest = &upgrade.manifest_json;
     request.repository = config.repository_directory;
-    request.backup_folder = m_parts.folder.originals_of(upgrade.version) /
-                            std::to_string(m_parts.clock.wall().count());
+    request.backup_folder =
+        m_parts.folder.originals_of(upgrade.version) / std::to_string(m_parts.clock.wall().count());
     request.write_paths = manifest.permissions.write;
     request.commands = manifest.permissions.commands;
     request.network = manifest.permissions.network;
@@ -301,8 +302,8 @@ PhaseResult PhaseRunner::rollback(const UpgradeInRun& upgrade, const PhaseRecord
     PhaseRequest request = request_for(upgrade, HostPhase::rollback);
     request.finished_steps = record.writer->finished_steps(upgrade.version);
     request.signals_before = m_parts.signals.count();
-    PhaseEvents events(m_parts, m_options, m_redactor, *record.writer, upgrade,
-                       HostPhase::rollback, record);
+    PhaseEvents events(m_parts, m_options, m_redactor, *record.writer, upgrade, HostPhase::rollback,
+                       record);
     PhaseResult result = run(upgrade, request, events);
     if (!request.write_paths.empty()) m_parts.folder.remove_if_empty(request.backup_folder);
     return result;

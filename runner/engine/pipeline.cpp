@@ -25,9 +25,8 @@ class Pipeline {
     void carry_out() {
         look();
         m_kind.choose(m_run);
-        const bool something =
-            !m_run.upgrades.empty() ||
-            (!m_run.options.dry_run && m_kind.goes_on_without_upgrades(m_run));
+        const bool something = !m_run.upgrades.empty() ||
+                               (!m_run.options.dry_run && m_kind.goes_on_without_upgrades(m_run));
         if (!something) {
             publish();
             m_kind.end_with_nothing_to_do(m_run);
@@ -81,8 +80,7 @@ class Pipeline {
         m_run.facts = ledger.facts();
         check_identity(m_parts.config, m_run.facts);
         if (m_run.facts.identity)
-            m_run.report.ledger_copy =
-                m_parts.folder.copy_ledger(ledger, m_run.recorded->id());
+            m_run.report.ledger_copy = m_parts.folder.copy_ledger(ledger, m_run.recorded->id());
         const bool unfinished = m_run.facts.has_unfinished_run || m_run.facts.has_unfinished_files;
         m_run.recorded->recover(m_parts.work_tree);
         if (unfinished) m_run.facts = ledger.facts();
@@ -133,10 +131,10 @@ class Pipeline {
         const std::string version = release.version.value().to_string();
         m_parts.reporter.notice("building " + version + " from its tag (" + std::to_string(i + 1) +
                                 " of " + std::to_string(count) + ")");
-        const auto log = m_run.report.run.empty()
-                             ? std::filesystem::path()
-                             : m_parts.folder.place_of(
-                                   build_log_name(m_run.report.run, version).string());
+        const auto log =
+            m_run.report.run.empty()
+                ? std::filesystem::path()
+                : m_parts.folder.place_of(build_log_name(m_run.report.run, version).string());
         try {
             m_parts.source.build(release, log);
         } catch (const Error& error) {
@@ -233,8 +231,7 @@ class Pipeline {
 
     void work() {
         m_kind.before_work(m_run);
-        if (m_kind.changes_something())
-            m_parts.reporter.applying_begins(m_run.upgrades.size());
+        if (m_kind.changes_something()) m_parts.reporter.applying_begins(m_run.upgrades.size());
         std::size_t next = 0;
         while (next < m_run.upgrades.size()) {
             UpgradeInRun& upgrade = m_run.upgrades[next];
@@ -289,9 +286,9 @@ class Pipeline {
     void begin(UpgradeInRun& upgrade) {
         if (!is_recorded()) return;
         if (m_run.recorded->state() != m_kind.working()) m_run.move_to(m_kind.working());
-        m_run.ledger().advance(m_run.report.run, m_run.finished,
-                               attempt_start(m_run, upgrade,
-                                             m_kind.working() == RunState::rolling_back));
+        m_run.ledger().advance(
+            m_run.report.run, m_run.finished,
+            attempt_start(m_run, upgrade, m_kind.working() == RunState::rolling_back));
         tell_recorded();
         m_run.changing = true;
         m_run.current = &upgrade;
@@ -300,8 +297,7 @@ class Pipeline {
     /// Commits how the last upgrade ended, and only then tells it.
     void settle() {
         if (!m_run.finished) return;
-        if (is_recorded())
-            m_run.ledger().advance(m_run.report.run, m_run.finished, std::nullopt);
+        if (is_recorded()) m_run.ledger().advance(m_run.report.run, m_run.finished, std::nullopt);
         tell_recorded();
     }
 
@@ -334,8 +330,7 @@ void tidy_up(Run& run) {
     try {
         remove_what_is_too_old(run.ledger(), run.parts.folder);
     } catch (const Error& error) {
-        run.parts.reporter.warning(std::string("what is too old was not removed: ") +
-                                   error.what());
+        run.parts.reporter.warning(std::string("what is too old was not removed: ") + error.what());
     }
 }
 

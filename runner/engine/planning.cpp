@@ -195,8 +195,7 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
     const Choice choice = choose_due(m_config, m_source, m_supply, facts, original, selection);
     std::vector<UpgradeInRun> upgrades = due_of(choice);
     m_supply.load(upgrades, false);
-    for (UpgradeInRun& upgrade : upgrades)
-        upgrade.notes = m_source.notes(*upgrade.known.release);
+    for (UpgradeInRun& upgrade : upgrades) upgrade.notes = m_source.notes(*upgrade.known.release);
     mark_news(upgrades, facts.declared);
     const RunOptions options;
     DiskWorkTree work_tree(m_config.repository_directory, m_config.state);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a cluster config to a plan: the releases listed, what is due with its manifests, and the plan
-// as it is shown.
+// From a cluster config to a plan: the releases listed, what is due with its manifests, and the
+// plan as it is shown.
 #pragma once
 
 #include <functional>

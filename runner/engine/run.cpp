@@ -4,21 +4,20 @@
 namespace runner {
 
 GateInput Run::gate_input() const {
-    GateInput input{.kind = kind,
-                    .config = parts.config,
-                    .options = options,
-                    .facts = facts,
-                    .ledger = ledger_view(),
-                    .work_tree = parts.work_tree,
-                    .sandbox = parts.processes.sandbox_support(),
-                    .upgrades = upgrades,
-                    .releases = releases,
-                    .original = original,
-                    .cluster_version = facts.cluster.cluster_version
-                                           ? facts.cluster.cluster_version
-                                           : original,
-                    .final_version = std::nullopt,
-                    .reached_before = {}};
+    GateInput input{
+        .kind = kind,
+        .config = parts.config,
+        .options = options,
+        .facts = facts,
+        .ledger = ledger_view(),
+        .work_tree = parts.work_tree,
+        .sandbox = parts.processes.sandbox_support(),
+        .upgrades = upgrades,
+        .releases = releases,
+        .original = original,
+        .cluster_version = facts.cluster.cluster_version ? facts.cluster.cluster_version : original,
+        .final_version = std::nullopt,
+        .reached_before = {}};
     if (!choice) return input;
     input.cluster_version = choice->plan.cluster_version;
     input.final_version = choice->plan.final_version;
@@ -50,8 +49,8 @@ PhaseRunnerOptions phase_options(const Run& run) {
     PhaseRunnerOptions options;
     options.debug = run.options.debug;
     // Who asked for a check or an undo has answered already.
-    options.yes = run.options.yes || run.kind == KindOfRun::rollback ||
-                  run.kind == KindOfRun::verify;
+    options.yes =
+        run.options.yes || run.kind == KindOfRun::rollback || run.kind == KindOfRun::verify;
     options.lease = run.recorded ? run.ledger().lease_descriptor() : -1;
     if (run.adjust_phases) run.adjust_phases(options);
     return options;
@@ -84,8 +83,7 @@ std::string words_for(const PhaseResult& result, HostPhase phase) {
 void warn_about_strays(Run& run, const UpgradeInRun& upgrade, const PhaseResult& result) {
     if (result.strays == 0) return;
     run.parts.reporter.warning(upgrade.version + " left " + std::to_string(result.strays) +
-                               (result.strays == 1 ? " process" : " processes") +
-                               " behind; ended");
+                               (result.strays == 1 ? " process" : " processes") + " behind; ended");
 }
 
 bool take_out_left_out(Run& run) {
@@ -95,9 +93,8 @@ bool take_out_left_out(Run& run) {
         run.left_out[upgrade.version] = upgrade.words;
         run.warn(upgrade.version + " is left out: " + upgrade.words);
     }
-    std::erase_if(run.upgrades, [](const UpgradeInRun& upgrade) {
-        return upgrade.verdict == Verdict::left_out;
-    });
+    std::erase_if(run.upgrades,
+                  [](const UpgradeInRun& upgrade) { return upgrade.verdict == Verdict::left_out; });
     return run.left_out.size() > before;
 }
 

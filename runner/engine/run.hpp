@@ -33,24 +33,24 @@ struct Run {
     const RunOptions& options;
     KindOfRun kind;
 
-    std::unique_ptr<LedgerView> view;    ///< until the lease is held
+    std::unique_ptr<LedgerView> view;     ///< until the lease is held
     std::optional<RecordedRun> recorded;  ///< from the lease on
     LedgerFacts facts;                    ///< as of when the upgrades were chosen
     std::optional<SemanticVersion> original;
     std::optional<Supply> supply;
-    std::optional<Choice> choice;        ///< of what is due
+    std::optional<Choice> choice;                    ///< of what is due
     const std::vector<Release>* releases = nullptr;  ///< of the source; null: not listed
-    std::vector<UpgradeInRun> upgrades;  ///< in the order in which they are worked on
-    std::map<std::string, std::string> left_out;  ///< still due, and not part of it: why
-    RunReport report;                    ///< what is told at the end
+    std::vector<UpgradeInRun> upgrades;              ///< in the order in which they are worked on
+    std::map<std::string, std::string> left_out;     ///< still due, and not part of it: why
+    RunReport report;                                ///< what is told at the end
     /// After `recorded`: all processes of plugins end before the lease is given back.
     std::optional<PhaseRunner> phases;
 
     /// For runs whose phases need other options than those of the user.
     std::function<void(PhaseRunnerOptions&)> adjust_phases;
 
-    bool past_question = false;  ///< somebody has said yes, or nobody is asked
-    bool changing = false;       ///< something may be changed by now
+    bool past_question = false;          ///< somebody has said yes, or nobody is asked
+    bool changing = false;               ///< something may be changed by now
     UpgradeInRun* current = nullptr;     ///< whose attempt is open
     std::optional<AttemptEnd> finished;  ///< how the last attempt ended, as long as it is not
                                          ///< committed

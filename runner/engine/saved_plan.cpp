@@ -114,9 +114,9 @@ std::map<std::string, std::string> pinned_values(const UpgradeInRun& upgrade,
     std::map<std::string, std::string> values;
     for (const Parameter& parameter : upgrade.manifest().parameters) {
         const auto value = upgrade.parameters.find(parameter.name);
-        values[parameter.name] = pinned_value(
-            value == upgrade.parameters.end() ? std::nullopt : value->second, parameter.secret,
-            key);
+        values[parameter.name] =
+            pinned_value(value == upgrade.parameters.end() ? std::nullopt : value->second,
+                         parameter.secret, key);
     }
     return values;
 }

@@ -39,8 +39,8 @@ bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words) {
     end.outcome = Outcome::failed;
     roll_back_failed(run, upgrade, end);
     if (end.undone)
-        end.lowered_version = version_after(*run.choice->releases, run.choice->plan,
-                                            run.choice->plan.due.size() - 1);
+        end.lowered_version =
+            version_after(*run.choice->releases, run.choice->plan, run.choice->plan.due.size() - 1);
     upgrade.outcome = end.outcome;
     upgrade.message = end.message;
     ledger.advance(run.report.run, end, std::nullopt);

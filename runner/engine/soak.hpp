@@ -8,8 +8,8 @@
 
 namespace runner {
 
-/// Repeats the checks of all upgrades of the run for `length`; every one of them is recorded as done
-/// by now. False when the run is over, and told, already: a check failed, or a signal came.
+/// Repeats the checks of all upgrades of the run for `length`; every one of them is recorded as
+/// done by now. False when the run is over, and told, already: a check failed, or a signal came.
 bool soak(Run& run, std::chrono::milliseconds length);
 
 }  // namespace runner

@@ -30,9 +30,9 @@ class Supply {
     /// The source's releases, listed once. Throws Error{preparation}.
     std::vector<Release>& releases();
 
-    /// Finds the release of an upgrade that was run here, with its manifest: among the kept ones, when
-    /// it is whole and believed, else at the source. Throws Error{preparation} when it is gone,
-    /// malformed, not believed, or has another digest than was run.
+    /// Finds the release of an upgrade that was run here, with its manifest: among the kept ones,
+    /// when it is whole and believed, else at the source. Throws Error{preparation} when it is
+    /// gone, malformed, not believed, or has another digest than was run.
     void find_again(UpgradeInRun& upgrade);
 
     /// Signature, checksums and manifest of each upgrade that has a release at the source. Throws

@@ -45,8 +45,8 @@ class Builder {
         for (const FileIntent& later : m_ledger.changed_later(version)) {
             if (!is_candidate(later.version))
                 throw Error(Failure::refused,
-                            version + " cannot be rolled back: " + later.version +
-                                " has changed " + later.path +
+                            version + " cannot be rolled back: " + later.version + " has changed " +
+                                later.path +
                                 " after it, and is not recorded as done; nothing was changed",
                             "undo " + later.version + " by hand first");
             add(later.version, version, "has changed " + later.path + " after " + version, open);

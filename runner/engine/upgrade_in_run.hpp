@@ -22,9 +22,9 @@ namespace runner {
 enum class Verdict {
     ready,          ///< it can be applied; what it does was shown
     nothing_to_do,  ///< its preflight says so
-    later,          ///< blocked, or nothing to do, but only as far as can be seen before the upgrades
-                    ///< ahead of it have run: it is asked again then
-    left_out,       ///< blocked, or requires what is blocked: this run goes on without it
+    later,     ///< blocked, or nothing to do, but only as far as can be seen before the upgrades
+               ///< ahead of it have run: it is asked again then
+    left_out,  ///< blocked, or requires what is blocked: this run goes on without it
 };
 
 /// What a simulation has shown of an upgrade.
@@ -52,7 +52,7 @@ struct UpgradeInRun {
     std::string tag;  ///< of its release; empty: it has none
     std::string platform;
     Supplier supplier = Supplier::source;
-    KnownUpgrade known;  ///< release, manifest, digest of the archive, signer
+    KnownUpgrade known;    ///< release, manifest, digest of the archive, signer
     std::string done_how;  ///< upgrade, record or import; empty: it is not done
     bool late = false;     ///< a hotfix: not above the cluster version
     std::string notes;
@@ -65,18 +65,18 @@ struct UpgradeInRun {
     ParameterValues parameters;
 
     Verdict verdict = Verdict::ready;
-    std::string words;      ///< the verdict, for people
+    std::string words;  ///< the verdict, for people
     ShownWork shown;
     std::optional<PinnedWork> pinned;  ///< for a saved plan
-    std::string problem;    ///< verify: why it cannot be checked
+    std::string problem;               ///< verify: why it cannot be checked
     bool has_preflight = false;
     bool has_verify = false;
 
     std::chrono::milliseconds begun_at{};   ///< on the wall clock
     std::vector<std::string> commands_run;  ///< changing commands that it has started, masked
-    bool cancelled = false;  ///< by the user, whatever became of it then
-    bool held_back = false;  ///< stopped before it did something else than was shown
-    std::optional<Outcome> outcome;  ///< nothing: it was not begun
+    bool cancelled = false;                 ///< by the user, whatever became of it then
+    bool held_back = false;                 ///< stopped before it did something else than was shown
+    std::optional<Outcome> outcome;         ///< nothing: it was not begun
     std::string message;
 
     [[nodiscard]] const Manifest& manifest() const { return known.manifest; }

@@ -34,7 +34,8 @@ std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version)
     if (m_database == nullptr) return changes;
     // What is newer than its own newest change is another's. CROSS JOIN: its own files first.
     const StatementUse query = m_database->statement(
-        "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, f.id, f.step "
+        "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, "
+        "f.id, f.step "
         "FROM (SELECT path, max(id) AS newest FROM file_change WHERE version = ? GROUP BY path) o "
         "CROSS JOIN file_change f ON f.path = o.path AND f.id > o.newest ORDER BY f.id DESC");
     query.bind(1, version);

@@ -318,9 +318,8 @@ std::optional<AttemptedManifest> SqliteQueries::manifest_of(const std::string& v
     query.bind(1, version);
     if (!query.executeStep()) return std::nullopt;
     const std::string form = query.getColumn(0).getString();
-    AttemptedManifest found{
-        form == "executable" ? UpgradeForm::executable : UpgradeForm::plugin,
-        query.getColumn(1).getString(), query.getColumn(2).getInt() != 0};
+    AttemptedManifest found{form == "executable" ? UpgradeForm::executable : UpgradeForm::plugin,
+                            query.getColumn(1).getString(), query.getColumn(2).getInt() != 0};
     return found.text.empty() ? std::nullopt : std::optional(std::move(found));
 }
 

@@ -16,8 +16,8 @@ constexpr const char* k_nothing_changes = "nothing is changed";
 }  // namespace
 
 const char* to_string(KindOfRun kind) {
-    constexpr std::array<const char*, k_kinds_of_run> k_words{
-        "look", "upgrade", "run", "rollback", "verify", "conformance"};
+    constexpr std::array<const char*, k_kinds_of_run> k_words{"look",     "upgrade", "run",
+                                                              "rollback", "verify",  "conformance"};
     return k_words[static_cast<std::size_t>(kind)];
 }
 

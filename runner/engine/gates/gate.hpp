@@ -69,9 +69,9 @@ struct GateInput {
     LedgerView& ledger;
     WorkTree& work_tree;
     SandboxSupport sandbox = SandboxSupport::none;
-    const std::vector<UpgradeInRun>& upgrades;    ///< of the run, in their order
+    const std::vector<UpgradeInRun>& upgrades;       ///< of the run, in their order
     const std::vector<Release>* releases = nullptr;  ///< of the source; null: they were not listed
-    std::optional<SemanticVersion> original;      ///< the cluster's; nothing: not known
+    std::optional<SemanticVersion> original;         ///< the cluster's; nothing: not known
     std::optional<SemanticVersion> cluster_version;
     std::optional<SemanticVersion> final_version;  ///< after a complete run
     KnownVersions versions{};

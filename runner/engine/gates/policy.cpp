@@ -21,9 +21,9 @@ std::optional<Refusal> policy_gate(const GateInput& run, const UpgradeInRun* upg
         if (!allowed) problems.push_back("wants to write " + path);
     }
     for (const std::string& command : manifest.permissions.commands) {
-        const bool allowed = !policy.commands || std::find(policy.commands->begin(),
-                                                           policy.commands->end(),
-                                                           command) != policy.commands->end();
+        const bool allowed = !policy.commands ||
+                             std::find(policy.commands->begin(), policy.commands->end(), command) !=
+                                 policy.commands->end();
         if (!allowed) problems.push_back("wants to run " + command);
     }
     if (problems.empty()) return std::nullopt;

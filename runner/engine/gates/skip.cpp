@@ -9,9 +9,8 @@ namespace runner {
 std::optional<Refusal> skip_gate(const GateInput& run, const UpgradeInRun* upgrade) {
     const auto& skipped = run.facts.cluster.skipped;
     const auto found =
-        std::find_if(skipped.begin(), skipped.end(), [&](const SkippedUpgrade& skip) {
-            return skip.version == upgrade->version;
-        });
+        std::find_if(skipped.begin(), skipped.end(),
+                     [&](const SkippedUpgrade& skip) { return skip.version == upgrade->version; });
     if (found == skipped.end()) return std::nullopt;
     return Refusal{upgrade->version + " is skipped: " + found->reason + " (" + found->actor + ")",
                    "'runner unskip " + upgrade->version + "' takes that back"};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // No upgrade stands half undone: until its rollback is finished nothing else is true of the
 // cluster.
-#include "engine/gates/gate.hpp"
 #include "engine/standing.hpp"
+#include "engine/gates/gate.hpp"
 
 namespace runner {
 

@@ -23,8 +23,8 @@ void assign_parameters(Run& run, const GivenParameters& given) {
     std::vector<const Manifest*> manifests;
     for (const UpgradeInRun& upgrade : run.upgrades) manifests.push_back(&upgrade.manifest());
     std::vector<ParameterValues> values = runner::resolve_parameters(
-        manifests, given,
-        {run.parts.config.parameters, run.facts.parameter_values}, &run.parts.terminal);
+        manifests, given, {run.parts.config.parameters, run.facts.parameter_values},
+        &run.parts.terminal);
     for (std::size_t i = 0; i < run.upgrades.size(); ++i)
         run.upgrades[i].parameters = std::move(values[i]);
 }

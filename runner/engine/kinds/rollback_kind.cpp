@@ -34,8 +34,8 @@ SemanticVersion semver_of(const UpgradeInRun& upgrade) {
 
 [[noreturn]] void refuse(const UpgradeInRun& upgrade, const std::string& why,
                          Failure failure = Failure::refused, std::string next = {}) {
-    throw Error(failure, upgrade.version + " cannot be rolled back: " + why +
-                             "; nothing was changed",
+    throw Error(failure,
+                upgrade.version + " cannot be rolled back: " + why + "; nothing was changed",
                 next.empty() ? "undo it by hand, and then: runner state forget " + upgrade.version
                              : std::move(next));
 }
@@ -75,15 +75,13 @@ std::vector<UpgradeInRun> RollbackKind::candidates(Run& run) const {
     std::set<std::string> seen;
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
         if (!is_half_undone(upgrade) && !is_half_applied(upgrade)) continue;
-        half.push_back(
-            from_ledger(upgrade.version, upgrade.tag, upgrade.platform, upgrade.digest));
+        half.push_back(from_ledger(upgrade.version, upgrade.tag, upgrade.platform, upgrade.digest));
         half.back().done_how = upgrade.done ? "upgrade" : "";
         seen.insert(upgrade.version);
     }
     // What is half undone is finished first.
-    std::stable_partition(half.begin(), half.end(), [](const UpgradeInRun& upgrade) {
-        return !upgrade.done_how.empty();
-    });
+    std::stable_partition(half.begin(), half.end(),
+                          [](const UpgradeInRun& upgrade) { return !upgrade.done_how.empty(); });
     std::vector<DoneRecord> done = run.ledger_view().done();
     std::reverse(done.begin(), done.end());
     for (const DoneRecord& one : done) {
@@ -130,8 +128,7 @@ void RollbackKind::choose(Run& run) {
     run.report.cluster_version = m_cluster_version.to_string();
     run.upgrades = selected(run, candidates(run));
     run.report.final_version = version_without(run, run.upgrades.size()).to_string();
-    run.report.target =
-        m_request.target.empty() ? run.report.final_version : m_target.to_string();
+    run.report.target = m_request.target.empty() ? run.report.final_version : m_target.to_string();
     run.refresh_report();
 }
 
@@ -165,8 +162,8 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     if (attempted) {
         upgrade.form = attempted->form;
         upgrade.has_verify = attempted->has_check;
-        upgrade.known.manifest =
-            Manifest::parse(attempted->text, "the manifest of " + upgrade.version + " in the ledger");
+        upgrade.known.manifest = Manifest::parse(
+            attempted->text, "the manifest of " + upgrade.version + " in the ledger");
         upgrade.manifest_json = upgrade.manifest().to_json();
         // Files are put back without a release.
         if (!needs_own_rollback(upgrade)) return;
@@ -196,8 +193,8 @@ void RollbackKind::pass_admission(Run& run) {
 }
 
 void RollbackKind::before_work(Run& run) {
-    const auto refusal = refusal_to_undo(run.ledger_view(), run.parts.work_tree, run.upgrades,
-                                         run.options.force);
+    const auto refusal =
+        refusal_to_undo(run.ledger_view(), run.parts.work_tree, run.upgrades, run.options.force);
     if (refusal)
         throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
 }
@@ -213,13 +210,13 @@ void RollbackKind::rehearse(Run& run, UpgradeInRun& upgrade) {
         run.check_interrupted();
         // What commands before it would have changed, the rest of a simulated undo does not see.
         const bool certain = std::all_of(
-            run.upgrades.begin(), run.upgrades.begin() + 1 +
-                                      static_cast<std::ptrdiff_t>(position_of(run, upgrade)),
+            run.upgrades.begin(),
+            run.upgrades.begin() + 1 + static_cast<std::ptrdiff_t>(position_of(run, upgrade)),
             [](const UpgradeInRun& one) { return one.shown.commands.empty(); });
         if (!result.ok() && certain) {
             upgrade.message = result.message;
-            refuse(upgrade, "its own rollback would fail: " + result.message,
-                   Failure::preparation, "mend the cause and run it again");
+            refuse(upgrade, "its own rollback would fail: " + result.message, Failure::preparation,
+                   "mend the cause and run it again");
         }
         if (!result.ok())
             run.warn("the undo of " + upgrade.version +

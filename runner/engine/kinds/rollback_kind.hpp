@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `runner rollback`: the newest upgrade undone, or all down to a version; in the reverse of the order
-// in which they were applied.
+// `runner rollback`: the newest upgrade undone, or all down to a version; in the reverse of the
+// order in which they were applied.
 #pragma once
 
 #include <string>

@@ -64,12 +64,11 @@ void SingleKind::choose_file(Run& run) const {
 void SingleKind::choose_release(Run& run) const {
     const UpgradeVersion wanted = UpgradeVersion::parse(m_request.upgrade);
     std::vector<Release>& releases = run.supply->releases();
-    const auto found =
-        std::find_if(releases.begin(), releases.end(),
-                     [&](const Release& release) { return release.version == wanted; });
+    const auto found = std::find_if(releases.begin(), releases.end(), [&](const Release& release) {
+        return release.version == wanted;
+    });
     if (found == releases.end()) {
-        throw Error(Failure::preparation,
-                    "there is no file and no release " + m_request.upgrade,
+        throw Error(Failure::preparation, "there is no file and no release " + m_request.upgrade,
                     "'runner releases list' shows the releases");
     }
     run.parts.source.complete({&*found});

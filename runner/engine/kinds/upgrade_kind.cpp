@@ -22,9 +22,8 @@ SemanticVersion reached_after(const Run& run, const UpgradeInRun& upgrade) {
         return &(*choice.releases)[one.release] == upgrade.known.release;
     });
     const auto position = static_cast<std::size_t>(found - due.begin());
-    return position + 1 == due.size()
-               ? choice.plan.final_version
-               : version_after(*choice.releases, choice.plan, position + 1);
+    return position + 1 == due.size() ? choice.plan.final_version
+                                      : version_after(*choice.releases, choice.plan, position + 1);
 }
 
 }  // namespace
@@ -88,10 +87,9 @@ void UpgradeKind::choose(Run& run) {
 
 bool UpgradeKind::goes_on_without_upgrades(const Run& run) const {
     const LedgerFacts& facts = run.facts;
-    const bool settled = facts.identity &&
-                         facts.cluster.cluster_version == run.choice->plan.final_version &&
-                         facts.cluster.original_version && !facts.has_unfinished_run &&
-                         !facts.has_unfinished_files;
+    const bool settled =
+        facts.identity && facts.cluster.cluster_version == run.choice->plan.final_version &&
+        facts.cluster.original_version && !facts.has_unfinished_run && !facts.has_unfinished_files;
     // A run whose id was given is in the history for those who gave it.
     return !settled || !run.options.run_id.empty();
 }
@@ -131,8 +129,8 @@ void UpgradeKind::describe(Run& run) {
 
 void UpgradeKind::resolve_parameters(Run& run) {
     const auto& saved = m_request.saved_plan;
-    assign_parameters(run, saved ? saved->with_given(run.options.parameters)
-                                 : run.options.parameters);
+    assign_parameters(run,
+                      saved ? saved->with_given(run.options.parameters) : run.options.parameters);
     if (saved) saved->check_values(run);
 }
 
@@ -140,9 +138,9 @@ bool UpgradeKind::goes_on_without(Run& run, const UpgradeInRun& upgrade,
                                   const std::string& words) const {
     if (m_request.keep_going) return true;
     if (run.options.yes || run.options.dry_run || !run.parts.terminal.interactive()) return false;
-    const auto answer = run.parts.terminal.ask(
-        upgrade.version + " is " + words +
-        ". Go on without it, and without what requires it? [y/N] ");
+    const auto answer =
+        run.parts.terminal.ask(upgrade.version + " is " + words +
+                               ". Go on without it, and without what requires it? [y/N] ");
     run.check_interrupted();
     return means_yes(answer);
 }
@@ -160,8 +158,7 @@ void UpgradeKind::settle_rehearsal(Run& run) {
     if (m_request.pin_work) pin_work(run);
     run.refresh_report();
     if (run.upgrades.empty())
-        throw Error(Failure::preparation,
-                    "everything that is due is blocked; nothing was changed",
+        throw Error(Failure::preparation, "everything that is due is blocked; nothing was changed",
                     "do what it says above, and run it again");
 }
 

@@ -13,10 +13,10 @@ namespace runner {
 struct UpgradeRequest : RunOptions {
     Selection selection;
     std::optional<SavedPlan> saved_plan;  ///< instead of a selection: just this, or nothing
-    bool pin_work = false;      ///< the result says what a saved plan pins
-    bool report_other = false;  ///< the result also lists what is not due, and why
-    std::chrono::milliseconds soak{0};  ///< how long the checks are repeated at the end
-    bool keep_going = false;            ///< without what is blocked, and what requires it
+    bool pin_work = false;                ///< the result says what a saved plan pins
+    bool report_other = false;            ///< the result also lists what is not due, and why
+    std::chrono::milliseconds soak{0};    ///< how long the checks are repeated at the end
+    bool keep_going = false;              ///< without what is blocked, and what requires it
 };
 
 class UpgradeKind final : public Kind {

@@ -19,8 +19,8 @@ bool has_no_check(LedgerView& ledger, UpgradeInRun& upgrade) {
     if (!attempted) return false;
     upgrade.form = attempted->form;
     upgrade.has_verify = attempted->has_check && attempted->form == UpgradeForm::plugin;
-    upgrade.known.manifest = Manifest::parse(
-        attempted->text, "the manifest of " + upgrade.version + " in the ledger");
+    upgrade.known.manifest =
+        Manifest::parse(attempted->text, "the manifest of " + upgrade.version + " in the ledger");
     return !upgrade.has_verify;
 }
 
@@ -37,8 +37,7 @@ void VerifyKind::choose(Run& run) {
         m_report.cluster_version = run.facts.cluster.cluster_version->to_string();
     if (run.facts.has_unfinished_run || run.facts.has_unfinished_files)
         run.warn("a run is under way, or was interrupted: what is found may be half-done");
-    for (const UnsettledUpgrade& upgrade : run.facts.unsettled)
-        run.warn(standing_words(upgrade));
+    for (const UnsettledUpgrade& upgrade : run.facts.unsettled) run.warn(standing_words(upgrade));
     for (const DoneRecord& done : run.view->done()) {
         if (!is_wanted(done.version)) continue;
         UpgradeInRun upgrade;
@@ -100,8 +99,7 @@ void VerifyKind::check_names(const Run& run) const {
         for (const Parameter& parameter : upgrade.manifest().parameters)
             declared.insert(parameter.name);
     }
-    for (const auto* given :
-         {&m_request.parameters.values, &m_request.parameters.secrets}) {
+    for (const auto* given : {&m_request.parameters.values, &m_request.parameters.secrets}) {
         for (const auto& [name, value] : *given) {
             if (declared.count(name) == 0)
                 throw Error(Failure::usage,
@@ -158,7 +156,8 @@ VerifiedUpgrade VerifyKind::check_one(Run& run, UpgradeInRun& upgrade) const {
     try {
         run.supply->fetch({&upgrade}, {});
         run.supply->have_image(upgrade);
-        if (upgrade.form == UpgradeForm::executable) {  // attempted by a runner that kept no manifest
+        if (upgrade.form ==
+            UpgradeForm::executable) {  // attempted by a runner that kept no manifest
             verified.health = Health::unchecked;
             verified.message = "an executable upgrade has no check of its own";
             return verified;
@@ -185,11 +184,11 @@ Worked VerifyKind::work(Run& run, UpgradeInRun& upgrade) {
                                     position_of(run, upgrade) + 1, run.upgrades.size());
     VerifiedUpgrade verified = check_one(run, upgrade);
     const bool good = verified.health == Health::healthy || verified.health == Health::unchecked;
-    run.parts.reporter.phase_ends(
-        upgrade.version, HostPhase::verify,
-        verified.message.empty() ? to_string(verified.health)
-                                 : to_string(verified.health) + (": " + verified.message),
-        good);
+    run.parts.reporter.phase_ends(upgrade.version, HostPhase::verify,
+                                  verified.message.empty()
+                                      ? to_string(verified.health)
+                                      : to_string(verified.health) + (": " + verified.message),
+                                  good);
     m_report.upgrades.push_back(std::move(verified));
     return {{}, true};
 }

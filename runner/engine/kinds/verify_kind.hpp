@@ -81,8 +81,8 @@ class VerifyKind final : public Kind {
     VerifyReport m_report;
 };
 
-/// Throws Error when nothing could be looked at: the ledger, a version that is not done, a parameter
-/// that nothing declares; and Interrupted.
+/// Throws Error when nothing could be looked at: the ledger, a version that is not done, a
+/// parameter that nothing declares; and Interrupted.
 VerifyReport run_verify(const EngineParts& parts, const VerifyRequest& request);
 
 }  // namespace runner
