@@ -21,8 +21,7 @@ const char* to_string(KindOfRun kind) {
     return k_words[static_cast<std::size_t>(kind)];
 }
 
-// lint: table
-const std::vector<Gate>& gates() {
+const std::vector<Gate>& gates() {  // lint: table
     using M = GateMoment;
     // Columns: look, upgrade, single, rollback, verify, conformance.
     static const std::vector<Gate> table{
