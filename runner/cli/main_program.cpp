@@ -65,9 +65,8 @@ void print_help(std::FILE* stream) {
         "Exit codes:\n"
         "  0            done, or nothing to do\n"
         "  1            an upgrade failed after changes had begun; the message names the files "
-        "that "
-        "were\n"
-        "               changed and the commands that were run\n"
+        "changed\n"
+        "               and commands run\n"
         "  2            wrong usage or config; nothing was changed\n"
         "  3            the preparation failed; nothing was changed\n"
         "  4            declined by the user; nothing was changed\n"
@@ -78,7 +77,7 @@ void print_help(std::FILE* stream) {
         "  7            changes are due (check and plan with --fail-on-changes)\n"
         "  8            an upgrade failed and was rolled back: nothing of it is left\n"
         "  9            verify: a check fails, or a file is not as it was left\n"
-        "  130 143 129  interrupted; the message names files and commands as with 1\n\n"
+        "  130 143 129  interrupted; the message names the files changed and commands run\n\n"
         "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
         "directory.\n",
         stream);

@@ -21,7 +21,8 @@ std::vector<std::string> escape_hatch(LedgerView& ledger, const ClusterConfig& c
     std::vector<std::string> lines{
         "# what it printed",
         "runner logs " + version + cluster,
-        "# go on after its last finished step",
+        ledger.finished_steps(version).empty() ? "# run it again, from its start"
+                                               : "# go on after its last finished step",
         "runner upgrade" + cluster,
         "# finished by hand: count it as done",
         "runner state record " + version + " --reason 'finished by hand'" + cluster,

@@ -2,6 +2,7 @@
 #include "engine/work_tree.hpp"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,20 @@
 namespace runner {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// By how much a file's time may lag behind the clock: the kernel takes that of its last tick.
+std::int64_t timestamp_lag_ms() {
+    constexpr std::int64_t k_nanoseconds = 1'000'000;
+    timespec tick{0, 10 * k_nanoseconds};  // of the slowest kernels
+#ifdef CLOCK_REALTIME_COARSE
+    ::clock_getres(CLOCK_REALTIME_COARSE, &tick);
+#endif
+    return (tick.tv_nsec + k_nanoseconds - 1) / k_nanoseconds;
+}
+
+}  // namespace
 
 std::optional<Digest> WorkTree::digest(const std::string& path) {
     const auto found = content(path);
@@ -54,6 +69,7 @@ std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds m
                                                      std::size_t limit) {
     std::vector<std::string> paths;
     const fs::path own_folder = m_state.parent_path();
+    const std::int64_t since_ms = moment.count() - timestamp_lag_ms();
     std::error_code problem;
     fs::recursive_directory_iterator entry(m_repository, problem);
     for (; !problem && entry != fs::recursive_directory_iterator(); entry.increment(problem)) {
@@ -65,7 +81,7 @@ std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds m
         if (::lstat(entry->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
         const std::int64_t changed_ms =
             status.st_ctim.tv_sec * 1000LL + status.st_ctim.tv_nsec / 1'000'000;
-        if (changed_ms < moment.count()) continue;
+        if (changed_ms < since_ms) continue;
         paths.push_back(entry->path().lexically_relative(m_repository).string());
         if (paths.size() == limit) break;
     }
