@@ -118,6 +118,10 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
             return result;
         }
     }
+    // Dying from here on is dying in an unfinished step: the next run puts the files back, and no
+    // step of it passes for finished.
+    if (!paths.empty() || !ledger.finished_steps(upgrade.version).empty())
+        ledger.record_files_undone(record.run, upgrade.version);
     restore_changed_files(ledger, upgrade.version, work_tree);
     result.good = true;
     result.message = counted(paths.size(), "file") + " put back";

@@ -121,6 +121,10 @@ class Ledger : public LedgerView {
         const std::string& run, const std::string& version, const std::string& step,
         const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
 
+    /// rollback: no step of it is finished any more, and all its files are to be put back: they are
+    /// unfinished from here on.
+    virtual void record_files_undone(const std::string& run, const std::string& version) = 0;
+
     /// By hand: done without having run, with the actor and a reason in the history; its earlier
     /// attempts are settled.
     virtual void record_done(const DoneRecord& done, const std::string& actor,

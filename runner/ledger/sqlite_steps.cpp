@@ -65,6 +65,20 @@ void SqliteLedger::record_step_undone(const std::string& run, const std::string&
     });
 }
 
+void SqliteLedger::record_files_undone(const std::string& run, const std::string& version) {
+    write([&] {
+        require_lease();
+        const StatementUse remove = m_database->statement("DELETE FROM step WHERE version = ?");
+        remove.bind(1, version);
+        remove.exec();
+        const StatementUse files =
+            m_database->statement("UPDATE file_change SET finished = 0 WHERE version = ?");
+        files.bind(1, version);
+        files.exec();
+        event("files_undone", run, version, {});
+    });
+}
+
 void SqliteLedger::finish_files(const std::string& version) {
     const StatementUse update = m_database->statement(
         "UPDATE file_change SET finished = 1 WHERE finished = 0 AND version = ?");

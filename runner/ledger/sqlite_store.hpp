@@ -173,6 +173,7 @@ class SqliteLedger final : public Ledger {
     void record_step(const std::string& run, const std::string& version, const std::string& step,
                      const StateMap& values) override;
 
+    void record_files_undone(const std::string& run, const std::string& version) override;
     void record_step_undone(const std::string& run, const std::string& version,
                             const std::string& step, const StateMap& values) override;
 

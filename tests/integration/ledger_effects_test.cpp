@@ -29,6 +29,24 @@ TEST_CASE("steps are kept in their order, with their values, until they are undo
     CHECK(ledger->finished_steps("0.0.2") == Names{"z", "a", "b", "m"});
 }
 
+TEST_CASE(
+    "of an upgrade whose files are undone no step is finished, and all files are to be put back") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    attempt_whole(*ledger, "r1", "0.0.2", Outcome::succeeded, {change("f")});
+    attempt_whole(*ledger, "r1", "0.0.3", Outcome::succeeded, {change("g")});
+    REQUIRE(ledger->finished_steps("0.0.2") == Names{"one"});
+    ledger->record_files_undone("r1", "0.0.2");
+    CHECK(ledger->finished_steps("0.0.2").empty());
+    CHECK(ledger->finished_steps("0.0.3") == Names{"one"});
+    const auto unfinished = ledger->unfinished_files();
+    REQUIRE(unfinished.size() == 1);
+    CHECK(unfinished.front().version == "0.0.2");
+    CHECK(unfinished.front().changes.at(0).path == "f");
+    CHECK(ledger->done().size() == 2);  // until its attempt is closed
+}
+
 TEST_CASE("changes of files come newest first, with whose they are and their order among all") {
     EACH_PLACE(place);
     const auto ledger = place.start();

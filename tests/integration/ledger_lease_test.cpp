@@ -73,6 +73,7 @@ TEST_CASE("a run whose lease was lost records nothing more") {
                  ledger->record_step("r1", "0.0.2", "two", {{{1, "k"}, "v"}});
              },
              [&] { ledger->record_files("r1", "0.0.2", "two", {change("g")}); },
+             [&] { ledger->record_files_undone("r1", "0.0.2"); },
              [&] {
                  ledger->record_step_undone("r1", "0.0.2", "one", {{{1, "k"}, "v"}});
              },

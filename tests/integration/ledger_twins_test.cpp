@@ -149,7 +149,13 @@ class Caller {
                     l.record_step(run, version, step, {{{0, step}, path}, {{1, step}, path}});
                 });
             case 13:
-                return does([=](Ledger& l) { l.record_step_undone(run, version, step, {}); });
+                return does([=](Ledger& l) {
+                    if (path == "p") {
+                        l.record_files_undone(run, version);
+                    } else {
+                        l.record_step_undone(run, version, step, {});
+                    }
+                });
             default:
                 return by_hand(version, draw(9));
         }

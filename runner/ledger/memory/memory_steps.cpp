@@ -85,4 +85,15 @@ void MemoryLedger::record_step_undone(const std::string& run, const std::string&
     });
 }
 
+void MemoryLedger::record_files_undone(const std::string& run, const std::string& version) {
+    write("record_files_undone", [&](MemoryTables& tables) {
+        require_lease();
+        tables.remove_steps(version);
+        for (MemoryChange& change : tables.changes) {
+            if (change.intent.version == version) change.finished = false;
+        }
+        event("files_undone", run, version);
+    });
+}
+
 }  // namespace runner

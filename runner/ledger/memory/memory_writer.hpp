@@ -100,6 +100,7 @@ class MemoryLedger final : public MemoryReader<Ledger> {
                       const std::vector<FileIntent>& changes) override;
     void record_step(const std::string& run, const std::string& version, const std::string& step,
                      const StateMap& values) override;
+    void record_files_undone(const std::string& run, const std::string& version) override;
     void record_step_undone(const std::string& run, const std::string& version,
                             const std::string& step, const StateMap& values) override;
     void record_done(const DoneRecord& done, const std::string& actor,
