@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/error.hpp"
 #include "support/memory_file.hpp"
 #include "support/sha256.hpp"
 #include "upgrade/abi.h"
@@ -145,6 +146,10 @@ class ScriptedPhase {
             const auto pending = changes.find(path);
             const auto before = pending != changes.end() ? pending->second.content : content(path);
             const std::string& line = real && edit.really ? *edit.really : edit.line;
+            // What stands outside of steps may run again when its changes are in place.
+            const bool in_place =
+                step.id.empty() && before.value_or("").find(line + '\n') != std::string::npos;
+            if (in_place) continue;
             changes[path].content =
                 edit.removes ? std::nullopt : std::optional(before.value_or("") + line + '\n');
             rendered[path] = edit.rendered;
@@ -240,8 +245,17 @@ class ScriptedPhase {
         for (const HostFileChange& entry : list) {
             act();
             if (!entry.temporary.empty()) m_stage.work_tree.temporaries.insert(entry.temporary);
-            m_stage.work_tree.replace(entry.path, changes.at(entry.path).content);
+            replace(entry.path, changes.at(entry.path).content);
             m_stage.work_tree.temporaries.erase(entry.temporary);
+        }
+    }
+
+    /// A file that cannot be written is the upgrade's own failure.
+    void replace(const std::string& path, const std::optional<std::string>& content) {
+        try {
+            m_stage.work_tree.replace(path, content);
+        } catch (const runner::Error& error) {
+            throw PhaseOver{PhaseEnd::failed, error.what()};
         }
     }
 
@@ -279,7 +293,7 @@ class ScriptedPhase {
                 act();
                 const std::string before = content(edit.path).value_or("");
                 if (before.find(edit.line + '\n') == std::string::npos)
-                    m_stage.work_tree.replace(edit.path, before + edit.line + '\n');
+                    replace(edit.path, before + edit.line + '\n');
             }
         }
     }
