@@ -116,7 +116,7 @@ class Ledger : public LedgerView {
         const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;
 
     /// rollback: the step is no longer finished, and its files are to be put back: they are
-    /// unfinished from here on.
+    /// unfinished from here on. So is what was changed after them outside of steps.
     virtual void record_step_undone(
         const std::string& run, const std::string& version, const std::string& step,
         const std::map<std::pair<std::int32_t, std::string>, std::string>& values) = 0;

@@ -54,9 +54,11 @@ void SqliteLedger::record_step_undone(const std::string& run, const std::string&
         remove.bind(1, version);
         remove.bind(2, step);
         remove.exec();
-        // What its undo has written goes the same way.
+        // What its undo has written goes the same way, and what came after it outside of steps:
+        // files are put back newest first.
         const StatementUse files = m_database->statement(
-            "UPDATE file_change SET finished = 0 WHERE version = ? AND step = ?");
+            "UPDATE file_change SET finished = 0 WHERE version = ?1 AND (step = ?2 OR (step = '' "
+            "AND id > (SELECT min(id) FROM file_change WHERE version = ?1 AND step = ?2)))");
         files.bind(1, version);
         files.bind(2, step);
         files.exec();

@@ -47,6 +47,35 @@ TEST_CASE(
     CHECK(ledger->done().size() == 2);  // until its attempt is closed
 }
 
+TEST_CASE("with a step goes what was changed after it outside of steps") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    ledger->advance("r1", std::nullopt, attempt("0.0.2"));
+    ledger->record_files("r1", "0.0.2", "", {change("before")});
+    ledger->record_files("r1", "0.0.2", "a", {change("of a")});
+    ledger->record_step("r1", "0.0.2", "a", {});
+    ledger->record_files("r1", "0.0.2", "b", {change("of b")});
+    ledger->record_step("r1", "0.0.2", "b", {});
+    ledger->record_files("r1", "0.0.2", "", {change("after")});
+    ledger->advance("r1", ended("0.0.2", Outcome::succeeded), std::nullopt);
+    REQUIRE_FALSE(ledger->facts().has_unfinished_files);
+    const auto unfinished = [&] {
+        Names paths;
+        for (const UnfinishedFiles& files : ledger->unfinished_files()) {
+            for (const FileIntent& file : files.changes) paths.push_back(file.path);
+        }
+        return paths;
+    };
+    ledger->record_step_undone("r1", "0.0.2", "none", {});
+    CHECK(unfinished().empty());
+    ledger->record_step_undone("r1", "0.0.2", "b", {});
+    CHECK(unfinished() == Names{"after", "of b"});
+    ledger->forget_unfinished_files();
+    ledger->record_step_undone("r1", "0.0.2", "a", {});
+    CHECK(unfinished() == Names{"of a"});
+}
+
 TEST_CASE("changes of files come newest first, with whose they are and their order among all") {
     EACH_PLACE(place);
     const auto ledger = place.start();

@@ -77,8 +77,11 @@ void MemoryLedger::record_step_undone(const std::string& run, const std::string&
     write("record_step_undone", [&](MemoryTables& tables) {
         require_lease();
         tables.remove_step(version, step);
+        bool begun = false;
         for (MemoryChange& change : tables.changes) {
-            if (change.intent.version == version && change.step == step) change.finished = false;
+            if (change.intent.version != version) continue;
+            begun = begun || change.step == step;
+            if (change.step == step || (begun && change.step.empty())) change.finished = false;
         }
         store_values(version, values);
         event("step_undone", run, version);
