@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include "engine/recovery.hpp"
+#include "engine/undo.hpp"
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "services/files.hpp"
@@ -133,17 +135,35 @@ void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
 
 void PhaseEvents::record_step_undone(const std::string& id, const HostValues& values) {
     refuse_secrets(id, values);
+    refuse_changed_by_hand();
     writer().record_step_undone(m_record.run, m_upgrade.version, id, values);
     // Dying here is dying in an unfinished step: the next run puts its files back.
     restore_unfinished_files(writer(), m_parts.work_tree, m_record.force);
     m_parts.reporter.step(m_redactor.mask(id), "undone", m_phase);
 }
 
+/// Commands of an undo take their time: somebody may have changed a file since all were looked at.
+void PhaseEvents::refuse_changed_by_hand() {
+    if (m_record.force) return;
+    const std::vector<std::string> changed =
+        changed_by_hand(writer(), m_upgrade.version, m_parts.work_tree);
+    if (changed.empty()) return;
+    m_changed = join(changed, ", ") + (changed.size() == 1 ? " was" : " were") +
+                " changed by hand meanwhile";
+    throw Error(Failure::preparation, m_upgrade.version + ": " + m_changed);
+}
+
 upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::string& step) {
     upgrade::services::FileChanges restored;
+    const std::vector<FileIntent> changes = m_view.changed_files(m_upgrade.version);
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    for (const FileIntent& change : changes) {
+        if (change.step == step) first = change.number;
+    }
     // Newest first: of several changes of a file the oldest has what is put back.
-    for (const FileIntent& change : m_view.changed_files(m_upgrade.version)) {
-        if (change.step == step) restored[change.path].content = m_parts.work_tree.original(change);
+    for (const FileIntent& change : changes) {
+        if (change.step == step || (change.step.empty() && change.number > first))
+            restored[change.path].content = m_parts.work_tree.original(change);
     }
     m_parts.reporter.step(m_redactor.mask(step), "would be undone", m_phase);
     return restored;

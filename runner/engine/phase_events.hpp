@@ -66,8 +66,8 @@ class PhaseEvents final : public HostEvents {
 
     /// Whether something was refused in a way that the sandbox refuses.
     [[nodiscard]] bool saw_refusal() const { return m_saw_refusal; }
-    /// Why the upgrade was stopped before it wrote something else than was shown; empty: it was
-    /// not.
+    /// Why the upgrade was stopped before it wrote something else than was shown, or before its
+    /// undo put back what somebody has changed; empty: it was not.
     [[nodiscard]] const std::string& changed_since_shown() const { return m_changed; }
     /// The commands that a simulation has shown, masked.
     [[nodiscard]] std::vector<std::string> take_commands() { return std::move(m_commands); }
@@ -83,6 +83,7 @@ class PhaseEvents final : public HostEvents {
     /// Throws Error{preparation} when the change is not what was shown.
     void hold_to_shown(const std::string& step, const HostFileChange& change,
                        const FileIntent& intent);
+    void refuse_changed_by_hand();
     Ledger& writer();
 
     const EngineParts& m_parts;

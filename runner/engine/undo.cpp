@@ -102,7 +102,7 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
                         const PhaseRecord& record) {
     UndoResult result;
     Ledger& ledger = *record.writer;
-    const std::vector<std::string> by_hand = changed_by_hand(ledger, upgrade.version, work_tree);
+    std::vector<std::string> by_hand = changed_by_hand(ledger, upgrade.version, work_tree);
     if (!by_hand.empty() && !record.force) {
         result.message = join(by_hand, ", ") + are(by_hand.size(), " was", " were") +
                          " changed by hand since, and nothing was undone";
@@ -115,6 +115,12 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
         const PhaseResult phase = phases.rollback(upgrade, record);
         if (!phase.ok()) {
             result.message = "its own rollback failed: " + phase.message;
+            return result;
+        }
+        by_hand = changed_by_hand(ledger, upgrade.version, work_tree);
+        if (!by_hand.empty() && !record.force) {
+            result.message = join(by_hand, ", ") + are(by_hand.size(), " was", " were") +
+                             " changed by hand meanwhile, and left as it is";
             return result;
         }
     }
