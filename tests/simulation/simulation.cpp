@@ -201,7 +201,10 @@ class Simulation {
             request.selection.target = "0.0." + std::to_string(50 + m_dice.roll(8));
         request.keep_going = m_dice.chance(20);
         if (m_dice.chance(10)) request.soak = std::chrono::seconds(2);
-        if (m_dice.chance(5)) m_world.now.outside["health"] = "bad";
+        if (m_dice.chance(5)) {
+            m_world.now.outside["health"] = "bad";
+            m_model.disturbed();
+        }
         if (m_dice.chance(5)) m_world.now.outside["world"] = "ready";
         m_model.begin();
         say("upgrade");
