@@ -93,7 +93,7 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     return result;
 }
 
-PhaseResult PhaseRunner::retried(const UpgradeInRun& upgrade, Ledger* writer,
+PhaseResult PhaseRunner::retried(const UpgradeInRun& upgrade, Ledger* writer, bool changes_files,
                                  const std::function<PhaseResult()>& once) {
     const RetryConfig& retry = m_parts.config.retry;
     std::chrono::milliseconds delay = retry.delay;
@@ -110,7 +110,7 @@ PhaseResult PhaseRunner::retried(const UpgradeInRun& upgrade, Ledger* writer,
         pause(delay, writer);
         if (m_parts.signals.count() > 0) return result;
         delay *= 2;
-        if (writer == nullptr) continue;
+        if (!changes_files) continue;
         for (const std::string& note : restore_unfinished_files(*writer, m_parts.work_tree))
             m_parts.reporter.notice(note);
     }
@@ -193,7 +193,7 @@ PhaseResult PhaseRunner::simulate(UpgradeInRun& upgrade, bool another_follows) {
         upgrade.form == UpgradeForm::plugin && !m_ledger.finished_steps(upgrade.version).empty();
     const bool judged = upgrade.form == UpgradeForm::executable || goes_on;
     const auto once = [&](HostPhase phase) {
-        return retried(upgrade, nullptr,
+        return retried(upgrade, nullptr, false,
                        [&] { return simulate_once(upgrade, phase, another_follows); });
     };
     PhaseResult result = once(judged ? HostPhase::simulate : HostPhase::preflight);
@@ -206,7 +206,7 @@ PhaseResult PhaseRunner::simulate(UpgradeInRun& upgrade, bool another_follows) {
 }
 
 PhaseResult PhaseRunner::preflight(const UpgradeInRun& upgrade) {
-    return retried(upgrade, nullptr, [&] {
+    return retried(upgrade, nullptr, false, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::preflight);
         request.another_follows = true;
         PhaseEvents events(m_parts, m_options, m_redactor, m_ledger, upgrade, HostPhase::preflight,
@@ -272,7 +272,7 @@ void PhaseRunner::forget_simulated() {
 PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& record,
                                bool another_follows) {
     std::vector<std::string> begun;
-    PhaseResult result = retried(upgrade, record.writer, [&] {
+    PhaseResult result = retried(upgrade, record.writer, true, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::apply);
         request.another_follows = another_follows;
         PhaseEvents events(m_parts, m_options, m_redactor, *record.writer, upgrade,
@@ -289,7 +289,7 @@ PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& r
 PhaseResult PhaseRunner::verify(const UpgradeInRun& upgrade, const PhaseRecord& record,
                                 bool another_follows) {
     LedgerView& view = record.writer != nullptr ? *record.writer : m_ledger;
-    return retried(upgrade, record.writer, [&] {
+    return retried(upgrade, record.writer, false, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::verify);
         request.another_follows = another_follows;
         PhaseEvents events(m_parts, m_options, m_redactor, view, upgrade, HostPhase::verify,

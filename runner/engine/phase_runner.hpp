@@ -63,7 +63,8 @@ class PhaseRunner {
  private:
     PhaseResult run(const UpgradeInRun& upgrade, const PhaseRequest& request, PhaseEvents& events);
     /// Runs `once` until it fails for more than a transient reason, as often as the config says.
-    PhaseResult retried(const UpgradeInRun& upgrade, Ledger* writer,
+    /// `changes_files`: what its unfinished step has changed is put back before it is tried again.
+    PhaseResult retried(const UpgradeInRun& upgrade, Ledger* writer, bool changes_files,
                         const std::function<PhaseResult()>& once);
     void pause(std::chrono::milliseconds length, Ledger* writer);
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
