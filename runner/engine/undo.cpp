@@ -35,6 +35,38 @@ std::string problem_with_original(WorkTree& work_tree, const FileIntent& change)
     }
 }
 
+/// Follows the changes of one upgrade, newest first, and finds the files that somebody else has
+/// changed.
+class ChangedByHand {
+ public:
+    void follow(const FileIntent& change, const std::optional<Digest>& now) {
+        File& file = m_files[change.path];
+        file.known = file.known || now == change.new_digest || now == change.old_digest;
+        // What its next change found is what this one has left, unless somebody came between.
+        file.torn = file.torn || (file.found && *file.found != change.new_digest);
+        file.found = change.old_digest;
+    }
+    [[nodiscard]] std::vector<std::string> files() const {
+        std::vector<std::string> changed;
+        for (const auto& [path, file] : m_files) {
+            if (!file.known) {
+                changed.push_back(path);
+            } else if (file.torn) {
+                changed.push_back(path + " (between two of its own changes)");
+            }
+        }
+        return changed;
+    }
+
+ private:
+    struct File {
+        bool known = false;  ///< it is as one of the changes left or found it
+        bool torn = false;   ///< a change found another content than the one before it has left
+        std::optional<std::optional<Digest>> found;  ///< by the oldest that was followed
+    };
+    std::map<std::string, File> m_files;
+};
+
 }  // namespace
 
 bool needs_own_rollback(const UpgradeInRun& upgrade) {
@@ -50,17 +82,10 @@ std::string why_not_undoable(const UpgradeInRun& upgrade) {
 
 std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
                                          WorkTree& work_tree) {
-    std::map<std::string, bool> known;  // by path: as one of its changes left or found it
-    for (const FileIntent& change : ledger.changed_files(version)) {
-        const auto now = work_tree.digest(change.path);
-        known[change.path] =
-            known[change.path] || now == change.new_digest || now == change.old_digest;
-    }
-    std::vector<std::string> changed;
-    for (const auto& [path, as_left] : known) {
-        if (!as_left) changed.push_back(path);
-    }
-    return changed;
+    ChangedByHand by_hand;
+    for (const FileIntent& change : ledger.changed_files(version))
+        by_hand.follow(change, work_tree.digest(change.path));
+    return by_hand.files();
 }
 
 std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
@@ -68,7 +93,7 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
     // By path: as it will be when those before are undone.
     std::map<std::string, std::optional<Digest>> after;
     for (const UpgradeInRun& upgrade : upgrades) {
-        std::map<std::string, bool> known;
+        ChangedByHand by_hand;
         std::map<std::string, std::optional<Digest>> original;
         for (const FileIntent& change : ledger.changed_files(upgrade.version)) {
             const std::string problem = problem_with_original(work_tree, change);
@@ -80,14 +105,10 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
             const auto earlier = after.find(change.path);
             const auto now =
                 earlier != after.end() ? earlier->second : work_tree.digest(change.path);
-            known[change.path] =
-                known[change.path] || now == change.new_digest || now == change.old_digest;
+            by_hand.follow(change, now);
             original[change.path] = change.old_digest;
         }
-        std::vector<std::string> changed;
-        for (const auto& [path, as_left] : known) {
-            if (!as_left) changed.push_back(path);
-        }
+        const std::vector<std::string> changed = by_hand.files();
         if (!changed.empty() && !force)
             return Refusal{upgrade.version + " cannot be rolled back: " + join(changed, ", ") +
                                are(changed.size(), " was", " were") + " changed by hand since",

@@ -23,7 +23,7 @@ bool needs_own_rollback(const UpgradeInRun& upgrade);
 std::string why_not_undoable(const UpgradeInRun& upgrade);
 
 /// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
-/// them.
+/// them, or that somebody else has changed between two of its own changes.
 std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
                                          WorkTree& work_tree);
 
