@@ -98,7 +98,6 @@ std::string Model::outcome_when_done(const std::string& version) const {
     return "-";
 }
 
-/// Whether a person's change of a file of its unfinished step has made recovery leave it alone.
 bool Model::is_tainted(const std::string& version) const {
     return m_world.reporter.told("was changed by hand after " + version + " was interrupted");
 }

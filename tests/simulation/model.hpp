@@ -43,6 +43,9 @@ class Model {
     enum class Presence { none, some, all, twice };
     [[nodiscard]] Presence presence(const ScriptedUpgrade& upgrade) const;
 
+    /// Whether a person's change of a file of its unfinished step has made recovery leave it alone.
+    [[nodiscard]] bool is_tainted(const std::string& version) const;
+
  private:
     struct Snapshot {
         Surroundings now;
@@ -57,7 +60,6 @@ class Model {
     void check_commands(const ScriptedUpgrade& upgrade, bool done);
     void check_people();
     [[nodiscard]] std::string outcome_when_done(const std::string& version) const;
-    [[nodiscard]] bool is_tainted(const std::string& version) const;
 
     World& m_world;
     Snapshot m_before;

@@ -69,7 +69,10 @@ class Simulation {
     }
 
  private:
-    void say(const std::string& text) { m_events.push_back("# " + text); }
+    void say(const std::string& text) {
+        collect();
+        m_events.push_back("# " + text);
+    }
 
     /// What was told since the last time joins the events.
     void collect() {
@@ -124,8 +127,9 @@ class Simulation {
                 m_model.disturbed();
                 say("signals: " + std::to_string(signals));
             }
-            if (!came && point >= person_at && is_pause(name)) {
+            if (!came && point >= person_at && is_pause(name) && !m_world.stage.committing) {
                 came = true;
+                m_model.disturbed();
                 person_writes(path);
             }
             if (point >= fails_at && is_write(name) && (!failed || for_good)) {
@@ -224,12 +228,13 @@ class Simulation {
         m_model.disturbed();  // what is undone runs again
         std::optional<RunReport> report;
         const bool alive = run([&] { report = run_rollback(m_world.parts(), request); });
+        if (request.force) m_model.people_were_overruled();
         if (!alive) return;
         finish("rollback", report, request.dry_run);
         if (report->outcome != runner::Outcome::rolled_back) return;
         for (const runner::PlannedUpgrade& undone : report->due) {
             const auto found = m_world.stage.scripts.find(undone.version);
-            if (found != m_world.stage.scripts.end() &&
+            if (found != m_world.stage.scripts.end() && !m_model.is_tainted(undone.version) &&
                 m_model.presence(found->second) != Model::Presence::none)
                 m_model.fault(undone.version + " was rolled back, and something of it is there");
         }

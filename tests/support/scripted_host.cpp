@@ -28,6 +28,17 @@ struct PhaseOver {
     std::string message;
 };
 
+class Committing {
+ public:
+    explicit Committing(bool& flag) : m_flag(flag) { m_flag = true; }
+    ~Committing() { m_flag = false; }
+    Committing(const Committing&) = delete;
+    Committing& operator=(const Committing&) = delete;
+
+ private:
+    bool& m_flag;
+};
+
 /// One phase of one upgrade.
 class ScriptedPhase {
  public:
@@ -223,6 +234,7 @@ class ScriptedPhase {
         const FileChanges changes = changes_of(step, true, rendered);
         if (changes.empty()) return;
         act();
+        const Committing committing(m_stage.committing);
         const std::string folder =
             m_request.backup_folder.string() + '/' + std::to_string(m_commits++);
         std::vector<HostFileChange> list;
