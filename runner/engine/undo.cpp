@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/undo.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "engine/recovery.hpp"
 #include "support/sha256.hpp"
@@ -43,29 +45,59 @@ class ChangedByHand {
         File& file = m_files[change.path];
         file.known = file.known || now == change.new_digest || now == change.old_digest;
         // What its next change found is what this one has left, unless somebody came between.
-        file.torn = file.torn || (file.found && *file.found != change.new_digest);
-        file.found = change.old_digest;
+        if (file.next && file.next->old_digest != change.new_digest)
+            m_gaps.emplace_back(change, *file.next);
+        file.next = change;
     }
     [[nodiscard]] std::vector<std::string> files() const {
         std::vector<std::string> changed;
         for (const auto& [path, file] : m_files) {
+            const bool torn =
+                std::any_of(m_gaps.begin(), m_gaps.end(),
+                            [&path = path](const Gap& gap) { return gap.first.path == path; });
             if (!file.known) {
                 changed.push_back(path);
-            } else if (file.torn) {
+            } else if (torn) {
                 changed.push_back(path + " (between two of its own changes)");
             }
         }
         return changed;
     }
+    /// Two changes of one file between which somebody else has changed it.
+    using Gap = std::pair<FileIntent, FileIntent>;
+    [[nodiscard]] const std::vector<Gap>& gaps() const { return m_gaps; }
 
  private:
     struct File {
-        bool known = false;  ///< it is as one of the changes left or found it
-        bool torn = false;   ///< a change found another content than the one before it has left
-        std::optional<std::optional<Digest>> found;  ///< by the oldest that was followed
+        bool known = false;              ///< it is as one of the changes left or found it
+        std::optional<FileIntent> next;  ///< the oldest that was followed
     };
     std::map<std::string, File> m_files;
+    std::vector<Gap> m_gaps;
 };
+
+/// The done upgrade that has changed a file between two changes of another one: no order of undoing
+/// whole upgrades brings back what was.
+std::optional<Refusal> refusal_of_interleaved(LedgerView& ledger, const std::string& version,
+                                              const ChangedByHand& by_hand) {
+    if (by_hand.gaps().empty()) return std::nullopt;
+    for (const DoneRecord& done : ledger.done()) {
+        for (const FileIntent& change : ledger.changed_files(done.version)) {
+            for (const auto& [before, after] : by_hand.gaps()) {
+                if (done.version == version || change.path != before.path ||
+                    change.number < before.number || change.number > after.number)
+                    continue;
+                return Refusal{version + " cannot be rolled back: " + done.version +
+                                   " has changed " + change.path +
+                                   " between two of its own changes",
+                               "undo both by hand, and then: runner state forget " + version +
+                                   "; runner state forget " + done.version,
+                               Failure::refused};
+            }
+        }
+    }
+    return std::nullopt;
+}
 
 }  // namespace
 
@@ -108,6 +140,7 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
             by_hand.follow(change, now);
             original[change.path] = change.old_digest;
         }
+        if (auto refusal = refusal_of_interleaved(ledger, upgrade.version, by_hand)) return refusal;
         const std::vector<std::string> changed = by_hand.files();
         if (!changed.empty() && !force)
             return Refusal{upgrade.version + " cannot be rolled back: " + join(changed, ", ") +
