@@ -30,6 +30,15 @@ bool has_edits(const ScriptedUpgrade& upgrade) {
 void Model::person_wrote(const std::string& path, const std::string& line) {
     m_world.now.files[path] += line + '\n';
     m_by_people.emplace_back(path, line);
+    // Of what is not finished yet, recovery leaves this file alone.
+    if (m_world.facts().has_unfinished_files) {
+        for (const auto& [version, upgrade] : m_world.stage.scripts) {
+            for (const runner::FileIntent& change :
+                 m_world.ledgers.look()->changed_files(version)) {
+                if (change.path == path) m_tainted.insert(version);
+            }
+        }
+    }
     // The observer knows that it was a person.
     m_before.now.files[path] += line + '\n';
 }
@@ -99,7 +108,8 @@ std::string Model::outcome_when_done(const std::string& version) const {
 }
 
 bool Model::is_tainted(const std::string& version) const {
-    return m_world.reporter.told("was changed by hand after " + version + " was interrupted");
+    return m_tainted.count(version) > 0 ||
+           m_world.reporter.told("was changed by hand after " + version + " was interrupted");
 }
 
 void Model::check_upgrade(const ScriptedUpgrade& upgrade, const runner::LedgerFacts& facts) {
@@ -117,9 +127,10 @@ void Model::check_upgrade(const ScriptedUpgrade& upgrade, const runner::LedgerFa
     if (open || !has_edits(upgrade)) return;
     const bool executable = upgrade.form == runner::UpgradeForm::executable;
     if (executable && !done) return;
-    const bool unrecorded = !done && m_unrecorded.count(version) > 0;
+    const bool unrecorded = m_unrecorded.count(version) > 0;
+    if (done && unrecorded && outcome_when_done(version) == "nothing_to_do") return;
     const bool expected = done ? outcome_when_done(version) == "succeeded" : unrecorded;
-    if (unrecorded && there == Presence::none) return;  // it was undone since
+    if (!done && unrecorded && there == Presence::none) return;  // it was undone since
     if (there != (expected ? Presence::all : Presence::none))
         fault(version + (done ? " is done" : " is not done") + ", nothing of it is open, and " +
               word(there) + " of it is there");

@@ -65,6 +65,7 @@ class Model {
     Snapshot m_before;
     std::vector<std::pair<std::string, std::string>> m_by_people;
     std::set<std::string> m_unrecorded;
+    std::set<std::string> m_tainted;
     int m_disturbances = 0;
     std::vector<std::string> m_faults;
 };
