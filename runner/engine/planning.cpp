@@ -5,7 +5,6 @@
 
 #include "engine/standing.hpp"
 #include "engine/work_tree.hpp"
-#include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
 
@@ -175,9 +174,11 @@ RunReport report_of(const ClusterConfig& config, const Choice& choice,
     return report;
 }
 
-LookingPlanner::LookingPlanner(const ClusterConfig& config, ReleaseSource& source)
+LookingPlanner::LookingPlanner(const ClusterConfig& config, ReleaseSource& source,
+                               SandboxSupport sandbox)
     : m_config(config),
       m_source(source),
+      m_sandbox(sandbox),
       m_supply(config, source, nullptr, policy_for_looking(config, m_warning)) {}
 
 void LookingPlanner::check(const LedgerFacts& facts) const {
@@ -204,7 +205,7 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
                     .facts = facts,
                     .ledger = ledger,
                     .work_tree = work_tree,
-                    .sandbox = sandbox_support(),
+                    .sandbox = m_sandbox,
                     .upgrades = upgrades,
                     .releases = choice.releases,
                     .original = original,

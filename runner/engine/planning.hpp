@@ -15,6 +15,7 @@
 #include "engine/gates/gate.hpp"
 #include "engine/report.hpp"
 #include "engine/supply.hpp"
+#include "host/sandbox.hpp"
 #include "ledger/ledger.hpp"
 #include "plan/plan.hpp"
 
@@ -78,7 +79,9 @@ struct PlanReport {
 /// serves for as many plans as are wanted.
 class LookingPlanner {
  public:
-    LookingPlanner(const ClusterConfig& config, ReleaseSource& source);
+    /// `sandbox`: what the kernel can enforce.
+    LookingPlanner(const ClusterConfig& config, ReleaseSource& source,
+                   SandboxSupport sandbox = sandbox_support());
 
     /// Throws Error when the ledger is not of the cluster, or its original version is not known.
     void check(const LedgerFacts& facts) const;
@@ -90,6 +93,7 @@ class LookingPlanner {
  private:
     const ClusterConfig& m_config;
     ReleaseSource& m_source;
+    SandboxSupport m_sandbox;
     std::string m_warning;
     Supply m_supply;
 };

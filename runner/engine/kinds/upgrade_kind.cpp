@@ -233,7 +233,7 @@ RunReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request) 
 }
 
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
-    LookingPlanner planner(parts.config, parts.source);
+    LookingPlanner planner(parts.config, parts.source, parts.processes.sandbox_support());
     const std::unique_ptr<LedgerView> ledger = parts.ledgers.look();
     LedgerFacts facts = facts_as_of_now(*ledger, parts.clock);
     planner.check(facts);
