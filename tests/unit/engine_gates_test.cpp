@@ -283,9 +283,8 @@ TEST_CASE("where a gate stands it refuses the run, and nothing is changed") {
             const std::string version = scene.world.version();
             scene.world.reporter.events.clear();
             scene.world.stage.effects.clear();
-            const Refused refused = cell.directly
-                                        ? ask_directly(scene, kind, moment_of(cell.gate))
-                                        : carry_out(scene, kind);
+            const Refused refused = cell.directly ? ask_directly(scene, kind, moment_of(cell.gate))
+                                                  : carry_out(scene, kind);
             INFO(cell.gate << ", " << to_string(kind) << ": " << refused.words);
             CHECK(refused.exit_code == cell.exit_code);
             CHECK_THAT(refused.words, Contains(cell.words));
@@ -504,8 +503,7 @@ TEST_CASE("a changed release is accepted for the version that was named alone") 
     asked.upgrades[0].known.archive_digest = first;
     CHECK(asked("pin").empty());
     asked.upgrades[0].known.archive_digest = second;
-    CHECK_THAT(asked("pin"),
-               Contains(first.to_string()) && Contains(second.to_string()));
+    CHECK_THAT(asked("pin"), Contains(first.to_string()) && Contains(second.to_string()));
     asked.options.accept_changed = {"0.0.51", "0.0.53"};
     CHECK_FALSE(asked("pin").empty());
     asked.options.accept_changed = {"0.0.51", "0.0.52"};
@@ -527,15 +525,14 @@ TEST_CASE("the policy refuses what it does not name, each by its own words") {
     wants.write = {"apps/demo", "infra"};
     CHECK(asked("policy").empty());
     policy.write = {"apps"};
-    CHECK_THAT(asked("policy"), Contains("wants to write infra") &&
-                                    !Contains("wants to write apps"));
+    CHECK_THAT(asked("policy"),
+               Contains("wants to write infra") && !Contains("wants to write apps"));
     policy.write = {"apps", "infra"};
     CHECK(asked("policy").empty());
 
     wants.commands = {"kubectl", "helm"};
     policy.commands = {"kubectl"};
-    CHECK_THAT(asked("policy"), Contains("wants to run helm") &&
-                                    !Contains("wants to run kubectl"));
+    CHECK_THAT(asked("policy"), Contains("wants to run helm") && !Contains("wants to run kubectl"));
     policy.commands = {"kubectl", "helm"};
     CHECK(asked("policy").empty());
 
@@ -660,10 +657,9 @@ TEST_CASE("all refusals of a moment are told at once, each with its way out") {
     });
     UpgradeRequest request = World::yes();
     const auto report = scene.world.upgrade(request);
-    CHECK_THAT(report->error->message,
-               Contains("needs a cluster that has reached 0.0.60") &&
-                   Contains("requires 0.0.51.a") &&
-                   Contains("; nothing was changed"));
+    CHECK_THAT(report->error->message, Contains("needs a cluster that has reached 0.0.60") &&
+                                           Contains("requires 0.0.51.a") &&
+                                           Contains("; nothing was changed"));
     CHECK(split(report->error->next, '\n').size() == 2);
 }
 

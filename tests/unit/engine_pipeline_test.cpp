@@ -26,18 +26,17 @@ std::size_t count(const Strings& all, const std::string& one) {
 /// Where the first event with this in it stands; beyond the end when there is none.
 std::size_t place_of(const World& world, const std::string& part) {
     const auto& events = world.reporter.events;
-    return static_cast<std::size_t>(
-        std::find_if(events.begin(), events.end(),
-                     [&](const std::string& event) {
-                         return event.find(part) != std::string::npos;
-                     }) -
-        events.begin());
+    return static_cast<std::size_t>(std::find_if(events.begin(), events.end(),
+                                                 [&](const std::string& event) {
+                                                     return event.find(part) != std::string::npos;
+                                                 }) -
+                                    events.begin());
 }
 
 /// Calls `work` the `nth` time (from 1) that this point is reached.
 void at(World& world, const std::string& point, int nth, std::function<void()> work) {
-    world.process.at_point = [point, left = nth, work = std::move(work)](
-                                 const std::string& now) mutable {
+    world.process.at_point = [point, left = nth,
+                              work = std::move(work)](const std::string& now) mutable {
         if (now == point && --left == 0) work();
     };
 }
@@ -92,8 +91,7 @@ TEST_CASE("what is half undone by a run that died is seen after recovery") {
     world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1").reversible());
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    at(world, "after record_step_undone", 1,
-       [&] { world.process.dies_at = world.process.points; });
+    at(world, "after record_step_undone", 1, [&] { world.process.dies_at = world.process.points; });
     REQUIRE_FALSE(world.rollback(World::rollback_request()));
     world.process.at_point = nullptr;
     const auto report = world.upgrade();
@@ -479,8 +477,9 @@ TEST_CASE("onFailure is run for what failed after the question, and for nothing 
     CHECK(programs([](World& world, UpgradeRequest&) {
               world.script("0.0.51").fails(HostPhase::simulate, 1);
           }).empty());
-    CHECK(programs([](World& world, UpgradeRequest&) { world.config.policy.write.emplace(); })
-              .empty());
+    CHECK(programs([](World& world, UpgradeRequest&) {
+              world.config.policy.write.emplace();
+          }).empty());
     CHECK(programs([](World& world, UpgradeRequest& request) {
               request.yes = false;
               world.terminal.answer = [](const std::string&) { return std::optional("n"); };
@@ -540,8 +539,8 @@ TEST_CASE("a rise without upgrades is asked for, too") {
     world.terminal.answer = [](const std::string&) { return std::optional("n"); };
     CHECK(world.upgrade(request)->exit_code == 4);
     REQUIRE(world.terminal.questions.size() == 1);
-    CHECK_THAT(world.terminal.questions[0], Contains("No upgrade runs") && Contains("0.0.50") &&
-                                                Contains("0.0.99"));
+    CHECK_THAT(world.terminal.questions[0],
+               Contains("No upgrade runs") && Contains("0.0.50") && Contains("0.0.99"));
     CHECK(world.version() != "0.0.99");
     world.terminal.answer = nullptr;
     CHECK(world.upgrade(request)->exit_code == 0);
@@ -598,8 +597,7 @@ TEST_CASE("the last upgrade is undone when its check fails while soaking") {
     Strings outcomes;
     for (const AttemptRecord& attempt : world.ledgers.look()->runs(1).front().attempts)
         outcomes.push_back(attempt.version + ' ' + attempt.outcome);
-    CHECK(outcomes ==
-          Strings{"0.0.51 succeeded", "0.0.52 succeeded", "0.0.52 rolled_back"});
+    CHECK(outcomes == Strings{"0.0.51 succeeded", "0.0.52 succeeded", "0.0.52 rolled_back"});
     CHECK(world.reporter.told("recorded: 0.0.52 rolled_back"));
 }
 
@@ -693,8 +691,7 @@ struct Planned {
         UpgradeRequest planning = request;
         planning.dry_run = planning.pin_work = planning.report_other = true;
         const RunReport report = plan_upgrade(world.parts(), planning);
-        const Json document =
-            saved_plan_document(report, world.facts(), {"demo", "", ""}, {});
+        const Json document = saved_plan_document(report, world.facts(), {"demo", "", ""}, {});
         request.saved_plan = SavedPlan::parse(dump_json(document), "plan.json");
     }
 };

@@ -27,8 +27,8 @@ Strings undone(const World& world) {
     const std::string begin = "rollback begins: ";
     for (const std::string& event : world.reporter.events) {
         if (event.rfind(begin, 0) == 0)
-            versions.push_back(event.substr(begin.size(), event.find(' ', begin.size()) -
-                                                              begin.size()));
+            versions.push_back(
+                event.substr(begin.size(), event.find(' ', begin.size()) - begin.size()));
     }
     return versions;
 }
@@ -144,8 +144,8 @@ TEST_CASE("what requires it is undone with it, and before it") {
 TEST_CASE("what is half applied is undone first, and the version stays") {
     TwoFiles two;
     World& world = two.world;
-    world.publish(ScriptedUpgrade::of("0.0.53").edits("app").edits("conf").fails(
-        HostPhase::apply, 6));
+    world.publish(
+        ScriptedUpgrade::of("0.0.53").edits("app").edits("conf").fails(HostPhase::apply, 6));
     UpgradeRequest request = World::yes();
     request.roll_back = false;
     REQUIRE(world.upgrade(request)->exit_code == 1);
@@ -180,7 +180,8 @@ TEST_CASE("a file of the second one changed by hand is refused before the first 
         request.dry_run = dry_run;
         const auto report = two.world.rollback(request);
         CHECK(report->exit_code == 6);
-        CHECK_THAT(words(report), Contains("0.0.51 cannot be rolled back: app was changed by hand"));
+        CHECK_THAT(words(report),
+                   Contains("0.0.51 cannot be rolled back: app was changed by hand"));
         CHECK(two.world.file("conf") == "old\n0.0.52\n");
         CHECK(two.world.done() == Strings{"0.0.51", "0.0.52"});
         CHECK(undone(two.world).empty());
@@ -362,8 +363,8 @@ TEST_CASE("a rollback that failed half-way stops everything until it is finished
 
 TEST_CASE("a rollback that fails at the second one keeps the first undone") {
     World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").reversible().fails(
-        HostPhase::rollback, 0));
+    world.publish(
+        ScriptedUpgrade::of("0.0.51").sets("a", "1").reversible().fails(HostPhase::rollback, 0));
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
     REQUIRE(world.upgrade()->exit_code == 0);
     const auto report = undo(world, "0.0.50");
