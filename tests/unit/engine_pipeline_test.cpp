@@ -151,6 +151,33 @@ TEST_CASE("an upgrade is recorded when the next one is refused right before it b
     CHECK(world.ledgers.look()->loose_ends().open_attempts == 0);
 }
 
+TEST_CASE("an upgrade is recorded before the next one is judged again") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v1"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v1"));
+    std::vector<Strings> done;
+    world.stage.before_phase = [&](const std::string& version, HostPhase phase) {
+        if (version == "0.0.52" && phase == HostPhase::preflight) done.push_back(world.done());
+    };
+    REQUIRE(world.upgrade()->exit_code == 0);
+    REQUIRE(done.size() >= 2);
+    CHECK(done[0].empty());
+    CHECK(done[1] == Strings{"0.0.51"});
+}
+
+TEST_CASE("an upgrade is told as recorded when a file of the next one was changed") {
+    World world;
+    world.now.files["conf"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
+    at(world, "before file", 1, [&] { world.now.files["conf"] = "mine\n"; });
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 1);
+    CHECK_THAT(words(report), Contains("0.0.52 changed since it was shown: conf"));
+    CHECK(world.reporter.told("recorded: 0.0.51 succeeded done"));
+    CHECK(world.done() == Strings{"0.0.51"});
+}
+
 // What is left out.
 
 TEST_CASE("what is left out at its turn is not applied, nor what requires it, nor soaked") {
@@ -227,6 +254,39 @@ TEST_CASE("what a person has changed meanwhile is refused") {
     CHECK_THAT(words(report), Contains("0.0.53 changed since it was shown: conf"));
     CHECK(world.file("conf") == "mine\n");
     CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
+}
+
+TEST_CASE("what a person has changed after this run is not taken for its own") {
+    World world;
+    world.now.files["app"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v2"));
+    ScriptedUpgrade late = ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v2");
+    late.verify = [](const SeenWorld&) -> Judgement { return {}; };
+    world.publish(late);
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
+    world.stage.before_phase = [&](const std::string&, HostPhase phase) {
+        if (phase == HostPhase::verify) world.now.files["app"] = "mine\n";
+    };
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 1);
+    CHECK_THAT(words(report), Contains("0.0.53 changed since it was shown: app"));
+    CHECK(world.file("app") == "mine\n");
+    CHECK(world.reporter.count("simulate begins: 0.0.53") == 1);
+}
+
+TEST_CASE("an upgrade with nothing before it that is judged otherwise now is refused") {
+    for (const PhaseEnd end : {PhaseEnd::blocked, PhaseEnd::nothing_to_do}) {
+        World world;
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
+        upgrade.preflight = good_for(1, end);
+        world.publish(upgrade);
+        UpgradeRequest request = World::yes();
+        request.keep_going = true;
+        const auto report = world.upgrade(request);
+        CHECK(report->exit_code == 3);
+        CHECK_THAT(words(report), Contains("0.0.51 changed since it was shown"));
+        CHECK(world.done().empty());
+    }
 }
 
 TEST_CASE("a late question that is declined ends the run before that upgrade") {
@@ -445,7 +505,6 @@ TEST_CASE("the heart beats while a phase takes long") {
         };
         REQUIRE(world.upgrade()->exit_code == 0);
         CHECK(beats == 0);
-        world.publish(ScriptedUpgrade(upgrade).edits("b")).version = "0.0.51";
         World slow;
         slow.publish(upgrade);
         slow.process.at_point = world.process.at_point;
