@@ -654,7 +654,8 @@ TEST_CASE("the last upgrade is undone when its check fails while soaking") {
     CHECK(report->cluster_version == "0.0.51");
     CHECK(world.file("app") == "0.0.51\n");
     Strings outcomes;
-    for (const AttemptRecord& attempt : world.ledgers.look()->runs(1).front().attempts)
+    const std::vector<RunRecord> runs = world.ledgers.look()->runs(1);
+    for (const AttemptRecord& attempt : runs.front().attempts)
         outcomes.push_back(attempt.version + ' ' + attempt.outcome);
     CHECK(outcomes == Strings{"0.0.51 succeeded", "0.0.52 succeeded", "0.0.52 rolled_back"});
     CHECK(world.reporter.told("recorded: 0.0.52 rolled_back"));
