@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/confirmations.hpp"
+#include "engine/ending.hpp"
 #include "engine/undo.hpp"
 #include "model/error.hpp"
 #include "support/text.hpp"
@@ -151,8 +152,8 @@ bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
            run.ledger().finished_steps(upgrade.version).empty();
 }
 
-}  // namespace
-
+/// Records that the releases that were changed since their first attempt are taken all the same,
+/// where the user says so.
 void accept_changed_releases(Run& run) {
     if (!run.recorded) return;
     const std::vector<std::string>& accepted = run.options.accept_changed;
@@ -167,7 +168,14 @@ void accept_changed_releases(Run& run) {
     }
 }
 
-void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without) {
+}  // namespace
+
+void ApplyingKind::pass_admission(Run& run) {
+    Kind::pass_admission(run);
+    accept_changed_releases(run);
+}
+
+void ApplyingKind::rehearse(Run& run, UpgradeInRun& upgrade) {
     Reporter& reporter = run.parts.reporter;
     const std::size_t position = position_of(run, upgrade);
     reporter.phase_begins(upgrade.version, HostPhase::simulate, position + 1, run.upgrades.size());
@@ -193,23 +201,24 @@ void rehearse_upgrade(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_
     upgrade.verdict =
         result.end == PhaseEnd::nothing_to_do ? Verdict::nothing_to_do : Verdict::ready;
     if (is_good(result)) return;
-    if (result.end == PhaseEnd::blocked && go_on_without(upgrade, upgrade.words)) {
+    if (result.end == PhaseEnd::blocked && goes_on_without(run, upgrade, upgrade.words)) {
         upgrade.verdict = Verdict::left_out;
         return;
     }
     refuse_to_run(upgrade, result, upgrade.words, "nothing was changed");
 }
 
-bool is_judged_again(Run& run, const UpgradeInRun& upgrade) {
-    return upgrade.verdict == Verdict::later || upgrade.has_preflight ||
-           run_has_changed_its_files(run, upgrade);
+SecondLook ApplyingKind::second_look(Run& run, const UpgradeInRun& upgrade) const {
+    if (upgrade.verdict == Verdict::later) return SecondLook::verdict;
+    if (run_has_changed_its_files(run, upgrade))
+        return upgrade.verdict == Verdict::ready ? SecondLook::work : SecondLook::verdict;
+    return upgrade.has_preflight ? SecondLook::verdict : SecondLook::none;
 }
 
-void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_without) {
-    if (leave_out_what_requires_it(run, upgrade) || !is_judged_again(run, upgrade)) return;
+void ApplyingKind::look_again(Run& run, UpgradeInRun& upgrade, SecondLook look) {
+    if (leave_out_what_requires_it(run, upgrade) || look == SecondLook::none) return;
     run.supply->have_image(upgrade);
-    if (upgrade.verdict == Verdict::ready && run_has_changed_its_files(run, upgrade))
-        upgrade.verdict = Verdict::later;
+    if (look == SecondLook::work) upgrade.verdict = Verdict::later;
     const PhaseResult result = run.phase_runner().preflight(upgrade);
     run.check_interrupted();
     const bool provisional = changes_the_world_before(run, upgrade) != nullptr;
@@ -228,7 +237,7 @@ void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_witho
         return;
     }
     if (result.end == PhaseEnd::blocked && provisional) {
-        if (go_on_without(upgrade, words)) {
+        if (goes_on_without(run, upgrade, words)) {
             upgrade.verdict = Verdict::left_out;
             upgrade.words = words;
             return;
@@ -237,6 +246,22 @@ void judge_again(Run& run, UpgradeInRun& upgrade, const GoOnWithout& go_on_witho
     }
     if (result.end == PhaseEnd::blocked) refuse_changed(upgrade, "ready", words);
     refuse_to_run(upgrade, result, words, "it was not begun");
+}
+
+void ApplyingKind::keep_for_later(Run& run, const UpgradeInRun& upgrade) {
+    if (upgrade.supplier != Supplier::source || upgrade.form != UpgradeForm::plugin) return;
+    if (!needs_own_rollback(upgrade) && !upgrade.has_verify) return;
+    if (run.parts.source.judges_signatures()) return;  // they could not be judged without it
+    try {
+        run.parts.folder.keep_release(upgrade.tag, run.supply->files(upgrade));
+    } catch (const Error& error) {
+        run.warn("the release of " + upgrade.version + " is not kept beside the ledger (" +
+                 error.what() + "): undoing or checking it later needs the source");
+    }
+}
+
+void ApplyingKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
+    end_after_failed_upgrade(run, upgrade, end);
 }
 
 Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<SemanticVersion>& reached,
@@ -303,18 +328,6 @@ void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
     end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
     end.message += undone.good ? "; it was rolled back (" + undone.message + ")"
                                : "; it could not be rolled back: " + undone.message;
-}
-
-void keep_release(Run& run, const UpgradeInRun& upgrade) {
-    if (upgrade.supplier != Supplier::source || upgrade.form != UpgradeForm::plugin) return;
-    if (!needs_own_rollback(upgrade) && !upgrade.has_verify) return;
-    if (run.parts.source.judges_signatures()) return;  // they could not be judged without it
-    try {
-        run.parts.folder.keep_release(upgrade.tag, run.supply->files(upgrade));
-    } catch (const Error& error) {
-        run.warn("the release of " + upgrade.version + " is not kept beside the ledger (" +
-                 error.what() + "): undoing or checking it later needs the source");
-    }
 }
 
 }  // namespace runner

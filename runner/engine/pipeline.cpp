@@ -163,14 +163,14 @@ class Pipeline {
         {
             std::vector<const UpgradeInRun*> wanted;
             for (const UpgradeInRun& upgrade : m_run.upgrades) {
-                if (wants_image(upgrade)) wanted.push_back(&upgrade);
+                if (m_kind.wants_image(upgrade)) wanted.push_back(&upgrade);
             }
             ImagePreparation preparation(*m_run.supply, std::move(wanted));
             std::size_t kept_bytes = 0;
             std::size_t kept = 0;
             for (UpgradeInRun& upgrade : m_run.upgrades) {
                 bool keep = true;
-                if (wants_image(upgrade)) {
+                if (m_kind.wants_image(upgrade)) {
                     PreparedImage image = preparation.take();
                     upgrade.form = image.form;
                     upgrade.image = std::move(image.file);
@@ -183,10 +183,6 @@ class Pipeline {
         }
         m_kind.settle_rehearsal(m_run);
         m_run.move_to(RunState::awaiting_confirmation);
-    }
-
-    [[nodiscard]] bool wants_image(const UpgradeInRun& upgrade) const {
-        return !upgrade.image && m_kind.needs_image(upgrade);
     }
 
     void warn_of_what_is_not_enforced() {
@@ -264,10 +260,11 @@ class Pipeline {
 
     /// The world may have changed since it was shown what an upgrade does.
     void look_again(UpgradeInRun& upgrade) {
-        // What is asked takes long enough for the upgrade before it to be recorded first.
-        if (m_kind.looks_again(m_run, upgrade)) settle();
         try {
-            m_kind.look_again(m_run, upgrade);
+            const SecondLook look = m_kind.second_look(m_run, upgrade);
+            // What is asked takes long enough for the upgrade before it to be recorded first.
+            if (look != SecondLook::none) settle();
+            m_kind.look_again(m_run, upgrade, look);
             if (upgrade.verdict == Verdict::left_out) return;
             if (const auto refusal = refusal_of(m_run.gate_input(), GateMoment::work, upgrade)) {
                 upgrade.outcome = Outcome::failed;

@@ -32,7 +32,7 @@ void assign_parameters(Run& run, const GivenParameters& given) {
 void Kind::fetch(Run& run) {
     std::vector<const UpgradeInRun*> wanted;
     for (const UpgradeInRun& upgrade : run.upgrades) {
-        if (!upgrade.image && needs_image(upgrade)) wanted.push_back(&upgrade);
+        if (wants_image(upgrade)) wanted.push_back(&upgrade);
     }
     run.supply->fetch(wanted, [&](std::uint64_t done, std::uint64_t total) {
         run.parts.reporter.fetching(done, total);

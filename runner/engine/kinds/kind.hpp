@@ -16,6 +16,13 @@ struct Worked {
     bool good = false;  ///< the run goes on
 };
 
+/// What of an upgrade has to be looked at once more right before it begins.
+enum class SecondLook {
+    none,
+    verdict,  ///< whether it can run
+    work,     ///< also what it does: this run itself has changed what that was made from
+};
+
 class Kind {
  public:
     virtual ~Kind() = default;
@@ -64,6 +71,10 @@ class Kind {
     virtual void resolve_parameters(Run& run);
     /// The archives of those that need them.
     virtual void fetch(Run& run);
+    /// Whether its library or program is needed, and not there yet.
+    [[nodiscard]] bool wants_image(const UpgradeInRun& upgrade) const {
+        return !upgrade.image && needs_image(upgrade);
+    }
     /// Whether its library or program is needed.
     [[nodiscard]] virtual bool needs_image(const UpgradeInRun& upgrade) const {
         return upgrade.known.release != nullptr;
@@ -79,10 +90,12 @@ class Kind {
     // Working.
     /// Before the first one begins. Throws Error when not all can be worked on.
     virtual void before_work(Run&) {}
-    /// Whether look_again takes long.
-    [[nodiscard]] virtual bool looks_again(Run&, const UpgradeInRun&) const { return false; }
-    /// Right before one begins: judges it once more. Throws Error when it is not as it was shown.
-    virtual void look_again(Run&, UpgradeInRun&) {}
+    [[nodiscard]] virtual SecondLook second_look(Run&, const UpgradeInRun&) const {
+        return SecondLook::none;
+    }
+    /// Right before one begins: judges it once more, where `look` asks for it. Throws Error when it
+    /// is not as it was shown.
+    virtual void look_again(Run&, UpgradeInRun&, SecondLook) {}
     /// After look_again has set the verdict `left_out`: takes it out of the run.
     virtual void go_on_without(Run&) {}
     /// Keeps what undoing or checking it later takes.

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/applying.hpp"
 #include "engine/describe_plugin.hpp"
-#include "engine/ending.hpp"
 #include "engine/pipeline.hpp"
 #include "model/error.hpp"
 
@@ -19,9 +17,6 @@ Manifest manifest_from_name(const std::filesystem::path& file) {
     return Manifest::undeclared(UpgradeVersion::parse(
         underscore == std::string::npos ? name : name.substr(underscore + 1)));
 }
-
-/// Nothing is skipped: what one upgrade by itself is stopped by is not left out, but stops it.
-constexpr auto k_never = [](const UpgradeInRun&, const std::string&) { return false; };
 
 }  // namespace
 
@@ -91,30 +86,9 @@ void SingleKind::load(Run& run) {
     if (!problem.empty()) run.report.warnings.push_back(problem);
 }
 
-void SingleKind::pass_admission(Run& run) {
-    Kind::pass_admission(run);
-    accept_changed_releases(run);
-}
-
-void SingleKind::rehearse(Run& run, UpgradeInRun& upgrade) {
-    rehearse_upgrade(run, upgrade, k_never);
-}
-
 std::string SingleKind::question(const Run& run) const {
     return "This will run " + run.upgrades.front().version + " on the cluster '" +
            run.parts.config.name + "'.";
-}
-
-bool SingleKind::looks_again(Run& run, const UpgradeInRun& upgrade) const {
-    return is_judged_again(run, upgrade);
-}
-
-void SingleKind::look_again(Run& run, UpgradeInRun& upgrade) {
-    judge_again(run, upgrade, k_never);
-}
-
-void SingleKind::keep_for_later(Run& run, const UpgradeInRun& upgrade) {
-    keep_release(run, upgrade);
 }
 
 Worked SingleKind::work(Run& run, UpgradeInRun& upgrade) {
@@ -124,10 +98,6 @@ Worked SingleKind::work(Run& run, UpgradeInRun& upgrade) {
 void SingleKind::end(Run& run) {
     run.recorded->finish(RunState::succeeded, Outcome::succeeded, run.options.reason);
     run.report.outcome = run.upgrades.front().outcome;
-}
-
-void SingleKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
-    end_after_failed_upgrade(run, upgrade, end);
 }
 
 RunReport run_single(const EngineParts& parts, const SingleRunRequest& request) {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "engine/kinds/kind.hpp"
+#include "engine/applying.hpp"
 
 namespace runner {
 
@@ -13,7 +13,7 @@ struct SingleRunRequest : RunOptions {
     bool record = false;  ///< as done, when it succeeds for real
 };
 
-class SingleKind final : public Kind {
+class SingleKind final : public ApplyingKind {
  public:
     explicit SingleKind(const SingleRunRequest& request) : m_request(request) {}
 
@@ -25,17 +25,16 @@ class SingleKind final : public Kind {
     void choose(Run& run) override;
     void end_with_nothing_to_do(Run&) override {}
     void load(Run& run) override;
-    void pass_admission(Run& run) override;
-    void rehearse(Run& run, UpgradeInRun& upgrade) override;
     [[nodiscard]] std::string question(const Run& run) const override;
-    [[nodiscard]] bool looks_again(Run& run, const UpgradeInRun& upgrade) const override;
-    void look_again(Run& run, UpgradeInRun& upgrade) override;
-    void keep_for_later(Run& run, const UpgradeInRun& upgrade) override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;
     void end(Run& run) override;
-    void end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) override;
 
  private:
+    /// What one upgrade by itself is stopped by is not left out, but stops it.
+    [[nodiscard]] bool goes_on_without(Run&, const UpgradeInRun&,
+                                       const std::string&) const override {
+        return false;
+    }
     [[nodiscard]] bool is_file() const;
     void choose_file(Run& run) const;
     void choose_release(Run& run) const;

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/applying.hpp"
-#include "engine/ending.hpp"
 #include "engine/pipeline.hpp"
 #include "engine/soak.hpp"
 #include "engine/standing.hpp"
@@ -113,11 +111,6 @@ void UpgradeKind::load(Run& run) {
     if (m_request.saved_plan) m_request.saved_plan->check_upgrades(run.upgrades);
 }
 
-void UpgradeKind::pass_admission(Run& run) {
-    Kind::pass_admission(run);
-    accept_changed_releases(run);
-}
-
 void UpgradeKind::describe(Run& run) {
     RunReport planned =
         report_of(run.parts.config, *run.choice, run.upgrades, m_request.report_other);
@@ -143,12 +136,6 @@ bool UpgradeKind::goes_on_without(Run& run, const UpgradeInRun& upgrade,
                                ". Go on without it, and without what requires it? [y/N] ");
     run.check_interrupted();
     return means_yes(answer);
-}
-
-void UpgradeKind::rehearse(Run& run, UpgradeInRun& upgrade) {
-    rehearse_upgrade(run, upgrade, [&](const UpgradeInRun& blocked, const std::string& words) {
-        return goes_on_without(run, blocked, words);
-    });
 }
 
 void UpgradeKind::settle_rehearsal(Run& run) {
@@ -179,28 +166,18 @@ std::string UpgradeKind::question(const Run& run) const {
            run.report.cluster_version + " to " + run.report.final_version + ".";
 }
 
-bool UpgradeKind::looks_again(Run& run, const UpgradeInRun& upgrade) const {
-    return is_judged_again(run, upgrade);
-}
-
-void UpgradeKind::look_again(Run& run, UpgradeInRun& upgrade) {
+void UpgradeKind::look_again(Run& run, UpgradeInRun& upgrade, SecondLook look) {
     if (upgrade.verdict == Verdict::later && m_request.saved_plan && run.options.yes)
         throw Error(Failure::preparation,
                     upgrade.version +
                         " could not be shown when the plan was saved, so nobody has seen what it "
                         "does; it was not begun",
                     "make a new plan now: 'runner plan --out'");
-    judge_again(run, upgrade, [&](const UpgradeInRun& blocked, const std::string& words) {
-        return goes_on_without(run, blocked, words);
-    });
+    ApplyingKind::look_again(run, upgrade, look);
 }
 
 void UpgradeKind::go_on_without(Run& run) {
     leave_out(run);
-}
-
-void UpgradeKind::keep_for_later(Run& run, const UpgradeInRun& upgrade) {
-    keep_release(run, upgrade);
 }
 
 Worked UpgradeKind::work(Run& run, UpgradeInRun& upgrade) {
@@ -212,10 +189,6 @@ void UpgradeKind::end(Run& run) {
     run.recorded->finish(RunState::succeeded, Outcome::succeeded, run.options.reason);
     run.report.outcome = Outcome::succeeded;
     run.report.cluster_version = run.choice->plan.final_version.to_string();
-}
-
-void UpgradeKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
-    end_after_failed_upgrade(run, upgrade, end);
 }
 
 RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {

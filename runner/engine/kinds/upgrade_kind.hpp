@@ -5,7 +5,7 @@
 #include <chrono>
 #include <optional>
 
-#include "engine/kinds/kind.hpp"
+#include "engine/applying.hpp"
 #include "engine/saved_plan.hpp"
 
 namespace runner {
@@ -19,7 +19,7 @@ struct UpgradeRequest : RunOptions {
     bool keep_going = false;              ///< without what is blocked, and what requires it
 };
 
-class UpgradeKind final : public Kind {
+class UpgradeKind final : public ApplyingKind {
  public:
     explicit UpgradeKind(const UpgradeRequest& request) : m_request(request) {}
 
@@ -29,19 +29,14 @@ class UpgradeKind final : public Kind {
     [[nodiscard]] bool asks_without_upgrades(const Run& run) const override;
     void end_with_nothing_to_do(Run& run) override;
     void load(Run& run) override;
-    void pass_admission(Run& run) override;
     void describe(Run& run) override;
     void resolve_parameters(Run& run) override;
-    void rehearse(Run& run, UpgradeInRun& upgrade) override;
     void settle_rehearsal(Run& run) override;
     [[nodiscard]] std::string question(const Run& run) const override;
-    [[nodiscard]] bool looks_again(Run& run, const UpgradeInRun& upgrade) const override;
-    void look_again(Run& run, UpgradeInRun& upgrade) override;
+    void look_again(Run& run, UpgradeInRun& upgrade, SecondLook look) override;
     void go_on_without(Run& run) override;
-    void keep_for_later(Run& run, const UpgradeInRun& upgrade) override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;
     void end(Run& run) override;
-    void end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) override;
 
  private:
     [[nodiscard]] Selection selection() const;
@@ -49,7 +44,8 @@ class UpgradeKind final : public Kind {
     Choice choose_from(Run& run) const;
     SemanticVersion original_version(Run& run) const;
     /// --keep-going, or the user's choice.
-    bool goes_on_without(Run& run, const UpgradeInRun& upgrade, const std::string& words) const;
+    [[nodiscard]] bool goes_on_without(Run& run, const UpgradeInRun& upgrade,
+                                       const std::string& words) const override;
     /// Goes on without what turned out to be blocked: it stays due, and the cluster version below.
     void leave_out(Run& run) const;
 
