@@ -222,13 +222,20 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
     return report;
 }
 
+std::size_t due_position(const Choice& choice, const UpgradeInRun& upgrade) {
+    const std::vector<DueUpgrade>& due = choice.plan.due;
+    const auto found = std::find_if(due.begin(), due.end(), [&](const DueUpgrade& one) {
+        return &(*choice.releases)[one.release] == upgrade.known.release;
+    });
+    return static_cast<std::size_t>(found - due.begin());
+}
+
 std::function<SemanticVersion(const UpgradeInRun&)> reached_before(const Choice& choice) {
     return [&choice](const UpgradeInRun& upgrade) {
-        for (std::size_t i = 0; i < choice.plan.due.size(); ++i) {
-            if (&(*choice.releases)[choice.plan.due[i].release] == upgrade.known.release)
-                return version_after(*choice.releases, choice.plan, i);
-        }
-        return choice.plan.cluster_version;
+        const std::size_t position = due_position(choice, upgrade);
+        return position == choice.plan.due.size()
+                   ? choice.plan.cluster_version
+                   : version_after(*choice.releases, choice.plan, position);
     };
 }
 

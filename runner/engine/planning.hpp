@@ -55,6 +55,9 @@ Choice choose_due(const ClusterConfig& config, ReleaseSource& source, Supply& su
 /// The due upgrades of a plan, in their order, with nothing known of them yet but their releases.
 std::vector<UpgradeInRun> due_of(const Choice& choice);
 
+/// Where an upgrade stands among the due ones of a plan; their number: it is not among them.
+std::size_t due_position(const Choice& choice, const UpgradeInRun& upgrade);
+
 /// For GateInput: where the cluster stands when an upgrade's turn comes. `choice` must outlive it.
 std::function<SemanticVersion(const UpgradeInRun&)> reached_before(const Choice& choice);
 

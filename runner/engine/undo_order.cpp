@@ -57,14 +57,22 @@ class Builder {
     void add_what_requires_it(const std::string& version, std::vector<std::string>& open) {
         for (const UpgradeInRun& later : m_candidates) {
             if (later.version == version) return;
-            const auto attempted = m_ledger.manifest_of(later.version);
-            if (!attempted) continue;
-            const Manifest manifest = Manifest::parse(
-                attempted->text, "the manifest of " + later.version + " in the ledger");
-            const auto& needed = manifest.needed_upgrades;
+            const std::vector<std::string>& needed = needed_by(later.version);
             if (std::find(needed.begin(), needed.end(), version) != needed.end())
                 add(later.version, version, "requires " + version, open);
         }
+    }
+
+    /// Read from the ledger once, however many are undone.
+    const std::vector<std::string>& needed_by(const std::string& version) {
+        const auto [found, is_new] = m_needed.try_emplace(version);
+        if (is_new) {
+            UpgradeInRun upgrade;
+            upgrade.version = version;
+            if (recall_attempt(m_ledger, upgrade))
+                found->second = upgrade.manifest().needed_upgrades;
+        }
+        return found->second;
     }
 
     /// As the candidates stand, but each after what has to be undone before it.
@@ -80,12 +88,12 @@ class Builder {
                 break;
             }
             m_order.versions.push_back(next->version);
+            m_placed.insert(next->version);
         }
     }
 
     [[nodiscard]] bool is_placed(const std::string& version) const {
-        const auto& placed = m_order.versions;
-        return std::find(placed.begin(), placed.end(), version) != placed.end();
+        return m_placed.count(version) != 0;
     }
 
     [[nodiscard]] bool is_free(const std::string& version) const {
@@ -98,7 +106,9 @@ class Builder {
     LedgerView& m_ledger;
     const std::vector<UpgradeInRun>& m_candidates;
     std::set<std::string> m_wanted;
-    std::map<std::string, std::set<std::string>> m_before;  ///< by version: what goes before it
+    std::map<std::string, std::set<std::string>> m_before;     ///< by version: what goes before it
+    std::map<std::string, std::vector<std::string>> m_needed;  ///< by version: what it requires
+    std::set<std::string> m_placed;
     UndoOrder m_order;
 };
 

@@ -11,6 +11,7 @@
 #include "engine/parameters.hpp"
 #include "engine/report.hpp"
 #include "host/host.hpp"
+#include "ledger/ledger.hpp"
 #include "ledger/records.hpp"
 #include "model/run_state.hpp"
 #include "releases/upgrade_store.hpp"
@@ -86,6 +87,15 @@ struct UpgradeInRun {
                                                 : std::optional(known.archive_digest);
     }
 };
+
+/// An upgrade that was run here, as the ledger lists it: its release has to be found again.
+/// `digest`: of its archive; empty: not known.
+UpgradeInRun from_ledger(const std::string& version, const std::string& tag,
+                         const std::string& platform, const std::string& digest);
+
+/// Manifest, form and check, as its newest attempt had them. Whether the ledger knows them. Throws
+/// Error{preparation} when the manifest cannot be read.
+bool recall_attempt(LedgerView& ledger, UpgradeInRun& upgrade);
 
 /// Whether applying it may change something else than files of the repository, so that what later
 /// upgrades find is known only afterwards.

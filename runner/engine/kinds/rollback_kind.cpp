@@ -15,19 +15,6 @@
 namespace runner {
 namespace {
 
-UpgradeInRun from_ledger(const std::string& version, const std::string& tag,
-                         const std::string& platform, const std::string& digest) {
-    UpgradeInRun upgrade;
-    upgrade.version = version;
-    upgrade.tag = tag;
-    upgrade.platform = platform;
-    upgrade.supplier = Supplier::none;
-    upgrade.check_description = false;  // it ran here before: the digest is the same
-    upgrade.known.manifest = Manifest::undeclared(UpgradeVersion::parse(version));
-    if (const auto known = Digest::parse(digest)) upgrade.known.archive_digest = *known;
-    return upgrade;
-}
-
 SemanticVersion semver_of(const UpgradeInRun& upgrade) {
     return UpgradeVersion::parse(upgrade.version).semver;
 }
@@ -158,12 +145,8 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     if (!upgrade.done_how.empty() && upgrade.done_how != "upgrade")
         refuse(upgrade, "it was not run here but recorded ('" + upgrade.done_how +
                             "'), so what it has changed is not known");
-    const auto attempted = run.ledger_view().manifest_of(upgrade.version);
-    if (attempted) {
-        upgrade.form = attempted->form;
-        upgrade.has_verify = attempted->has_check;
-        upgrade.known.manifest = Manifest::parse(
-            attempted->text, "the manifest of " + upgrade.version + " in the ledger");
+    upgrade.check_description = false;  // it ran here before: the digest is the same
+    if (recall_attempt(run.ledger_view(), upgrade)) {
         upgrade.manifest_json = upgrade.manifest().to_json();
         // Files are put back without a release.
         if (!needs_own_rollback(upgrade)) return;

@@ -15,13 +15,10 @@ namespace {
 /// Where the cluster stands when this one and those before it are done.
 SemanticVersion reached_after(const Run& run, const UpgradeInRun& upgrade) {
     const Choice& choice = *run.choice;
-    const std::vector<DueUpgrade>& due = choice.plan.due;
-    const auto found = std::find_if(due.begin(), due.end(), [&](const DueUpgrade& one) {
-        return &(*choice.releases)[one.release] == upgrade.known.release;
-    });
-    const auto position = static_cast<std::size_t>(found - due.begin());
-    return position + 1 == due.size() ? choice.plan.final_version
-                                      : version_after(*choice.releases, choice.plan, position + 1);
+    const std::size_t position = due_position(choice, upgrade);
+    return position + 1 == choice.plan.due.size()
+               ? choice.plan.final_version
+               : version_after(*choice.releases, choice.plan, position + 1);
 }
 
 }  // namespace

@@ -15,13 +15,8 @@ namespace {
 /// Whether the ledger knows that it has no check of its own, so that its release is not needed. Its
 /// manifest is known then, too.
 bool has_no_check(LedgerView& ledger, UpgradeInRun& upgrade) {
-    const auto attempted = ledger.manifest_of(upgrade.version);
-    if (!attempted) return false;
-    upgrade.form = attempted->form;
-    upgrade.has_verify = attempted->has_check && attempted->form == UpgradeForm::plugin;
-    upgrade.known.manifest =
-        Manifest::parse(attempted->text, "the manifest of " + upgrade.version + " in the ledger");
-    return !upgrade.has_verify;
+    if (!recall_attempt(ledger, upgrade)) return false;
+    return !upgrade.has_verify || upgrade.form == UpgradeForm::executable;
 }
 
 }  // namespace
@@ -39,15 +34,8 @@ void VerifyKind::choose(Run& run) {
         run.warn("a run is under way, or was interrupted: what is found may be half-done");
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled) run.warn(standing_words(upgrade));
     for (const DoneRecord& done : run.view->done()) {
-        if (!is_wanted(done.version)) continue;
-        UpgradeInRun upgrade;
-        upgrade.version = done.version;
-        upgrade.tag = done.tag;
-        upgrade.platform = done.platform;
-        upgrade.supplier = Supplier::none;
-        upgrade.known.manifest = Manifest::undeclared(UpgradeVersion::parse(done.version));
-        if (const auto digest = Digest::parse(done.digest)) upgrade.known.archive_digest = *digest;
-        run.upgrades.push_back(std::move(upgrade));
+        if (is_wanted(done.version))
+            run.upgrades.push_back(from_ledger(done.version, done.tag, done.platform, done.digest));
     }
     for (const std::string& version : m_request.only) {
         const bool found =
