@@ -28,7 +28,7 @@ class Model {
 
     /// Before an operation.
     void begin();
-    /// After one that has lived: its exit code and whether it says that something was changed.
+    /// After one that has lived: its exit code and whether it says that nothing was changed.
     void check_outcome(int exit_code, bool says_unchanged);
     /// Any time.
     void check_world();

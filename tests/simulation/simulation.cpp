@@ -186,10 +186,14 @@ class Simulation {
         m_world.terminal.answer = [says_yes](const std::string&) { return says_yes ? "y" : "n"; };
     }
 
+    void say_end(const std::string& operation, const std::optional<RunReport>& report) {
+        say(operation + " ends with " + std::to_string(report->exit_code) +
+            (report->error ? ": " + without_ids(words(report)) : ""));
+    }
+
     void finish(const char* operation, const std::optional<RunReport>& report, bool dry_run) {
         if (!report) return;
-        say(std::string(operation) + " ends with " + std::to_string(report->exit_code) +
-            (report->error ? ": " + without_ids(report->error->message) : ""));
+        say_end(operation, report);
         m_model.check_outcome(report->exit_code, report->error && report->error->changed == "no");
         if (!report->run.empty() && !m_failed && m_world.ledgers.look()->lease())
             m_model.fault("the lease is held after the run");
@@ -364,24 +368,22 @@ class Simulation {
         const auto report = upgrade_undisturbed(request);
         m_model.check_world();
         if (report->exit_code == 0) return report->due.empty() && check_all_done(*report);
-        const std::string words = report->error ? report->error->message : "";
-        if (words.find("failed half-way") != std::string::npos ||
-            words.find("undone in part") != std::string::npos) {
+        const std::string message = words(report);
+        if (message.find("failed half-way") != std::string::npos ||
+            message.find("undone in part") != std::string::npos) {
             finish_rollback();
             return false;
         }
-        if (is_good_reason(words)) return true;
-        // What a person has changed in a file that was shown, or a kept original: asked for anew.
+        if (is_good_reason(message)) return true;
         m_model.fault("an undisturbed upgrade ends with " + std::to_string(report->exit_code) +
-                      ": " + without_ids(words));
+                      ": " + without_ids(message));
         return true;
     }
 
     std::optional<RunReport> upgrade_undisturbed(const runner::UpgradeRequest& request) {
         std::optional<RunReport> report;
         run([&] { report = run_upgrade(m_world.parts(), request); });
-        say("upgrade ends with " + std::to_string(report->exit_code) +
-            (report->error ? ": " + without_ids(report->error->message) : ""));
+        say_end("upgrade", report);
         m_model.check_outcome(report->exit_code, report->error && report->error->changed == "no");
         collect();
         return report;
@@ -394,8 +396,7 @@ class Simulation {
             if (force) m_model.people_were_overruled();
             std::optional<RunReport> report;
             run([&] { report = run_rollback(m_world.parts(), request); });
-            say("rollback ends with " + std::to_string(report->exit_code) +
-                (report->error ? ": " + without_ids(report->error->message) : ""));
+            say_end("rollback", report);
             collect();
             if (report->exit_code == 0) return;
         }

@@ -67,7 +67,8 @@ class FakeSignals final : public runner::StopSignals {
     void drain() const override {}
     void wait(std::chrono::milliseconds length) const override {
         m_clock.advance(length);
-        if (while_waiting) while_waiting();
+        const auto called = while_waiting;  // it may take itself out meanwhile
+        if (called) called();
     }
 
  private:
@@ -157,9 +158,8 @@ class FakeSource final : public runner::ReleaseSource {
     };
     std::map<std::string, Stored> stored;  ///< by tag
     std::size_t lists = 0;
-    std::vector<std::string> fetched;   ///< names of assets
-    std::set<std::string> unreachable;  ///< tags whose assets cannot be fetched
-    bool judges = false;                ///< signatures are its own
+    std::vector<std::string> fetched;  ///< names of assets
+    bool judges = false;               ///< signatures are its own
     std::string problem_with_signatures;
 
     void publish(const ScriptedUpgrade& upgrade);

@@ -17,23 +17,8 @@ World::World() {
     config.state = "/state/state.db";
     config.releases.source = runner::SourceKind::directory;
     config.verification = runner::Verification::disabled;
-    ledgers.before_write = [this](const char* call) {
-        const std::string name = std::string("before ") + call;
-        // Giving the lease back happens in a destructor.
-        if (name == "before release_lease") {
-            process.last_point(name);
-        } else {
-            process.point(name);
-        }
-    };
-    ledgers.after_write = [this](const char* call) {
-        const std::string name = std::string("after ") + call;
-        if (name == "after release_lease") {
-            process.last_point(name);
-        } else {
-            process.point(name);
-        }
-    };
+    ledgers.before_write = point_at("before ");
+    ledgers.after_write = point_at("after ");
     reporter.on_recorded = [this](const std::string& version, runner::Outcome outcome) {
         const auto runs = ledgers.look()->runs(1, version);
         std::string recorded = "-";
@@ -74,22 +59,46 @@ bool World::run(const std::function<void()>& work) {
     return alive;
 }
 
-std::optional<RunReport> World::upgrade(const runner::UpgradeRequest& request) {
+std::optional<RunReport> World::report_of(const std::function<RunReport()>& work) {
     std::optional<RunReport> report;
-    const bool alive = run([&] { report = run_upgrade(parts(), request); });
+    const bool alive = run([&] { report = work(); });
     return alive ? std::move(report) : std::nullopt;
+}
+
+std::optional<RunReport> World::upgrade(const runner::UpgradeRequest& request) {
+    return report_of([&] { return run_upgrade(parts(), request); });
 }
 
 std::optional<RunReport> World::rollback(const runner::RollbackRequest& request) {
-    std::optional<RunReport> report;
-    const bool alive = run([&] { report = run_rollback(parts(), request); });
-    return alive ? std::move(report) : std::nullopt;
+    return report_of([&] { return run_rollback(parts(), request); });
 }
 
 std::optional<RunReport> World::single(const runner::SingleRunRequest& request) {
-    std::optional<RunReport> report;
-    const bool alive = run([&] { report = run_single(parts(), request); });
-    return alive ? std::move(report) : std::nullopt;
+    return report_of([&] { return run_single(parts(), request); });
+}
+
+std::function<void(const char*)> World::point_at(const std::string& when) {
+    return [this, when](const char* call) {
+        // Giving the lease back happens in a destructor.
+        if (std::string_view(call) == "release_lease") {
+            process.last_point(when + call);
+        } else {
+            process.point(when + call);
+        }
+    };
+}
+
+void World::lock_by_hand() {
+    runner::LeaseInfo lock;
+    lock.owner = "manual";
+    ledgers.open()->lock_by_hand(lock);
+}
+
+void World::at(const std::string& point, int nth, std::function<void()> work) {
+    process.at_point = [point, left = nth,
+                        work = std::move(work)](const std::string& reached) mutable {
+        if (reached == point && --left == 0) work();
+    };
 }
 
 runner::UpgradeRequest World::yes() {
@@ -136,6 +145,14 @@ std::size_t World::lines(const std::string& path, const std::string& line) const
 std::string World::newest_run() {
     const auto runs = ledgers.look()->runs(1);
     return runs.empty() ? "-" : to_string(runs.front().state);
+}
+
+std::string words(const std::optional<RunReport>& report) {
+    return report->error ? report->error->message : "";
+}
+
+void fail_disk() {
+    throw runner::Error(runner::Failure::preparation, "the disk is full");
 }
 
 }  // namespace test

@@ -56,6 +56,10 @@ class World {
     std::optional<runner::RunReport> single(const runner::SingleRunRequest& request);
     /// Runs `work`; whether it lived to its end.
     bool run(const std::function<void()>& work);
+    /// Somebody keeps runs out: `runner lock`.
+    void lock_by_hand();
+    /// Calls `work` the `nth` time (from 1) that this point is reached.
+    void at(const std::string& point, int nth, std::function<void()> work);
 
     /// `upgrade --yes`.
     static runner::UpgradeRequest yes();
@@ -71,6 +75,16 @@ class World {
     [[nodiscard]] std::size_t lines(const std::string& path, const std::string& line) const;
     /// The state of the newest run, `-` when there is none.
     [[nodiscard]] std::string newest_run();
+
+ private:
+    std::optional<runner::RunReport> report_of(const std::function<runner::RunReport()>& work);
+    /// For the calls of the ledger: a point each, before or after it.
+    std::function<void(const char*)> point_at(const std::string& when);
 };
+
+/// What its error says; empty when it has none.
+std::string words(const std::optional<runner::RunReport>& report);
+/// Throws what a full disk makes of a call.
+[[noreturn]] void fail_disk();
 
 }  // namespace test

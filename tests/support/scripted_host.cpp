@@ -129,7 +129,6 @@ class ScriptedPhase {
                              [this](const std::string& key) { return outside(key); }};
         const Judgement judgement = judge(seen);
         if (judgement.end == PhaseEnd::ok) return;
-        m_result.remedy = judgement.remedy;
         throw PhaseOver{judgement.end, judgement.message};
     }
 
@@ -161,8 +160,7 @@ class ScriptedPhase {
             const bool in_place =
                 step.id.empty() && before.value_or("").find(line + '\n') != std::string::npos;
             if (in_place) continue;
-            changes[path].content =
-                edit.removes ? std::nullopt : std::optional(before.value_or("") + line + '\n');
+            changes[path].content = before.value_or("") + line + '\n';
             rendered[path] = edit.rendered;
         }
         std::erase_if(changes, [this](const auto& change) {

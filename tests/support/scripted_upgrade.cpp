@@ -2,12 +2,28 @@
 #include "support/scripted_upgrade.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace test {
 
 using runner::Manifest;
 using runner::PhaseEnd;
 using runner::UpgradeVersion;
+
+Judge good() {
+    return [](const SeenWorld&) -> Judgement { return {}; };
+}
+
+Judge bad(PhaseEnd end, const std::string& message) {
+    return [end, message](const SeenWorld&) -> Judgement { return {end, message}; };
+}
+
+Judge good_for(int times, PhaseEnd end, const std::string& message) {
+    return [left = std::make_shared<int>(times), end, message](const SeenWorld&) -> Judgement {
+        if ((*left)-- > 0) return {};
+        return {end, message};
+    };
+}
 
 std::string ScriptedUpgrade::tag() const {
     const UpgradeVersion parsed = UpgradeVersion::parse(version);
@@ -63,7 +79,7 @@ ScriptedUpgrade& ScriptedUpgrade::needs(const std::string& key, const std::strin
     preflight = [key, value](const SeenWorld& world) -> Judgement {
         const std::string now = world.outside(key);
         if (now == value) return {};
-        return {PhaseEnd::blocked, key + " is '" + now + "', not '" + value + "'", ""};
+        return {PhaseEnd::blocked, key + " is '" + now + "', not '" + value + "'"};
     };
     return *this;
 }

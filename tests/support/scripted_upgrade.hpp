@@ -25,7 +25,6 @@ struct Surroundings {
 struct FileEdit {
     std::string path;
     std::string line{};
-    bool removes = false;                  ///< the file is removed instead
     bool rendered = false;                 ///< the new bytes are the output of a RENDER command
     std::optional<std::string> really{};   ///< for real this line is added, not the one shown
     std::optional<std::string> instead{};  ///< for real this file is changed, not the one shown
@@ -57,9 +56,15 @@ struct SeenWorld {
 struct Judgement {
     runner::PhaseEnd end = runner::PhaseEnd::ok;
     std::string message{};
-    std::string remedy{};
 };
 using Judge = std::function<Judgement(const SeenWorld&)>;
+
+/// Always good.
+Judge good();
+/// Always this.
+Judge bad(runner::PhaseEnd end, const std::string& message);
+/// Good the first `times` times, then this.
+Judge good_for(int times, runner::PhaseEnd end, const std::string& message);
 
 /// Ends a phase at its nth action: begin, step, command, intent, file, end of a step.
 struct PhaseFault {

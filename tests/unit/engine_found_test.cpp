@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the simulation has found: undoing and recovering where somebody, or death, comes between.
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 
 using namespace test;
@@ -19,25 +20,17 @@ Judge verify_that_fails(int times) {
     };
 }
 
-/// Upgrades until it is done, with deaths at every point of the first run in turn.
-template <typename Make, typename Check>
-void die_everywhere(const Make& make, const Check& check) {
-    std::size_t points = 0;
-    {
-        World whole;
-        make(whole);
-        whole.process.at_point = [&points](const std::string&) { ++points; };
-        whole.upgrade();
-    }
-    for (std::size_t at = 0; at < points; ++at) {
-        World world;
-        make(world);
-        world.process.dies_at = at;
-        REQUIRE_FALSE(world.upgrade());
-        INFO("died at " << at);
-        check(world);
-    }
-    CHECK(points > 50);
+/// An upgrade that changes `a` twice and failed between the two; nothing was put back.
+void fail_between_two_edits(World& world, const std::string& version) {
+    world.now.files["a"] = "old\n";
+    auto upgrade = ScriptedUpgrade::of(version);
+    upgrade.step({.id = "one", .edits = {{.path = "a", .line = "one"}}});
+    upgrade.step({.id = "two", .edits = {{.path = "a", .line = "two"}}});
+    world.publish(upgrade.fails(HostPhase::apply, 5));
+    auto request = World::yes();
+    request.roll_back = false;
+    REQUIRE(world.upgrade(request)->exit_code == 1);
+    REQUIRE(world.file("a") == "old\none\n");
 }
 
 }  // namespace
@@ -53,6 +46,7 @@ TEST_CASE("a run that dies while it puts files back leaves no step that passes f
                 return {};
             };
         },
+        [](World& world) { return world.upgrade(); },
         [](World& world) {
             world.now.outside["health"] = "good";
             const auto report = world.upgrade();
@@ -138,15 +132,7 @@ TEST_CASE("what a step has changed is put back before its upgrade is tried again
 
 TEST_CASE("what a person wrote between two changes of an upgrade is not lost by its undo") {
     World world;
-    world.now.files["a"] = "old\n";
-    auto upgrade = ScriptedUpgrade::of("0.0.51");
-    upgrade.step({.id = "one", .edits = {{.path = "a", .line = "one"}}});
-    upgrade.step({.id = "two", .edits = {{.path = "a", .line = "two"}}});
-    world.publish(upgrade.fails(HostPhase::apply, 5));
-    auto request = World::yes();
-    request.roll_back = false;
-    REQUIRE(world.upgrade(request)->exit_code == 1);
-    REQUIRE(world.file("a") == "old\none\n");
+    fail_between_two_edits(world, "0.0.51");
     world.now.files["a"] += "by hand\n";
     REQUIRE(world.upgrade()->exit_code == 0);
     REQUIRE(world.file("a") == "old\none\nby hand\ntwo\n");
@@ -158,14 +144,7 @@ TEST_CASE("what a person wrote between two changes of an upgrade is not lost by 
 
 TEST_CASE("an upgrade whose file another one has changed in between is not undone, also by force") {
     World world;
-    world.now.files["a"] = "old\n";
-    auto upgrade = ScriptedUpgrade::of("0.0.52");
-    upgrade.step({.id = "one", .edits = {{.path = "a", .line = "one"}}});
-    upgrade.step({.id = "two", .edits = {{.path = "a", .line = "two"}}});
-    world.publish(upgrade.fails(HostPhase::apply, 5));
-    auto request = World::yes();
-    request.roll_back = false;
-    REQUIRE(world.upgrade(request)->exit_code == 1);
+    fail_between_two_edits(world, "0.0.52");
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
     REQUIRE(world.upgrade()->exit_code == 0);
     REQUIRE(world.file("a") == "old\none\n0.0.51\ntwo\n");

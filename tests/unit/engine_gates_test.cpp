@@ -20,14 +20,13 @@ namespace {
 struct Scene {
     World world;
     RunOptions options;
-    Selection selection;
 
     Scene() {
         options.yes = true;
         world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
         ScriptedUpgrade done = ScriptedUpgrade::of("0.0.51").edits("app").sets("image", "v1");
         done.reversible();
-        done.verify = [](const SeenWorld&) -> Judgement { return {}; };
+        done.verify = good();
         world.publish(done);
         if (world.upgrade()->exit_code != 0) throw std::runtime_error("no scene");
         world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
@@ -39,7 +38,7 @@ struct Scene {
         how(upgrade);
         world.publish(upgrade);
     }
-    /// `edit` happens when there is something to ask, else right before the work begins.
+    /// `edit` happens when something is asked.
     void before_work(const std::function<void()>& edit) {
         options.yes = false;
         world.terminal.answer = [edit](const std::string&) {
@@ -55,19 +54,18 @@ struct Refused {
 };
 
 Refused of(const std::optional<RunReport>& report) {
-    return {report->exit_code, report->error ? report->error->message : ""};
+    return {report->exit_code, words(report)};
 }
 
 Refused carry_out(Scene& scene, KindOfRun kind) {
     try {
         switch (kind) {
             case KindOfRun::look:
-                make_plan_report(scene.world.parts(), scene.selection);
+                make_plan_report(scene.world.parts(), {});
                 return {};
             case KindOfRun::upgrade: {
                 UpgradeRequest request;
                 static_cast<RunOptions&>(request) = scene.options;
-                request.selection = scene.selection;
                 return of(scene.world.upgrade(request));
             }
             case KindOfRun::single: {
@@ -315,7 +313,6 @@ struct Asked {
     LedgerFacts facts;
     std::vector<UpgradeInRun> upgrades;
     std::vector<Release> releases;
-    KindOfRun kind = KindOfRun::upgrade;
     SandboxSupport sandbox = SandboxSupport::files_and_network;
     std::optional<SemanticVersion> original = SemanticVersion::parse("0.0.50");
     std::optional<SemanticVersion> cluster_version = SemanticVersion::parse("0.0.50");
@@ -340,7 +337,7 @@ struct Asked {
     /// What it says to the upgrade at `i`; empty: nothing.
     std::string operator()(const char* gate, std::size_t i = 0) {
         const auto view = world.ledgers.look();
-        const GateInput input{.kind = kind,
+        const GateInput input{.kind = KindOfRun::upgrade,
                               .config = world.config,
                               .options = options,
                               .facts = facts,

@@ -15,10 +15,6 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-std::string words(const std::optional<RunReport>& report) {
-    return report->error ? report->error->message : "";
-}
-
 std::size_t count(const Strings& all, const std::string& one) {
     return static_cast<std::size_t>(std::count(all.begin(), all.end(), one));
 }
@@ -31,26 +27,6 @@ std::size_t place_of(const World& world, const std::string& part) {
                                                      return event.find(part) != std::string::npos;
                                                  }) -
                                     events.begin());
-}
-
-/// Calls `work` the `nth` time (from 1) that this point is reached.
-void at(World& world, const std::string& point, int nth, std::function<void()> work) {
-    world.process.at_point = [point, left = nth,
-                              work = std::move(work)](const std::string& now) mutable {
-        if (now == point && --left == 0) work();
-    };
-}
-
-/// Good the first `times` times, then this.
-Judge good_for(int times, PhaseEnd end) {
-    return [left = std::make_shared<int>(times), end](const SeenWorld&) -> Judgement {
-        if ((*left)-- > 0) return {};
-        return {end, "not any more"};
-    };
-}
-
-[[noreturn]] void fail_disk() {
-    throw Error(Failure::preparation, "the disk is full");
 }
 
 UpgradeRequest asking() {
@@ -67,9 +43,7 @@ TEST_CASE("what somebody else has applied between look and lease is not applied 
         ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").sets("image", "v1");
         if (executable) upgrade.executable();
         world.publish(upgrade);
-        LeaseInfo lock;
-        lock.owner = "manual";
-        world.ledgers.open()->lock_by_hand(lock);
+        world.lock_by_hand();
         world.signals.while_waiting = [&] {
             world.signals.while_waiting = nullptr;
             world.ledgers.open()->unlock_by_hand("erna");
@@ -91,7 +65,7 @@ TEST_CASE("what is half undone by a run that died is seen after recovery") {
     world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1").reversible());
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    at(world, "after record_step_undone", 1, [&] { world.process.dies_at = world.process.points; });
+    world.at("after record_step_undone", 1, [&] { world.process.dies_at = world.process.points; });
     REQUIRE_FALSE(world.rollback(World::rollback_request()));
     world.process.at_point = nullptr;
     const auto report = world.upgrade();
@@ -140,7 +114,7 @@ TEST_CASE("an upgrade is recorded when the next one is refused right before it b
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v1"));
     ScriptedUpgrade next = ScriptedUpgrade::of("0.0.52").edits("app");
-    next.preflight = good_for(1, PhaseEnd::blocked);
+    next.preflight = good_for(1, PhaseEnd::blocked, "not any more");
     world.publish(next);
     const auto report = world.upgrade();
     CHECK(report->exit_code == 1);
@@ -170,7 +144,7 @@ TEST_CASE("an upgrade is told as recorded when a file of the next one was change
     world.now.files["conf"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
     world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
-    at(world, "before file", 1, [&] { world.now.files["conf"] = "mine\n"; });
+    world.at("before file", 1, [&] { world.now.files["conf"] = "mine\n"; });
     const auto report = world.upgrade();
     CHECK(report->exit_code == 1);
     CHECK_THAT(words(report), Contains("0.0.52 changed since it was shown: conf"));
@@ -184,8 +158,8 @@ TEST_CASE("what is left out at its turn is not applied, nor what requires it, no
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v1"));
     ScriptedUpgrade blocked = ScriptedUpgrade::of("0.0.52").edits("app");
-    blocked.preflight = good_for(1, PhaseEnd::blocked);
-    blocked.verify = [](const SeenWorld&) -> Judgement { return {PhaseEnd::failed, "not there"}; };
+    blocked.preflight = good_for(1, PhaseEnd::blocked, "not any more");
+    blocked.verify = bad(PhaseEnd::failed, "not there");
     world.publish(blocked);
     ScriptedUpgrade dependent = ScriptedUpgrade::of("0.0.53").edits("conf");
     dependent.manifest.needed_upgrades = {"0.0.52"};
@@ -211,7 +185,7 @@ TEST_CASE("the version stays below both, left out in the rehearsal and at its tu
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app").needs("never", "there"));
     world.publish(ScriptedUpgrade::of("0.0.52").sets("image", "v1"));
     ScriptedUpgrade late = ScriptedUpgrade::of("0.0.53").edits("app");
-    late.preflight = good_for(1, PhaseEnd::blocked);
+    late.preflight = good_for(1, PhaseEnd::blocked, "not any more");
     world.publish(late);
     world.publish(ScriptedUpgrade::of("0.0.54").edits("other"));
     UpgradeRequest request = World::yes();
@@ -261,7 +235,7 @@ TEST_CASE("what a person has changed after this run is not taken for its own") {
     world.now.files["app"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v2"));
     ScriptedUpgrade late = ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v2");
-    late.verify = [](const SeenWorld&) -> Judgement { return {}; };
+    late.verify = good();
     world.publish(late);
     world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
     world.stage.before_phase = [&](const std::string&, HostPhase phase) {
@@ -278,7 +252,7 @@ TEST_CASE("an upgrade with nothing before it that is judged otherwise now is ref
     for (const PhaseEnd end : {PhaseEnd::blocked, PhaseEnd::nothing_to_do}) {
         World world;
         ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-        upgrade.preflight = good_for(1, end);
+        upgrade.preflight = good_for(1, end, "not any more");
         world.publish(upgrade);
         UpgradeRequest request = World::yes();
         request.keep_going = true;
@@ -332,6 +306,19 @@ TEST_CASE("a file that was never shown is not written") {
     CHECK(world.file("conf") == "old\n");
 }
 
+TEST_CASE("what a program renders may come out as another file than was shown") {
+    World world;
+    world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
+    world.publish(ScriptedUpgrade::of("0.0.51").step(
+        {.id = "one",
+         .edits = {{.path = "app", .line = "x", .rendered = true, .instead = "conf"}}}));
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.file("app") == "old\n");
+    CHECK(world.file("conf") == "old\nx\n");
+}
+
 // How it ends.
 
 TEST_CASE("every end of a phase has its outcome, exit code and word for what is changed") {
@@ -372,7 +359,7 @@ TEST_CASE("a failing check of its own rolls an upgrade back, or leaves it to be 
     for (const bool roll_back : {true, false}) {
         World world;
         ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-        upgrade.verify = [](const SeenWorld&) -> Judgement { return {PhaseEnd::failed, "bad"}; };
+        upgrade.verify = bad(PhaseEnd::failed, "bad");
         world.publish(upgrade);
         UpgradeRequest request = World::yes();
         request.roll_back = roll_back;
@@ -388,7 +375,7 @@ TEST_CASE("cancelled and rolled back is the exit code of the signal") {
     World world;
     world.signals.number = 2;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    at(world, "after file", 1, [&] { world.signals.signals = 2; });
+    world.at("after file", 1, [&] { world.signals.signals = 2; });
     const auto report = world.upgrade();
     CHECK(report->exit_code == 130);
     CHECK(report->outcome == Outcome::rolled_back);
@@ -402,7 +389,7 @@ TEST_CASE("a third signal leaves an upgrade as it is") {
     World world;
     world.signals.number = 2;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    at(world, "after file", 1, [&] { world.signals.signals = 3; });
+    world.at("after file", 1, [&] { world.signals.signals = 3; });
     const auto report = world.upgrade();
     CHECK(report->exit_code == 130);
     CHECK(report->outcome == Outcome::cancelled);
@@ -415,7 +402,7 @@ TEST_CASE("an error in the middle of an attempt closes it") {
     for (const char* point : {"before record_files", "before record_step", "log"}) {
         World world;
         world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-        at(world, point, 1, fail_disk);
+        world.at(point, 1, fail_disk);
         const auto report = world.upgrade();
         INFO(point);
         CHECK(report->exit_code == 1);
@@ -452,7 +439,7 @@ TEST_CASE("a signal while an upgrade works ends the run after it") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    at(world, "before file", 1, [&] { world.signals.signals = 1; });
+    world.at("before file", 1, [&] { world.signals.signals = 1; });
     const auto report = world.upgrade();
     CHECK(report->exit_code == 143);
     CHECK(report->error->changed == "perhaps");
@@ -484,9 +471,7 @@ TEST_CASE("a signal while waiting for the lease ends the wait") {
 TEST_CASE("a lease that is given back while somebody waits is taken") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    LeaseInfo lock;
-    lock.owner = "manual";
-    world.ledgers.open()->lock_by_hand(lock);
+    world.lock_by_hand();
     UpgradeRequest request = World::yes();
     request.wait = std::chrono::minutes(10);
     world.signals.while_waiting = [&] { world.ledgers.open()->unlock_by_hand("erna"); };
@@ -497,7 +482,7 @@ TEST_CASE("the heart beats while a phase takes long") {
     for (const HostPhase phase : {HostPhase::apply, HostPhase::verify}) {
         World world;
         ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-        upgrade.verify = [](const SeenWorld&) -> Judgement { return {}; };
+        upgrade.verify = good();
         world.publish(upgrade);
         int beats = 0;
         world.process.at_point = [&](const std::string& point) {
@@ -634,7 +619,7 @@ namespace {
 std::optional<RunReport> soak_with(World& world, const std::string& version) {
     for (const char* one : {"0.0.51", "0.0.52"}) {
         ScriptedUpgrade upgrade = ScriptedUpgrade::of(one).edits("app");
-        upgrade.verify = good_for(one == version ? 1 : 1000, PhaseEnd::failed);
+        upgrade.verify = good_for(one == version ? 1 : 1000, PhaseEnd::failed, "not any more");
         world.publish(upgrade);
     }
     UpgradeRequest request = World::yes();

@@ -4,6 +4,7 @@
 
 #include "model/error.hpp"
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 
 using namespace test;
@@ -12,10 +13,6 @@ using Catch::Contains;
 using Strings = std::vector<std::string>;
 
 namespace {
-
-std::string words(const std::optional<RunReport>& report) {
-    return report->error ? report->error->message : "";
-}
 
 std::optional<RunReport> undo(World& world, const std::string& target = "") {
     return world.rollback(World::rollback_request(target));
@@ -48,7 +45,7 @@ struct TwoFiles {
 ScriptedUpgrade checked(const std::string& version, const std::string& component = "") {
     ScriptedUpgrade upgrade = ScriptedUpgrade::of(version).edits(version);
     upgrade.manifest.component = component;
-    upgrade.verify = [](const SeenWorld&) -> Judgement { return {}; };
+    upgrade.verify = good();
     return upgrade;
 }
 
@@ -378,22 +375,23 @@ TEST_CASE("a rollback that fails at the second one keeps the first undone") {
 }
 
 TEST_CASE("a rollback can die between any two effects, and the next one goes on") {
-    for (std::size_t at = 0; at < 1000; ++at) {
-        World world;
-        world.now.files["app"] = "old\n";
-        world.publish(ScriptedUpgrade::of("0.0.51").edits("app").sets("a", "1").reversible());
-        world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-        REQUIRE(world.upgrade()->exit_code == 0);
-        world.process.dies_at = at;
-        if (undo(world, "0.0.50")) break;
-        const auto report = undo(world, "0.0.50");
-        INFO("died at " << at << ": " << words(report));
-        REQUIRE(report->exit_code == 0);
-        REQUIRE(world.done().empty());
-        REQUIRE(world.file("app") == "old\n");
-        REQUIRE(world.outside("a").empty());
-        REQUIRE(world.version() == "0.0.50");
-    }
+    die_everywhere(
+        [](World& world) {
+            world.now.files["app"] = "old\n";
+            world.publish(ScriptedUpgrade::of("0.0.51").edits("app").sets("a", "1").reversible());
+            world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
+            REQUIRE(world.upgrade()->exit_code == 0);
+        },
+        [](World& world) { return undo(world, "0.0.50"); },
+        [](World& world) {
+            const auto report = undo(world, "0.0.50");
+            INFO(words(report));
+            REQUIRE(report->exit_code == 0);
+            REQUIRE(world.done().empty());
+            REQUIRE(world.file("app") == "old\n");
+            REQUIRE(world.outside("a").empty());
+            REQUIRE(world.version() == "0.0.50");
+        });
 }
 
 TEST_CASE("a dry rollback shows commands and files, and changes nothing") {
@@ -433,9 +431,7 @@ TEST_CASE("a check is superseded by a later upgrade of the same component alone"
     world.publish(checked("0.0.54"));
     world.publish(checked("0.0.55"));
     REQUIRE(world.upgrade()->exit_code == 0);
-    world.script("0.0.51").verify = [](const SeenWorld&) -> Judgement {
-        return {PhaseEnd::failed, "it is another by now"};
-    };
+    world.script("0.0.51").verify = bad(PhaseEnd::failed, "it is another by now");
     VerifyReport report = run_verify(world.parts(), {});
     CHECK(report.good());
     CHECK(health(report, "0.0.51") == "superseded");
@@ -481,9 +477,7 @@ TEST_CASE("a failing check is unhealthy, and files are compared with what was le
     CHECK(run_verify(world.parts(), without).good());
     world.now.files.clear();
     CHECK(run_verify(world.parts(), {}).files.at(0).found == "missing");
-    world.script("0.0.51").verify = [](const SeenWorld&) -> Judgement {
-        return {PhaseEnd::failed, "bad"};
-    };
+    world.script("0.0.51").verify = bad(PhaseEnd::failed, "bad");
     report = run_verify(world.parts(), without);
     CHECK(health(report, "0.0.51") == "unhealthy");
     CHECK_FALSE(report.good());
