@@ -111,6 +111,13 @@ PhaseResult PhaseRunner::retried(const UpgradeInRun& upgrade, Ledger* writer, bo
         if (m_parts.signals.count() > 0) return result;
         delay *= 2;
         if (!changes_files) continue;
+        const std::vector<std::string> by_hand =
+            changed_since_unfinished(*writer, m_parts.work_tree);
+        if (!by_hand.empty()) {
+            result.message += "; it is not tried again, as somebody has changed " +
+                              join(by_hand, ", ") + " meanwhile";
+            return result;
+        }
         for (const std::string& note : restore_unfinished_files(*writer, m_parts.work_tree))
             m_parts.reporter.notice(note);
     }

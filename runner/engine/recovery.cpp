@@ -2,6 +2,7 @@
 #include "engine/recovery.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace runner {
@@ -25,6 +26,22 @@ void restore_changed_files(LedgerView& ledger, const std::string& version, WorkT
         if (work_tree.digest(change.path) == change.old_digest) continue;
         work_tree.put_back(change);
     }
+}
+
+std::vector<std::string> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree) {
+    std::map<std::string, bool> known;  // by path: as one of its changes left or found it
+    for (const UnfinishedFiles& files : ledger.unfinished_files()) {
+        for (const FileIntent& change : files.changes) {
+            const auto now = work_tree.digest(change.path);
+            known[change.path] =
+                known[change.path] || now == change.new_digest || now == change.old_digest;
+        }
+    }
+    std::vector<std::string> changed;
+    for (const auto& [path, as_left] : known) {
+        if (!as_left) changed.push_back(path);
+    }
+    return changed;
 }
 
 std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work_tree, bool force) {

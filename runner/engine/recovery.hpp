@@ -27,6 +27,10 @@ void remove_what_is_too_old(Ledger& ledger, RunFolder& folder);
 std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work_tree,
                                                   bool force = false);
 
+/// The files of unfinished steps that are neither the original nor what the step wrote:
+/// restore_unfinished_files would leave them alone.
+std::vector<std::string> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree);
+
 /// Puts back every file that the upgrade has changed, whatever it holds by now. Can be done again
 /// when it died on the way. Throws Error{preparation}.
 void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree);

@@ -130,6 +130,19 @@ TEST_CASE("what a step has changed is put back before its upgrade is tried again
     CHECK(world.file("a") == "0.0.51\n");
 }
 
+TEST_CASE("an upgrade is not tried again on a file that somebody changed meanwhile") {
+    World world;
+    world.publish(
+        ScriptedUpgrade::of("0.0.51").edits("a").fails(HostPhase::apply, 4, PhaseEnd::transient));
+    world.signals.while_waiting = [&] { world.now.files["a"] += "by hand\n"; };
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 1);
+    CHECK(report->error->changed == "perhaps");
+    CHECK(report->error->message.find("somebody has changed a meanwhile") != std::string::npos);
+    CHECK(report->error->changes.files == Strings{"a"});
+    CHECK(world.file("a") == "0.0.51\nby hand\n");
+}
+
 TEST_CASE("what a person wrote between two changes of an upgrade is not lost by its undo") {
     World world;
     fail_between_two_edits(world, "0.0.51");
