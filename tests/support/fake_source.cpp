@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 
 #include "model/error.hpp"
 #include "releases/archive.hpp"
@@ -76,6 +77,7 @@ void FakeSource::keep(const std::string& tag, const runner::ReleaseFiles& files)
 
 std::vector<Release> FakeSource::list() {
     ++lists;
+    if (on_list) std::exchange(on_list, nullptr)();
     std::vector<Release> releases;
     for (const auto& [tag, one] : stored) releases.push_back(one.release);
     return releases;
