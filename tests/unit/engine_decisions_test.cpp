@@ -148,6 +148,22 @@ TEST_CASE("a verdict that changed while the question waited stops the run") {
     CHECK(report->error->changed == "no");
 }
 
+TEST_CASE("what was shown as nothing to do does not run, and the other way round") {
+    const bool ready_first = GENERATE(false, true);
+    World world;
+    world.now.outside["image"] = ready_first ? "v1" : "v2";
+    world.publish(for_good("0.0.51")).preflight = nothing_to_do_while("image", "v2");
+    world.terminal.answer = [&](const std::string&) {
+        world.now.outside["image"] = ready_first ? "v2" : "v1";
+        return "y";
+    };
+    const auto report = world.upgrade(asking());
+    CHECK(report->exit_code == 3);
+    CHECK(has(report->error->message, "changed since it was shown"));
+    CHECK(applied(world).empty());
+    CHECK(world.done().empty());
+}
+
 TEST_CASE("a verdict that changed after something was done is a failure, with what is done kept") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
@@ -215,6 +231,23 @@ TEST_CASE("what differs from what was shown is not written") {
     CHECK(world.file("a") == "old\n");
     CHECK(world.file("c") == "-");
     CHECK(world.done() == (first ? Strings{} : Strings{"0.0.51"}));
+}
+
+TEST_CASE("a file that is edited when its upgrade has begun is not removed") {
+    World world;
+    world.now.files["a"] = "old\n";
+    auto upgrade = ScriptedUpgrade::of("0.0.51");
+    world.publish(upgrade.step({.id = "one", .edits = {{.path = "a", .removes = true}}}));
+    world.stage.before_phase = [&](const std::string&, HostPhase phase) {
+        if (phase == HostPhase::apply) world.now.files["a"] = "by hand\n";
+    };
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 3);
+    CHECK(has(report->error->message, "a is not as it was when its diff was made"));
+    CHECK(world.file("a") == "by hand\n");
+    world.stage.before_phase = nullptr;
+    CHECK(world.upgrade()->exit_code == 0);
+    CHECK(world.file("a") == "-");
 }
 
 TEST_CASE("a file with a program's output may hold something else than was shown") {

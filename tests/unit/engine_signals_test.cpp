@@ -36,7 +36,7 @@ runner::UpgradeRequest to(const std::string& target) {
 void soak(World& world, runner::UpgradeRequest& request) {
     auto first = ScriptedUpgrade::of("0.0.51").edits("a");
     first.verify = healthy("first");
-    auto second = ScriptedUpgrade::of("0.0.52").edits("a");
+    auto second = ScriptedUpgrade::of("0.0.52").edits("b");
     second.verify = healthy("second");
     world.publish(first);
     world.publish(second);
@@ -129,6 +129,7 @@ TEST_CASE("a failing soak rolls back the last upgrade alone, and lowers the vers
     CHECK(world.done() == Strings{"0.0.51"});
     CHECK(world.version() == "0.0.51");
     CHECK(world.file("a") == "0.0.51\n");
+    CHECK(world.file("b") == "-");
     CHECK(report->cluster_version == "0.0.51");
 }
 
@@ -141,6 +142,7 @@ TEST_CASE("when an earlier upgrade fails while soaking nothing is rolled back") 
     CHECK(report->exit_code == 1);
     CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
     CHECK(world.version() == "0.0.52");
+    CHECK_FALSE(world.reporter.told("rollback begins"));
 }
 
 TEST_CASE("a rise of the version without an upgrade is asked for") {

@@ -136,6 +136,35 @@ TEST_CASE("a file that somebody changed is found before the first one is undone"
     CHECK(world.file("a") == "old a\n");
 }
 
+TEST_CASE("a file of any of them that changes while the question waits stops the rollback") {
+    World world;
+    edit_twice(world);
+    auto request = World::rollback_request("0.0.50");
+    request.yes = false;
+    world.terminal.answer = [&](const std::string&) {
+        world.now.files["a"] += "by hand\n";  // of the one that is undone last
+        return "y";
+    };
+    const auto report = world.rollback(request);
+    CHECK(report->exit_code == 6);
+    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
+    CHECK(world.file("b") == "old b\n0.0.52\n");
+}
+
+TEST_CASE("recovery leaves alone what somebody changed in a file of an unfinished step") {
+    World world;
+    world.now.files["a"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").fails(HostPhase::apply, 4));
+    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    REQUIRE(world.file("a") == "old\n0.0.51\n");
+    const bool by_hand = GENERATE(false, true);
+    if (by_hand) world.now.files["a"] += "by hand\n";
+    world.script("0.0.51").fails(HostPhase::simulate, 1);
+    CHECK(world.upgrade()->exit_code == 3);
+    CHECK(world.file("a") == (by_hand ? "old\n0.0.51\nby hand\n" : "old\n"));
+    CHECK(world.reporter.told("a was changed by hand after 0.0.51") == by_hand);
+}
+
 TEST_CASE("an original that is gone is found before the first one is undone") {
     World world;
     edit_twice(world);
