@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/attempt.hpp"
 #include "engine/confirmations.hpp"
 #include "engine/ending.hpp"
 #include "engine/undo.hpp"
@@ -283,6 +284,7 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
     PhaseResult result = phases.apply(upgrade, run.record(), another);
     end.apply_time = run.parts.clock.steady() - begun;
     upgrade.commands_run = phases.commands_begun();
+    upgrade.open_commands = phases.open_commands();
     upgrade.held_back = result.end == PhaseEnd::changed;
     warn_about_strays(run, upgrade, result);
     end.values = std::move(result.values);
@@ -307,16 +309,27 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
     end.outcome = upgrade.cancelled                 ? Outcome::cancelled
                   : result.end == PhaseEnd::aborted ? Outcome::aborted
                                                     : Outcome::failed;
-    if (!is_untouched(run, upgrade)) roll_back_failed(run, upgrade, end);
+    if (!is_untouched(run, upgrade) && can_roll_back_failed(run, upgrade, end)) {
+        run.finished = end;
+        roll_back_failed(run, upgrade, end);
+    }
     upgrade.image.reset();
     return {std::move(end), false};
 }
 
-void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
+bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, AttemptEnd& end) {
     if (!run.options.roll_back || run.parts.signals.count() >= k_kill_signals ||
         !why_not_undoable(upgrade).empty())
-        return;
+        return false;
+    const auto refusal =
+        refusal_to_undo(run.ledger(), run.parts.work_tree, {upgrade.version}, run.options.force);
+    if (refusal) end.message += "; it was not rolled back: " + refusal->what;
+    return !refusal;
+}
+
+void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
     run.move_to(RunState::rolling_back);
+    open_attempt(run, upgrade, true);
     run.parts.reporter.phase_begins(upgrade.version, HostPhase::rollback,
                                     position_of(run, upgrade) + 1, run.upgrades.size());
     run.supply->have_image(upgrade);
@@ -324,10 +337,15 @@ void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
         undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
     run.parts.reporter.phase_ends(upgrade.version, HostPhase::rollback, undone.message,
                                   undone.good);
-    end.undone = undone.good;
-    end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
-    end.message += undone.good ? "; it was rolled back (" + undone.message + ")"
-                               : "; it could not be rolled back: " + undone.message;
+    AttemptEnd undo;
+    undo.version = end.version;
+    undo.undone = undone.good;
+    undo.outcome = undone.good    ? Outcome::rolled_back
+                   : undone.begun ? Outcome::rollback_failed
+                                  : Outcome::blocked;
+    undo.message = end.message + (undone.good ? "; it was rolled back (" + undone.message + ")"
+                                              : "; it could not be rolled back: " + undone.message);
+    end = std::move(undo);
 }
 
 }  // namespace runner

@@ -41,7 +41,12 @@ class ApplyingKind : public Kind {
 Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<SemanticVersion>& reached,
                      bool record);
 
-/// Undoes it after it failed, unless the user does not want that or it would leave something.
+/// Whether what has failed so (`end`) is undone at once: not when the user does not want that or it
+/// would leave something, and not when somebody has changed its files, which is then added to
+/// `end`.
+bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, AttemptEnd& end);
+
+/// Undoes it, as an attempt of its own; `end` is then how that ended.
 void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end);
 
 }  // namespace runner

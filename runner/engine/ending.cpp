@@ -3,8 +3,8 @@
 
 #include <set>
 
+#include "engine/attempt.hpp"
 #include "engine/escape_hatch.hpp"
-#include "ledger/beside.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -46,7 +46,9 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
         return "run it again, and look at what it shows now; " + logs;
     if (undone) return "mend the cause and run it again; " + logs;
     if (end.outcome == Outcome::rollback_failed)
-        return "mend the cause and run it again, or put right by hand what it names; " + logs;
+        return "mend the cause and finish it with 'runner rollback', or put right by hand what it "
+               "names; " +
+               logs;
     if (has_steps)
         return "mend the cause and run it again: it goes on after the last finished step; " + logs;
     return (upgrade.form == UpgradeForm::executable
@@ -56,43 +58,7 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
            logs;
 }
 
-/// What is known of attempts is recorded, as far as the ledger lets it: it may be what failed.
-void close_attempts(Run& run, const std::string& message) {
-    if (!run.recorded || run.current == nullptr) return;
-    try {
-        if (run.finished) {
-            run.ledger().advance(run.report.run, run.finished, std::nullopt);
-            run.finished.reset();
-            run.current = nullptr;
-            return;
-        }
-        AttemptEnd end;
-        end.version = run.current->version;
-        end.message = message;
-        run.ledger().advance(run.report.run, end, std::nullopt);
-        run.current->outcome = Outcome::failed;
-        run.current->message = message;
-    } catch (const Error&) {
-    }
-}
-
 }  // namespace
-
-AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade, bool is_undo) {
-    AttemptStart start;
-    start.version = upgrade.version;
-    start.tag = upgrade.tag;
-    start.platform = upgrade.platform;
-    start.digest = upgrade.digest();
-    start.signer = upgrade.known.signer ? upgrade.known.signer->key : "";
-    start.late = upgrade.late;
-    start.log = log_name(run.report.run, upgrade.version).string();
-    start.manifest = dump_json(upgrade.manifest_json);
-    start.form = upgrade.form;
-    start.has_check = upgrade.has_verify;
-    start.is_undo = is_undo;
-    return start;
-}
 
 std::string words_for_changes(const Changes& changes) {
     std::string words;
@@ -128,7 +94,7 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
                                         error.failure() == Failure::refused);
     const Failure failure = converted ? Failure::apply_failed : error.failure();
     RunState state = changing ? kind.failed() : RunState::failed_pre;
-    Outcome outcome = kind.failed_outcome();
+    Outcome outcome = changing ? kind.failed_outcome() : Outcome::failed;
     if (failure == Failure::declined) {
         state = changing ? kind.failed() : RunState::aborted;
         outcome = Outcome::aborted;
@@ -163,20 +129,27 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     const std::size_t position = position_of(run, upgrade);
     const std::size_t left = run.upgrades.size() - position - 1;
     const std::vector<std::string> steps = run.ledger().finished_steps(end.version);
-    const Changes changes = undone ? Changes{} : changes_of(run, upgrade);
+    Changes changes = undone ? Changes{} : changes_of(run, upgrade);
+    // The undo of steps is for finished ones.
+    if (undone) changes.commands = upgrade.open_commands;
+    const bool all_undone = undone && changes.commands.empty();
     // Held back before its first effect, and nothing was done before it.
     const bool untouched = !undone && upgrade.held_back && position == 0 && changes.files.empty() &&
                            changes.commands.empty() && steps.empty();
     std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
                           " before it done, " + counted(left, "upgrade") + " after it not begun";
     if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
-    message += untouched ? "; nothing was changed" : words_for_changes(changes);
+    message +=
+        untouched ? "; nothing was changed"
+        : undone && !all_undone
+            ? "; not undone, as the step that ran them did not finish: " + named(changes.commands)
+            : words_for_changes(changes);
     const Failure failure = undone      ? Failure::rolled_back
                             : untouched ? Failure::preparation
                                         : Failure::apply_failed;
     run.report.error = RunError{upgrade.cancelled ? "interrupted" : to_string(failure), message,
                                 next_step(upgrade, end, !steps.empty()),
-                                undone      ? "undone"
+                                all_undone  ? "undone"
                                 : untouched ? "no"
                                             : "perhaps"};
     run.report.error->changes = changes;

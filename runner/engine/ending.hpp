@@ -9,9 +9,6 @@
 
 namespace runner {
 
-/// The attempt of an upgrade, as it is recorded before it begins. `is_undo`: to undo it.
-AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade, bool is_undo);
-
 /// By a stop signal.
 void end_interrupted(Run& run, int signal);
 

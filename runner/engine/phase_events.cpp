@@ -66,7 +66,10 @@ void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments) {
 }
 
 void PhaseEvents::on_command_begun(const std::vector<std::string>& arguments) {
+    if (m_begun.empty() && m_record.writer != nullptr)
+        m_record.writer->record_other_effects(m_record.run, m_upgrade.version);
     m_begun.push_back(m_redactor.mask(joined(arguments)));
+    m_in_open_step.push_back(m_begun.back());
 }
 
 void PhaseEvents::on_step_begun(const std::string& id, const std::string& description) {
@@ -130,6 +133,8 @@ void PhaseEvents::hold_to_shown(const std::string& step, const HostFileChange& c
 void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
     refuse_secrets(id, values);
     writer().record_step(m_record.run, m_upgrade.version, id, values);
+    m_in_open_step.clear();
+    m_finished_a_step = true;
     if (m_options.after_step) m_options.after_step(id);
 }
 

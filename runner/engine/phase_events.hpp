@@ -73,6 +73,11 @@ class PhaseEvents final : public HostEvents {
     [[nodiscard]] std::vector<std::string> take_commands() { return std::move(m_commands); }
     /// Whether a changing command was started for real.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
+    /// Those of them that belong to no finished step, added to those of earlier tries.
+    void add_open_commands(std::vector<std::string>& commands) const {
+        if (m_finished_a_step) commands.clear();
+        commands.insert(commands.end(), m_in_open_step.begin(), m_in_open_step.end());
+    }
 
  private:
     void printed(std::string_view text);
@@ -99,6 +104,8 @@ class PhaseEvents final : public HostEvents {
     LineBuffer m_output;
     std::vector<std::string> m_commands;
     std::vector<std::string> m_begun;
+    std::vector<std::string> m_in_open_step;
+    bool m_finished_a_step = false;
     std::string m_changed;
     bool m_saw_refusal = false;
 };

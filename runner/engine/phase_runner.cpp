@@ -279,6 +279,7 @@ void PhaseRunner::forget_simulated() {
 PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& record,
                                bool another_follows) {
     std::vector<std::string> begun;
+    m_open_commands.clear();
     PhaseResult result = retried(upgrade, record.writer, true, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::apply);
         request.another_follows = another_follows;
@@ -286,6 +287,7 @@ PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& r
                            HostPhase::apply, record);
         PhaseResult once = run(upgrade, request, events);
         begun.insert(begun.end(), m_begun.begin(), m_begun.end());
+        events.add_open_commands(m_open_commands);
         if (!request.write_paths.empty()) m_parts.folder.remove_if_empty(request.backup_folder);
         return once;
     });

@@ -59,6 +59,8 @@ class PhaseRunner {
     }
     /// The commands that the last real phase has started, masked.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
+    /// Those of the last apply that belong to no finished step.
+    [[nodiscard]] const std::vector<std::string>& open_commands() const { return m_open_commands; }
 
  private:
     PhaseResult run(const UpgradeInRun& upgrade, const PhaseRequest& request, PhaseEvents& events);
@@ -81,6 +83,7 @@ class PhaseRunner {
     upgrade::services::FileChanges m_chain;
     UniqueFd m_overlay;
     std::vector<std::string> m_begun;
+    std::vector<std::string> m_open_commands;
 };
 
 }  // namespace runner

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/attempt.hpp"
 #include "engine/confirmations.hpp"
 #include "engine/ending.hpp"
 #include "engine/image_preparation.hpp"
@@ -233,13 +234,13 @@ class Pipeline {
             UpgradeInRun& upgrade = m_run.upgrades[next];
             if (!is_recorded()) m_run.check_interrupted();
             if (m_parts.signals.count() > 0) {
-                settle();
+                settle(m_run);
                 end_between_upgrades(m_run, m_kind, next);
                 return;
             }
             look_again(upgrade);
             if (upgrade.verdict == Verdict::left_out) {
-                settle();
+                settle(m_run);
                 m_kind.go_on_without(m_run);
                 continue;
             }
@@ -250,11 +251,11 @@ class Pipeline {
             upgrade.message = worked.end.message;
             if (is_recorded()) m_run.finished = worked.end;
             if (worked.good) continue;
-            settle();
+            settle(m_run);
             m_kind.end_after_failure(m_run, upgrade, worked.end);
             return;
         }
-        settle();
+        settle(m_run);
         m_kind.end(m_run);
     }
 
@@ -263,7 +264,7 @@ class Pipeline {
         try {
             const SecondLook look = m_kind.second_look(m_run, upgrade);
             // What is asked takes long enough for the upgrade before it to be recorded first.
-            if (look != SecondLook::none) settle();
+            if (look != SecondLook::none) settle(m_run);
             m_kind.look_again(m_run, upgrade, look);
             if (upgrade.verdict == Verdict::left_out) return;
             if (const auto refusal = refusal_of(m_run.gate_input(), GateMoment::work, upgrade)) {
@@ -274,7 +275,7 @@ class Pipeline {
             }
             if (is_recorded()) m_kind.keep_for_later(m_run, upgrade);
         } catch (...) {
-            settle();
+            settle(m_run);
             throw;
         }
     }
@@ -283,29 +284,7 @@ class Pipeline {
     void begin(UpgradeInRun& upgrade) {
         if (!is_recorded()) return;
         if (m_run.recorded->state() != m_kind.working()) m_run.move_to(m_kind.working());
-        m_run.ledger().advance(
-            m_run.report.run, m_run.finished,
-            attempt_start(m_run, upgrade, m_kind.working() == RunState::rolling_back));
-        tell_recorded();
-        m_run.changing = true;
-        m_run.current = &upgrade;
-    }
-
-    /// Commits how the last upgrade ended, and only then tells it.
-    void settle() {
-        if (!m_run.finished) return;
-        if (is_recorded()) m_run.ledger().advance(m_run.report.run, m_run.finished, std::nullopt);
-        tell_recorded();
-    }
-
-    void tell_recorded() {
-        if (!m_run.finished) return;
-        const AttemptEnd end = std::move(*m_run.finished);
-        m_run.finished.reset();
-        m_run.current = nullptr;
-        if (end.cluster_version) m_run.report.cluster_version = end.cluster_version->to_string();
-        if (end.lowered_version) m_run.report.cluster_version = end.lowered_version->to_string();
-        m_parts.reporter.recorded(end.version, end.outcome, end.done);
+        open_attempt(m_run, upgrade, m_kind.working() == RunState::rolling_back);
     }
 
     Run& m_run;

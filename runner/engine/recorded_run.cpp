@@ -23,10 +23,13 @@ RecordedRun::RecordedRun(std::unique_ptr<Ledger> ledger, std::chrono::millisecon
 void RecordedRun::recover(WorkTree& work_tree) {
     for (const InterruptedRun& left : m_ledger->mark_interrupted()) {
         m_reporter.moved(left.id, left.state, RunState::interrupted);
+        const bool undoing = left.state == RunState::rolling_back;
+        const std::string where =
+            left.upgrade.empty() ? "" : (undoing ? " while it undid " : " in ") + left.upgrade;
         m_reporter.notice("run " + left.id + " of " + left.actor + " on " + left.host +
-                          " was interrupted" + (left.upgrade.empty() ? "" : " in " + left.upgrade) +
-                          " after " + counted(left.finished, "finished upgrade") +
-                          "; going on from there");
+                          " was interrupted" + where + " after " +
+                          counted(left.finished, "finished upgrade") +
+                          (undoing ? "" : "; going on from there"));
     }
     for (const std::string& restored : restore_unfinished_files(*m_ledger, work_tree)) {
         m_reporter.notice(restored);

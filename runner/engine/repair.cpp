@@ -118,13 +118,10 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
     if (facts.has_unfinished_run)
         add("a run was interrupted", "it is marked so; the next 'runner upgrade' goes on from it",
             true);
-    for (const UnsettledUpgrade& upgrade : facts.unsettled) {
-        if (is_half_undone(upgrade))
-            add(standing_words(upgrade),
-                "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
-                "names, and then 'runner state record " +
-                    upgrade.version + "' or 'runner state forget " + upgrade.version + "'",
-                false);
+    for (const UnsettledUpgrade& upgrade : facts_after_a_death(facts).unsettled) {
+        if (!is_half_undone(upgrade)) continue;
+        const HalfUndone words = words_for_half_undone(upgrade);
+        add(words.what, words.way_out, false);
     }
     const LooseEnds ends = ledger->loose_ends();
     if (ends.open_attempts > 0)

@@ -52,6 +52,7 @@ struct Run {
     bool past_question = false;          ///< somebody has said yes, or nobody is asked
     bool changing = false;               ///< something may be changed by now
     UpgradeInRun* current = nullptr;     ///< whose attempt is open
+    bool current_is_undo = false;        ///< that attempt is to undo it
     std::optional<AttemptEnd> finished;  ///< how the last attempt ended, as long as it is not
                                          ///< committed
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "engine/applying.hpp"
+#include "engine/attempt.hpp"
 #include "engine/ending.hpp"
-#include "engine/undo.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -29,23 +29,18 @@ void end_while_soaking(Run& run) {
 /// cluster that no order of upgrades leads to.
 bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words) {
     const bool last = &upgrade == &run.upgrades.back();
-    if (!last || !run.options.roll_back || !why_not_undoable(upgrade).empty()) return false;
-    Ledger& ledger = run.ledger();
-    ledger.advance(run.report.run, std::nullopt, attempt_start(run, upgrade, true));
-    run.current = &upgrade;
     AttemptEnd end;
     end.version = upgrade.version;
     end.message = "while soaking: " + words;
-    end.outcome = Outcome::failed;
+    if (!last || !can_roll_back_failed(run, upgrade, end)) return false;
     roll_back_failed(run, upgrade, end);
     if (end.undone)
         end.lowered_version =
             version_after(*run.choice->releases, run.choice->plan, run.choice->plan.due.size() - 1);
     upgrade.outcome = end.outcome;
     upgrade.message = end.message;
-    ledger.advance(run.report.run, end, std::nullopt);
-    run.current = nullptr;
-    run.parts.reporter.recorded(upgrade.version, end.outcome, false);
+    run.finished = end;
+    settle(run);
     end_after_failed_upgrade(run, upgrade, end);
     return true;
 }

@@ -21,8 +21,8 @@ const char* to_string(Standing standing) {
 
 Standing standing_of(const UnsettledUpgrade& upgrade) {
     if (!upgrade.outcome) return Standing::applying;
+    if (is_half_undone(upgrade)) return Standing::rollback_failed;
     if (*upgrade.outcome == Outcome::interrupted) return Standing::interrupted;
-    if (*upgrade.outcome == Outcome::rollback_failed) return Standing::rollback_failed;
     return Standing::failed;
 }
 
@@ -31,11 +31,15 @@ std::string standing_words(const UnsettledUpgrade& upgrade) {
     const std::string because = upgrade.message.empty() ? "" : ": " + upgrade.message;
     switch (standing_of(upgrade)) {
         case Standing::applying:
-            return upgrade.version + " is being applied" + run;
+            return upgrade.version +
+                   (upgrade.is_undo ? " is being rolled back" : " is being applied") + run;
         case Standing::interrupted:
             return upgrade.version + ": its last attempt was interrupted" + run + because;
         case Standing::rollback_failed:
-            return "the rollback of " + upgrade.version + " failed half-way" + run + because;
+            return "the rollback of " + upgrade.version +
+                   (upgrade.outcome == Outcome::interrupted ? " was interrupted"
+                                                            : " failed half-way") +
+                   run + because;
         case Standing::failed:
             break;
     }
@@ -47,6 +51,10 @@ LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock) {
     if (facts.unsettled.empty()) return facts;
     const auto lease = ledger.lease();
     if (lease && !lease->manual() && is_live(*lease, clock)) return facts;
+    return facts_after_a_death(std::move(facts));
+}
+
+LedgerFacts facts_after_a_death(LedgerFacts facts) {
     for (UnsettledUpgrade& upgrade : facts.unsettled) {
         if (!upgrade.outcome) upgrade.outcome = Outcome::interrupted;
     }
@@ -54,11 +62,24 @@ LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock) {
 }
 
 bool is_half_undone(const UnsettledUpgrade& upgrade) {
-    return upgrade.done && upgrade.is_undo && upgrade.outcome;
+    if (upgrade.outcome == Outcome::rollback_failed) return true;
+    // Of an undo that died, recovery has put back the files, and the finished steps are known: of
+    // what can have changed nothing else, nothing is unclear.
+    return upgrade.is_undo && upgrade.outcome && (upgrade.done || upgrade.other_effects);
 }
 
 bool is_half_applied(const UnsettledUpgrade& upgrade) {
-    return !upgrade.done && (!upgrade.finished_steps.empty() || upgrade.has_files);
+    return !upgrade.done && !is_half_undone(upgrade) &&
+           (!upgrade.finished_steps.empty() || upgrade.has_files || upgrade.other_effects);
+}
+
+HalfUndone words_for_half_undone(const UnsettledUpgrade& upgrade) {
+    return {standing_words(upgrade) + (upgrade.done ? "; it is recorded as done, and undone in part"
+                                                    : "; it is undone in part"),
+            "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
+            "names, and then 'runner state record " +
+                upgrade.version + " --reason …' or 'runner state forget " + upgrade.version +
+                " --reason …'"};
 }
 
 }  // namespace runner

@@ -22,11 +22,22 @@ std::string standing_words(const UnsettledUpgrade& upgrade);
 /// close it counts as interrupted.
 LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock);
 
-/// Whether something that was done is undone in part: until that is finished, neither *done* nor
-/// *due* is true of it.
+/// Of a ledger in which nobody lives: what is open counts as interrupted.
+LedgerFacts facts_after_a_death(LedgerFacts facts);
+
+/// Whether an undo of it was begun and not finished: until that is done, neither *done* nor *due*
+/// is true of it.
 bool is_half_undone(const UnsettledUpgrade& upgrade);
 
-/// Whether something of it is there that undoing would take back: finished steps, changed files.
+/// Whether something of it may be there that was begun and not finished, and is not being undone:
+/// finished steps, changed files, effects that are listed nowhere.
 bool is_half_applied(const UnsettledUpgrade& upgrade);
+
+/// What a half undone upgrade stands in the way of everything for, and what to do.
+struct HalfUndone {
+    std::string what;
+    std::string way_out;
+};
+HalfUndone words_for_half_undone(const UnsettledUpgrade& upgrade);
 
 }  // namespace runner

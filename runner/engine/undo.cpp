@@ -102,13 +102,13 @@ std::optional<Refusal> refusal_of_interleaved(LedgerView& ledger, const std::str
 }  // namespace
 
 bool needs_own_rollback(const UpgradeInRun& upgrade) {
-    return upgrade.manifest().reversible;
+    return upgrade.manifest().reversible || upgrade.undo_steps;
 }
 
 std::string why_not_undoable(const UpgradeInRun& upgrade) {
     if (upgrade.form == UpgradeForm::executable)
         return "it is an executable upgrade: runner does not know what it has changed";
-    if (upgrade.manifest().reversible || only_files(upgrade.manifest().permissions)) return {};
+    if (needs_own_rollback(upgrade) || only_files(upgrade.manifest().permissions)) return {};
     return "it runs commands, and its manifest does not say that it is reversible";
 }
 
@@ -121,18 +121,18 @@ std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& 
 }
 
 std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
-                                       const std::vector<UpgradeInRun>& upgrades, bool force) {
+                                       const std::vector<std::string>& versions, bool force) {
     // By path: as it will be when those before are undone.
     std::map<std::string, std::optional<Digest>> after;
-    for (const UpgradeInRun& upgrade : upgrades) {
+    for (const std::string& version : versions) {
         ChangedByHand by_hand;
         std::map<std::string, std::optional<Digest>> original;
-        for (const FileIntent& change : ledger.changed_files(upgrade.version)) {
+        for (const FileIntent& change : ledger.changed_files(version)) {
             const std::string problem = problem_with_original(work_tree, change);
             if (!problem.empty())
-                return Refusal{upgrade.version + " cannot be rolled back: the original of " +
-                                   change.path + " " + problem,
-                               "undo it by hand, and then: runner state forget " + upgrade.version,
+                return Refusal{version + " cannot be rolled back: the original of " + change.path +
+                                   " " + problem,
+                               "undo it by hand, and then: runner state forget " + version,
                                Failure::refused};
             const auto earlier = after.find(change.path);
             const auto now =
@@ -140,10 +140,10 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
             by_hand.follow(change, now);
             original[change.path] = change.old_digest;
         }
-        if (auto refusal = refusal_of_interleaved(ledger, upgrade.version, by_hand)) return refusal;
+        if (auto refusal = refusal_of_interleaved(ledger, version, by_hand)) return refusal;
         const std::vector<std::string> changed = by_hand.files();
         if (!changed.empty() && !force)
-            return Refusal{upgrade.version + " cannot be rolled back: " + join(changed, ", ") +
+            return Refusal{version + " cannot be rolled back: " + join(changed, ", ") +
                                are(changed.size(), " was", " were") + " changed by hand since",
                            "undo those changes first, or overwrite them with --force",
                            Failure::refused};
@@ -160,6 +160,7 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
     if (!by_hand.empty() && !record.force) {
         result.message = join(by_hand, ", ") + are(by_hand.size(), " was", " were") +
                          " changed by hand since, and nothing was undone";
+        result.begun = false;
         return result;
     }
     std::set<std::string> paths;

@@ -19,7 +19,7 @@ bool needs_own_rollback(const UpgradeInRun& upgrade);
 
 /// Why it is not certain that nothing of the upgrade would be left after undoing it; empty when it
 /// is. Files can always be undone; what commands and the network have done, only where the author
-/// says so (`reversible`).
+/// says so (`reversible`), or as far as the undo of its finished steps goes (`undo_steps`).
 std::string why_not_undoable(const UpgradeInRun& upgrade);
 
 /// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
@@ -31,10 +31,11 @@ std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& 
 /// original that is gone or damaged. Looks at all files of all of them. `force`: what somebody has
 /// changed may be overwritten.
 std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
-                                       const std::vector<UpgradeInRun>& upgrades, bool force);
+                                       const std::vector<std::string>& versions, bool force);
 
 struct UndoResult {
     bool good = false;
+    bool begun = true;    ///< something of it may be undone
     std::string message;  ///< what was undone, or why it was not
 };
 

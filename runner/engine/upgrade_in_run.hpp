@@ -53,9 +53,11 @@ struct UpgradeInRun {
     std::string tag;  ///< of its release; empty: it has none
     std::string platform;
     Supplier supplier = Supplier::source;
-    KnownUpgrade known;    ///< release, manifest, digest of the archive, signer
-    std::string done_how;  ///< upgrade, record or import; empty: it is not done
-    bool late = false;     ///< a hotfix: not above the cluster version
+    KnownUpgrade known;       ///< release, manifest, digest of the archive, signer
+    std::string done_how;     ///< upgrade, record or import; empty: it is not done
+    bool half_way = false;    ///< undo: its last attempt, or the undo of it, stopped half-way
+    bool undo_steps = false;  ///< undo: of its finished steps, though it is not declared reversible
+    bool late = false;        ///< a hotfix: not above the cluster version
     std::string notes;
     std::vector<Declaration> news;  ///< permissions and parameters that no upgrade had before
 
@@ -73,11 +75,12 @@ struct UpgradeInRun {
     bool has_preflight = false;
     bool has_verify = false;
 
-    std::chrono::milliseconds begun_at{};   ///< on the wall clock
-    std::vector<std::string> commands_run;  ///< changing commands that it has started, masked
-    bool cancelled = false;                 ///< by the user, whatever became of it then
-    bool held_back = false;                 ///< stopped before it did something else than was shown
-    std::optional<Outcome> outcome;         ///< nothing: it was not begun
+    std::chrono::milliseconds begun_at{};    ///< on the wall clock
+    std::vector<std::string> commands_run;   ///< changing commands that it has started, masked
+    std::vector<std::string> open_commands;  ///< those of them that belong to no finished step
+    bool cancelled = false;                  ///< by the user, whatever became of it then
+    bool held_back = false;          ///< stopped before it did something else than was shown
+    std::optional<Outcome> outcome;  ///< nothing: it was not begun
     std::string message;
 
     [[nodiscard]] const Manifest& manifest() const { return known.manifest; }

@@ -106,9 +106,13 @@ class Ledger : public LedgerView {
     virtual void finish_run(const std::string& run, RunState from, RunState to, Outcome outcome,
                             const std::string& message) = 0;
 
-    /// Closes one attempt and opens the next, in one commit; either may be absent.
+    /// Closes one attempt and opens the next, in one commit; either may be absent. An attempt that
+    /// succeeds without being recorded as done leaves nothing but its history: no finished step,
+    /// no file change, no state value of the upgrade's own.
     virtual void advance(const std::string& run, const std::optional<AttemptEnd>& end,
                          const std::optional<AttemptStart>& start) = 0;
+    /// Before its first effect that no other record lists (a command): it may have such effects.
+    virtual void record_other_effects(const std::string& run, const std::string& version) = 0;
     virtual void record_files(const std::string& run, const std::string& version,
                               const std::string& step, const std::vector<FileIntent>& changes) = 0;
     virtual void record_step(
@@ -133,8 +137,9 @@ class Ledger : public LedgerView {
     virtual void record_skip(const SkippedUpgrade& skip) = 0;
     /// Whether it was skipped.
     virtual bool remove_skip(const std::string& version, const std::string& actor) = 0;
-    /// By hand: due again, from its first step on; its earlier attempts are settled. Whether it was
-    /// done or begun.
+    /// By hand: due again, from its first step on; its earlier attempts are settled, and what they
+    /// have changed is no longer theirs: nobody is kept from undoing something else because of it.
+    /// Whether it was done or begun.
     virtual bool forget(const std::string& version, const std::string& actor,
                         const std::string& reason) = 0;
     /// Throws Error{refused} when the ledger holds anything of a cluster.

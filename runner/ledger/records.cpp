@@ -19,23 +19,24 @@ std::string stored_scope(std::int32_t scope, const std::string& version) {
     return scope == 0 ? "upgrade:" + version : "cluster";
 }
 
-bool is_settled(const std::optional<Outcome>& outcome) {
-    if (!outcome) return false;
+Settles settled_by(const std::optional<Outcome>& outcome) {
+    if (!outcome) return Settles::nothing;
     switch (*outcome) {
         case Outcome::succeeded:
         case Outcome::nothing_to_do:
         case Outcome::rolled_back:
+            return Settles::upgrade;
         case Outcome::blocked:
         case Outcome::skipped:
-            return true;
+            return Settles::attempt;
         case Outcome::failed:
         case Outcome::rollback_failed:
         case Outcome::cancelled:
         case Outcome::interrupted:
         case Outcome::aborted:
-            return false;
+            return Settles::nothing;
     }
-    return false;
+    return Settles::nothing;
 }
 
 }  // namespace runner

@@ -41,8 +41,8 @@ std::vector<Declaration> declarations_of(const Manifest& manifest);
 /// How a state value's scope is stored: `cluster`, or `upgrade:` and the version.
 std::string stored_scope(std::int32_t scope, const std::string& version);
 
-/// An upgrade that was begun and that its newest attempt did not settle: it failed, was interrupted
-/// or cancelled, runs now, or its rollback failed.
+/// An upgrade that was begun and is not settled: its newest attempt that began something failed,
+/// was interrupted or cancelled, runs now, or was a rollback that failed.
 struct UnsettledUpgrade {
     std::string version;
     std::string tag;
@@ -53,13 +53,19 @@ struct UnsettledUpgrade {
     std::string message;
     bool done = false;  ///< recorded as done all the same (a rollback failed)
     std::vector<std::string> finished_steps;
-    bool has_files = false;  ///< file changes of it are in force
-    bool is_undo = false;    ///< that attempt was to undo it
+    bool has_files = false;      ///< file changes of it are in force
+    bool other_effects = false;  ///< it may have changed something that the ledger does not list
+    bool is_undo = false;        ///< that attempt was to undo it
 };
 
-/// Whether an attempt that ended so leaves nothing to be settled: the upgrade is done, or nothing
-/// of it is left, or nothing of it was begun. An attempt without an outcome still runs.
-bool is_settled(const std::optional<Outcome>& outcome);
+/// What the end of an attempt settles.
+enum class Settles {
+    nothing,
+    attempt,  ///< nothing was begun: how the upgrade stands is as before
+    upgrade,  ///< it is done, or nothing of it is left
+};
+/// An attempt without an outcome still runs.
+Settles settled_by(const std::optional<Outcome>& outcome);
 
 /// Everything that planning and starting need, read in one go.
 struct LedgerFacts {
@@ -112,6 +118,8 @@ struct AttemptStart {
     std::string manifest{};  ///< its manifest document; empty: not known
     bool has_check = true;   ///< it can verify itself
     bool is_undo = false;    ///< what is attempted is to undo it
+    /// From its start on it may change something that is not listed: an executable, network.
+    bool other_effects = false;
 };
 
 /// What was attempted, as it was then.

@@ -17,9 +17,7 @@ void SqliteLedger::record_done(const DoneRecord& done, const std::string& actor,
 
 void SqliteLedger::record_skip(const SkippedUpgrade& skip) {
     write([&] {
-        const StatementUse done = m_database->statement("SELECT 1 FROM upgrade WHERE version = ?");
-        done.bind(1, skip.version);
-        if (done.executeStep()) throw done_already(skip.version);
+        if (is_done(skip.version)) throw done_already(skip.version);
         const StatementUse insert = m_database->statement(
             "INSERT OR REPLACE INTO skip (version, reason, actor, recorded_at) VALUES (?, ?, "
             "?, ?)");
@@ -50,12 +48,10 @@ bool SqliteLedger::forget(const std::string& version, const std::string& actor,
         const StatementUse remove = m_database->statement("DELETE FROM upgrade WHERE version = ?");
         remove.bind(1, version);
         was_done = remove.exec() > 0;
-        for (const char* sql :
-             {"DELETE FROM step WHERE version = ?", "DELETE FROM pin WHERE version = ?"}) {
-            const StatementUse also = m_database->statement(sql);
-            also.bind(1, version);
-            was_done = also.exec() > 0 || was_done;
-        }
+        const StatementUse pin = m_database->statement("DELETE FROM pin WHERE version = ?");
+        pin.bind(1, version);
+        was_done = pin.exec() > 0 || was_done;
+        was_done = remove_effects(version) || was_done;
         was_done = settle_attempts(version) || was_done;
         if (was_done) event("forgotten", "", version, {{"actor", actor}, {"reason", reason}});
     });

@@ -57,15 +57,13 @@ std::vector<LeftFile> SqliteQueries::files_as_left() {
 }
 
 std::vector<UnsettledUpgrade> SqliteQueries::unsettled() {
-    // The index holds only what could be unsettled; its condition must stand here as it does there.
     const StatementUse query = m_database->statement(
-        "SELECT version, tag, platform, digest, run, outcome, message, "
+        "SELECT a.version, tag, platform, digest, run, outcome, message, "
         "EXISTS (SELECT 1 FROM upgrade u WHERE u.version = a.version), "
-        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version), is_undo "
-        "FROM attempt a INDEXED BY attempt_unsettled WHERE settled = 0 AND coalesce(outcome, '') "
-        "NOT IN ('succeeded', 'nothing_to_do', 'rolled_back', 'blocked', 'skipped') "
-        "AND NOT EXISTS (SELECT 1 FROM attempt n WHERE n.version = a.version AND n.id > a.id) "
-        "ORDER BY id DESC");
+        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version), is_undo, newest.other "
+        "FROM (SELECT max(id) AS id, max(other_effects) AS other FROM attempt INDEXED BY "
+        "attempt_unsettled WHERE settled = 0 GROUP BY version) newest "
+        "CROSS JOIN attempt a ON a.id = newest.id ORDER BY a.id DESC");
     std::vector<UnsettledUpgrade> all;
     while (query.executeStep()) {
         UnsettledUpgrade one;
@@ -79,6 +77,7 @@ std::vector<UnsettledUpgrade> SqliteQueries::unsettled() {
         one.done = query.getColumn(7).getInt() != 0;
         one.has_files = query.getColumn(8).getInt() != 0;
         one.is_undo = query.getColumn(9).getInt() != 0;
+        one.other_effects = query.getColumn(10).getInt() != 0;
         one.finished_steps = finished_steps(one.version);
         all.push_back(std::move(one));
     }

@@ -109,8 +109,8 @@ void SqliteLedger::advance(const std::string& run, const std::optional<AttemptEn
 void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& start) {
     const StatementUse insert = m_database->statement(
         "INSERT INTO attempt (run, version, tag, platform, digest, late, log, started_at, "
-        "signer, form, manifest, has_check, is_undo) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?, ?)");
+        "signer, form, manifest, has_check, is_undo, other_effects) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?)");
     const std::string digest = start.digest ? start.digest->to_string() : "";
     insert.bind(1, run);
     insert.bind(2, start.version);
@@ -125,6 +125,7 @@ void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& star
     insert.bind(11, start.manifest);
     insert.bind(12, start.has_check ? 1 : 0);
     insert.bind(13, start.is_undo ? 1 : 0);
+    insert.bind(14, start.other_effects ? 1 : 0);
     insert.exec();
     if (start.digest) {
         const StatementUse pin = m_database->statement(
@@ -138,49 +139,84 @@ void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& star
 }
 
 void SqliteLedger::close_attempt(const std::string& run, const AttemptEnd& end) {
+    const Settles settles = settled_by(end.outcome);
     const StatementUse update = m_database->statement(
         "UPDATE attempt SET outcome = ?, message = ?, finished_at = ?, apply_ms = ?, verify_ms "
-        "= ? "
+        "= ?, settled = ? "
         "WHERE run = ? AND version = ? AND outcome IS NULL");
     update.bind(1, to_string(end.outcome));
     update.bind(2, end.message);
     update.bind(3, m_clock.wall().count());
     update.bind(4, end.apply_time.count());
     update.bind(5, end.verify_time.count());
-    update.bind(6, run);
-    update.bind(7, end.version);
+    update.bind(6, settles == Settles::nothing ? 0 : 1);
+    update.bind(7, run);
+    update.bind(8, end.version);
     update.exec();
-    if (end.done || end.outcome == Outcome::succeeded) finish_files(end.version);
-    if (end.done) {
-        const StatementUse attempt = m_database->statement(
-            "SELECT tag, platform, digest FROM attempt WHERE run = ? AND version = ? ORDER BY id "
-            "DESC LIMIT 1");
-        attempt.bind(1, run);
-        attempt.bind(2, end.version);
-        if (!attempt.executeStep()) return;
-        insert_done(end.version, attempt.getColumn(0), attempt.getColumn(1),
-                    Digest::parse(attempt.getColumn(2).getString()), run, "upgrade");
-        store_values(end.version, end.values);
-        store_declarations(end);
+    if (settles == Settles::upgrade) {
+        settle_attempts(end.version);
+        finish_files(end.version);
     }
+    if (end.done && !record_done_by_run(run, end)) return;
     if (end.undone) undo_records(end);
+    if (settles == Settles::upgrade && !end.undone && !is_done(end.version))
+        remove_effects(end.version);
     if (end.cluster_version) raise_version(*end.cluster_version);
     event("attempt_finished", run, end.version,
           {{"outcome", to_string(end.outcome)}, {"message", end.message}});
 }
 
+bool SqliteLedger::record_done_by_run(const std::string& run, const AttemptEnd& end) {
+    const StatementUse attempt = m_database->statement(
+        "SELECT tag, platform, digest FROM attempt WHERE run = ? AND version = ? ORDER BY id "
+        "DESC LIMIT 1");
+    attempt.bind(1, run);
+    attempt.bind(2, end.version);
+    if (!attempt.executeStep()) return false;
+    insert_done(end.version, attempt.getColumn(0), attempt.getColumn(1),
+                Digest::parse(attempt.getColumn(2).getString()), run, "upgrade");
+    store_values(end.version, end.values);
+    store_declarations(end);
+    return true;
+}
+
+bool SqliteLedger::is_done(const std::string& version) {
+    const StatementUse done = m_database->statement("SELECT 1 FROM upgrade WHERE version = ?");
+    done.bind(1, version);
+    return done.executeStep();
+}
+
 void SqliteLedger::undo_records(const AttemptEnd& end) {
-    for (const char* sql :
-         {"DELETE FROM upgrade WHERE version = ?", "DELETE FROM step WHERE version = ?",
-          "DELETE FROM file_change WHERE version = ?"}) {
+    const StatementUse remove = m_database->statement("DELETE FROM upgrade WHERE version = ?");
+    remove.bind(1, end.version);
+    remove.exec();
+    remove_effects(end.version);
+    if (end.lowered_version) set_version(*end.lowered_version);
+}
+
+bool SqliteLedger::remove_effects(const std::string& version) {
+    bool any = false;
+    for (const char* sql : {"DELETE FROM step WHERE version = ?",
+                            "DELETE FROM file_change WHERE version = ? AND finished = 1"}) {
         const StatementUse remove = m_database->statement(sql);
-        remove.bind(1, end.version);
-        remove.exec();
+        remove.bind(1, version);
+        any = remove.exec() > 0 || any;
     }
     const StatementUse values = m_database->statement("DELETE FROM state_value WHERE scope = ?");
-    values.bind(1, stored_scope(0, end.version));
-    values.exec();
-    if (end.lowered_version) set_version(*end.lowered_version);
+    values.bind(1, stored_scope(0, version));
+    return values.exec() > 0 || any;
+}
+
+void SqliteLedger::record_other_effects(const std::string& run, const std::string& version) {
+    write([&] {
+        require_lease();
+        const StatementUse update = m_database->statement(
+            "UPDATE attempt SET other_effects = 1 WHERE run = ? AND version = ? AND outcome IS "
+            "NULL");
+        update.bind(1, run);
+        update.bind(2, version);
+        update.exec();
+    });
 }
 
 void SqliteLedger::store_declarations(const AttemptEnd& end) {

@@ -164,6 +164,7 @@ class SqliteLedger final : public Ledger {
     void finish_run(const std::string& run, RunState from, RunState to, Outcome outcome,
                     const std::string& message) override;
 
+    void record_other_effects(const std::string& run, const std::string& version) override;
     void advance(const std::string& run, const std::optional<AttemptEnd>& end,
                  const std::optional<AttemptStart>& start) override;
 
@@ -212,6 +213,12 @@ class SqliteLedger final : public Ledger {
 
     /// Nothing of its attempts is left to be settled. Whether there were any.
     bool settle_attempts(const std::string& version);
+    /// What it has changed is no longer in force: steps, finished file changes, its own state
+    /// values. Whether there was anything.
+    bool remove_effects(const std::string& version);
+    bool is_done(const std::string& version);
+    /// Whether there was such an attempt.
+    bool record_done_by_run(const std::string& run, const AttemptEnd& end);
 
     void move(const std::string& run, RunState from, RunState to);
 

@@ -259,15 +259,16 @@ TEST_CASE("an upgrade is unsettled until its newest attempt settles it") {
     EACH_PLACE(place);
     const auto ledger = place.start();
     begin(*ledger, "r1");
-    const std::map<Outcome, bool> settles{
-        {Outcome::succeeded, true},        {Outcome::nothing_to_do, true},
-        {Outcome::rolled_back, true},      {Outcome::blocked, true},
-        {Outcome::skipped, true},          {Outcome::failed, false},
-        {Outcome::rollback_failed, false}, {Outcome::cancelled, false},
-        {Outcome::interrupted, false},     {Outcome::aborted, false}};
-    for (const auto& [outcome, is] : settles) {
+    const std::map<Outcome, Settles> settles{
+        {Outcome::succeeded, Settles::upgrade},       {Outcome::nothing_to_do, Settles::upgrade},
+        {Outcome::rolled_back, Settles::upgrade},     {Outcome::blocked, Settles::attempt},
+        {Outcome::skipped, Settles::attempt},         {Outcome::failed, Settles::nothing},
+        {Outcome::rollback_failed, Settles::nothing}, {Outcome::cancelled, Settles::nothing},
+        {Outcome::interrupted, Settles::nothing},     {Outcome::aborted, Settles::nothing}};
+    for (const auto& [outcome, what] : settles) {
         CAPTURE(to_string(outcome));
-        CHECK(is_settled(outcome) == is);
+        CHECK(settled_by(outcome) == what);
+        const bool is = what != Settles::nothing;
         ledger->advance("r1", std::nullopt, attempt("0.0.2"));
         CHECK(ledger->facts().unsettled.size() == 1);  // it runs
         CHECK_FALSE(ledger->facts().unsettled.front().outcome);
@@ -275,10 +276,72 @@ TEST_CASE("an upgrade is unsettled until its newest attempt settles it") {
         const auto unsettled = place.look()->facts().unsettled;
         REQUIRE(unsettled.size() == (is ? 0U : 1U));
         if (!is) CHECK(unsettled.front().outcome == outcome);
+        attempt_whole(*ledger, "r1", "0.0.2", Outcome::succeeded);
     }
-    attempt_whole(*ledger, "r1", "0.0.2", Outcome::failed);
+    CHECK(settled_by(std::nullopt) == Settles::nothing);
+}
+
+TEST_CASE("an attempt that began nothing leaves the upgrade as it stood") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    attempt_whole(*ledger, "r1", "0.0.2", Outcome::failed, {change("f")});
     attempt_whole(*ledger, "r1", "0.0.2", Outcome::blocked);
+    const auto unsettled = ledger->facts().unsettled;
+    REQUIRE(unsettled.size() == 1);
+    CHECK(unsettled.front().outcome == Outcome::failed);
+    CHECK(unsettled.front().has_files);
+}
+
+TEST_CASE("what an upgrade did that is listed nowhere stays known until it is settled") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    const auto other_effects = [&] { return ledger->facts().unsettled.at(0).other_effects; };
+    ledger->advance("r1", std::nullopt, attempt("0.0.2"));
+    ledger->advance("r1", std::nullopt, attempt("0.0.3"));
+    ledger->record_other_effects("r1", "0.0.2");
+    CHECK_FALSE(other_effects());  // 0.0.3 is the newest
+    ledger->advance("r1", ended("0.0.3", Outcome::rolled_back), std::nullopt);
+    CHECK(other_effects());
+    ledger->advance("r1", ended("0.0.2", Outcome::failed), std::nullopt);
+    attempt_whole(*ledger, "r1", "0.0.2", Outcome::failed);
+    CHECK(other_effects());                       // though the newest attempt has done nothing
+    ledger->record_other_effects("r1", "0.0.2");  // of no attempt that is open
+    attempt_whole(*ledger, "r1", "0.0.2", Outcome::succeeded);
+    attempt_whole(*ledger, "r1", "0.0.2", Outcome::failed);
+    CHECK_FALSE(other_effects());
+    AttemptStart start = attempt("0.0.4");
+    start.other_effects = true;
+    ledger->advance("r1", std::nullopt, start);
+    CHECK(other_effects());
+}
+
+TEST_CASE("what succeeds without being recorded as done leaves nothing but its history") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    ledger->advance("r1", std::nullopt, attempt("0.0.2"));
+    ledger->record_files("r1", "0.0.2", "one", {change("f")});
+    ledger->record_step("r1", "0.0.2", "one", {{{0, "own"}, "1"}, {{1, "shared"}, "1"}});
+    ledger->record_files("r1", "0.0.2", "", {change("g")});
+    AttemptEnd end = ended("0.0.2", Outcome::succeeded);
+    end.done = false;
+    ledger->advance("r1", end, std::nullopt);
+    CHECK(ledger->done().empty());
+    CHECK(ledger->finished_steps("0.0.2").empty());
+    CHECK(ledger->changed_files("0.0.2").empty());
+    CHECK_FALSE(ledger->facts().has_unfinished_files);
+    CHECK_FALSE(ledger->state_value(0, "0.0.2", "own"));
+    CHECK(ledger->state_value(1, "0.0.2", "shared") == "1");
     CHECK(ledger->facts().unsettled.empty());
+    CHECK(ledger->runs(1).front().attempts.size() == 1);
+    // Of what is done already nothing is taken away.
+    attempt_whole(*ledger, "r1", "0.0.2", Outcome::succeeded, {change("f")});
+    ledger->advance("r1", std::nullopt, attempt("0.0.2"));
+    ledger->advance("r1", end, std::nullopt);
+    CHECK(ledger->finished_steps("0.0.2") == Names{"one"});
+    CHECK(ledger->changed_files("0.0.2").size() == 1);
 }
 
 TEST_CASE("what is unsettled is told with what is left of it, the newest attempt first") {

@@ -344,8 +344,23 @@ void check_format_2(LedgerView& ledger) {
     CHECK_FALSE(ledger.first_broken_event());
 }
 
+/// Then one executable failed, and of two others one was run and one, which failed first, recorded.
+void check_format_3(LedgerView& ledger) {
+    const LedgerFacts facts = ledger.facts();
+    REQUIRE(facts.unsettled.size() == 2);
+    CHECK(facts.unsettled.at(0).version == "0.1.10007");
+    CHECK(facts.unsettled.at(0).other_effects);
+    CHECK(facts.unsettled.at(1).version == "0.1.10006");
+    CHECK(facts.unsettled.at(1).other_effects);  // its manifest is not known
+    CHECK(ledger.done().back().version == "0.1.10009");
+    CHECK(ledger.finished_steps("0.1.10006") == std::vector<std::string>{"one", "two"});
+    CHECK_FALSE(ledger.first_broken_event());
+}
+
 void check_format(int format, LedgerView& ledger) {
-    format == 1 ? check_format_1(ledger) : check_format_2(ledger);
+    if (format == 1) check_format_1(ledger);
+    if (format == 2) check_format_2(ledger);
+    if (format == 3) check_format_3(ledger);
 }
 
 std::string fixture(int format) {
@@ -355,7 +370,7 @@ std::string fixture(int format) {
 }  // namespace
 
 TEST_CASE("a ledger of an older format is looked at without changing a byte of it, and migrated") {
-    const int format = GENERATE(1, 2);
+    const int format = GENERATE(1, 2, 3);
     Folder folder;
     place_fixture(folder, fixture(format));
     const std::string before = read_file(folder.file());
@@ -376,7 +391,7 @@ TEST_CASE("a ledger of an older format is looked at without changing a byte of i
 
 TEST_CASE("a migrated ledger has the same tables as a fresh one") {
     Folder old;
-    place_fixture(old, fixture(GENERATE(1, 2)));
+    place_fixture(old, fixture(GENERATE(1, 2, 3)));
     old.open();
     Folder fresh;
     fresh.open();

@@ -72,9 +72,9 @@ std::string text_of(const LedgerFacts& facts) {
     for (const SkippedUpgrade& skip : facts.cluster.skipped)
         text += row("skipped", skip.version, skip.reason, skip.actor);
     for (const UnsettledUpgrade& one : facts.unsettled) {
-        text +=
-            row("unsettled", one.version, one.tag, one.platform, one.digest, one.run,
-                one.outcome ? to_string(*one.outcome) : "-", one.message, one.done, one.has_files);
+        text += row("unsettled", one.version, one.tag, one.platform, one.digest, one.run,
+                    one.outcome ? to_string(*one.outcome) : "-", one.message, one.done,
+                    one.has_files, one.other_effects, one.is_undo);
         for (const std::string& step : one.finished_steps) text += row("its step", step);
     }
     return text;
@@ -131,6 +131,7 @@ class Caller {
                     l.finish_run(run, from, to, how, "words");
                 });
             case 4:
+                return does([=](Ledger& l) { l.record_other_effects(run, version); });
             case 5:
             case 6:
                 return does([=](Ledger& l) { l.advance(run, std::nullopt, attempt(version)); });

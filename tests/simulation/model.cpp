@@ -43,6 +43,40 @@ void Model::person_wrote(const std::string& path, const std::string& line) {
     m_before.now.files[path] += line + '\n';
 }
 
+void Model::undone(const ScriptedUpgrade& upgrade) {
+    for (const ScriptedStep& step : upgrade.steps) {
+        for (const ScriptedCommand& command : step.commands)
+            m_world.stage.effects.erase(upgrade.version + ": " + command.text());
+    }
+}
+
+void Model::took_back(const ScriptedUpgrade& upgrade) {
+    for (const ScriptedStep& step : upgrade.steps) {
+        for (const FileEdit& edit : step.edits) {
+            std::string& text = m_world.now.files[edit.path];
+            const std::size_t at = text.find(edit.line + '\n');
+            if (at != std::string::npos) text.erase(at, edit.line.size() + 1);
+            if (text.empty()) m_world.now.files.erase(edit.path);
+        }
+        for (const ScriptedCommand& command : step.commands) m_world.now.outside.erase(command.key);
+    }
+    undone(upgrade);
+}
+
+bool Model::is_half_done(const ScriptedUpgrade& upgrade) {
+    const std::vector<std::string> done = m_world.done();
+    if (upgrade.manifest.reversible ||
+        std::find(done.begin(), done.end(), upgrade.version) != done.end())
+        return false;
+    for (const ScriptedStep& step : upgrade.steps) {
+        for (const ScriptedCommand& command : step.commands) {
+            if (m_world.stage.effects.count(upgrade.version + ": " + command.text()) > 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 Model::Snapshot Model::snapshot() {
     const runner::LedgerFacts facts = m_world.facts();
     return {m_world.now,
@@ -123,20 +157,17 @@ void Model::check_upgrade(const ScriptedUpgrade& upgrade, const runner::LedgerFa
     const bool open = facts.has_unfinished_run || facts.has_unfinished_files ||
                       std::any_of(facts.unsettled.begin(), facts.unsettled.end(),
                                   [&](const auto& one) { return one.version == version; });
-    check_commands(upgrade, done);
+    check_commands(upgrade, done, open);
     if (open || !has_edits(upgrade)) return;
     const bool executable = upgrade.form == runner::UpgradeForm::executable;
     if (executable && !done) return;
-    const bool unrecorded = m_unrecorded.count(version) > 0;
-    if (done && unrecorded && outcome_when_done(version) == "nothing_to_do") return;
-    const bool expected = done ? outcome_when_done(version) == "succeeded" : unrecorded;
-    if (!done && unrecorded && there == Presence::none) return;  // it was undone since
+    const bool expected = done && outcome_when_done(version) == "succeeded";
     if (there != (expected ? Presence::all : Presence::none))
         fault(version + (done ? " is done" : " is not done") + ", nothing of it is open, and " +
               word(there) + " of it is there");
 }
 
-void Model::check_commands(const ScriptedUpgrade& upgrade, bool done) {
+void Model::check_commands(const ScriptedUpgrade& upgrade, bool done, bool open) {
     const bool nothing = outcome_when_done(upgrade.version) == "nothing_to_do";
     for (const ScriptedStep& step : upgrade.steps) {
         for (const ScriptedCommand& command : step.commands) {
@@ -144,6 +175,8 @@ void Model::check_commands(const ScriptedUpgrade& upgrade, bool done) {
             const int times = found == m_world.stage.effects.end() ? 0 : found->second;
             if (done && !nothing && times == 0)
                 fault(upgrade.version + " is done, and its command never ran");
+            if (done && !nothing && !open && m_world.now.outside[command.key] != command.value)
+                fault(upgrade.version + " is done, and what its command did is undone");
             if (times > 1 + m_disturbances)
                 fault("a command of " + upgrade.version + " ran " + std::to_string(times) +
                       " times, with " + std::to_string(m_disturbances) + " disturbances");

@@ -23,8 +23,12 @@ class Model {
     void people_were_overruled() { m_by_people.clear(); }
     /// Something went wrong, so that a command may run once more.
     void disturbed() { ++m_disturbances; }
-    /// It was run without being recorded as done.
-    void ran_unrecorded(const std::string& version) { m_unrecorded.insert(version); }
+    /// A person has taken back, by hand, whatever there is of it.
+    void took_back(const ScriptedUpgrade& upgrade);
+    /// It was undone: what its commands did counts no more.
+    void undone(const ScriptedUpgrade& upgrade);
+    /// Whether a command of it that nothing undoes has run, though it is not done.
+    [[nodiscard]] bool is_half_done(const ScriptedUpgrade& upgrade);
 
     /// Before an operation.
     void begin();
@@ -57,14 +61,13 @@ class Model {
     };
     [[nodiscard]] Snapshot snapshot();
     void check_upgrade(const ScriptedUpgrade& upgrade, const runner::LedgerFacts& facts);
-    void check_commands(const ScriptedUpgrade& upgrade, bool done);
+    void check_commands(const ScriptedUpgrade& upgrade, bool done, bool open);
     void check_people();
     [[nodiscard]] std::string outcome_when_done(const std::string& version) const;
 
     World& m_world;
     Snapshot m_before;
     std::vector<std::pair<std::string, std::string>> m_by_people;
-    std::set<std::string> m_unrecorded;
     std::set<std::string> m_tainted;
     int m_disturbances = 0;
     std::vector<std::string> m_faults;

@@ -216,9 +216,12 @@ class Simulation {
         if (m_dice.chance(5)) m_world.now.outside["world"] = "ready";
         m_model.begin();
         say("upgrade");
+        const bool half = is_half_undone(!request.dry_run);
         std::optional<RunReport> report;
         const bool alive = run([&] { report = run_upgrade(m_world.parts(), request); });
         if (alive) finish("upgrade", report, request.dry_run);
+        if (alive && half && report->exit_code < 2)
+            m_model.fault("an upgrade ran on what is undone in part");
         m_world.now.outside["health"] = "good";
     }
 
@@ -230,18 +233,36 @@ class Simulation {
         say("rollback " + request.target + (request.force ? " --force" : ""));
         if (request.force) m_model.people_were_overruled();
         m_model.disturbed();  // what is undone runs again
+        const std::vector<std::string> done = m_world.done();
+        const std::string half_done = is_half_undone(true) ? "" : first_half_done();
         std::optional<RunReport> report;
         const bool alive = run([&] { report = run_rollback(m_world.parts(), request); });
         if (request.force) m_model.people_were_overruled();
         if (!alive) return;
         finish("rollback", report, request.dry_run);
         if (report->outcome != runner::Outcome::rolled_back) return;
+        bool some_were_done = false;
+        bool jumped_over = !half_done.empty();
         for (const runner::PlannedUpgrade& undone : report->due) {
             const auto found = m_world.stage.scripts.find(undone.version);
+            jumped_over = jumped_over && undone.version != half_done;
+            some_were_done =
+                some_were_done || std::find(done.begin(), done.end(), undone.version) != done.end();
+            if (found != m_world.stage.scripts.end()) m_model.undone(found->second);
             if (found != m_world.stage.scripts.end() && !m_model.is_tainted(undone.version) &&
                 m_model.presence(found->second) != Model::Presence::none)
                 m_model.fault(undone.version + " was rolled back, and something of it is there");
         }
+        // What is half done is undone, or stands in the way, before anything that is done.
+        if (jumped_over && some_were_done) m_model.fault("a rollback jumped over " + half_done);
+    }
+
+    /// What ran half-way and cannot be undone; empty: nothing.
+    std::string first_half_done() {
+        for (const auto& [version, upgrade] : m_world.stage.scripts) {
+            if (m_model.is_half_done(upgrade)) return version;
+        }
+        return {};
     }
 
     void run_single() {
@@ -253,18 +274,43 @@ class Simulation {
         if (std::find(done.begin(), done.end(), request.upgrade) != done.end()) return;
         request.record = m_dice.chance(70);
         say("run " + request.upgrade + (request.record ? " --record" : ""));
-        if (!request.record) {
-            m_model.ran_unrecorded(request.upgrade);
-            m_model.disturbed();
-        }
         std::optional<RunReport> report;
         const bool alive = run([&] { report = runner::run_single(m_world.parts(), request); });
         if (alive) finish("run", report, request.dry_run);
+        if (!request.record) take_back_what_was_tried(request.upgrade);
+    }
+
+    /// What somebody only tried, and what went well, is taken back by hand: the ledger must know
+    /// nothing of it.
+    void take_back_what_was_tried(const std::string& version) {
+        if (m_world.stage.scripts.count(version) == 0) return;
+        const ScriptedUpgrade& upgrade = m_world.stage.scripts.at(version);
+        const std::vector<std::string> done = m_world.done();
+        const bool is_done = std::find(done.begin(), done.end(), version) != done.end();
+        if (is_done || is_unsettled(version) || m_model.is_tainted(version)) return;
+        const auto runs = m_world.ledgers.look()->runs(1, version);
+        if (runs.empty() || runs.front().attempts.back().outcome != "succeeded") return;
+        say("a person takes back what was tried of " + version);
+        m_model.took_back(upgrade);
+    }
+
+    bool is_unsettled(const std::string& version) {
+        if (m_world.stage.scripts.count(version) == 0) return false;
+        const auto unsettled = m_world.facts().unsettled;
+        return std::any_of(unsettled.begin(), unsettled.end(),
+                           [&](const auto& one) { return one.version == version; });
+    }
+
+    /// A person undoes what stopped half-way by hand, and says so.
+    void forget_by_hand(const std::string& version) {
+        say("a person takes back " + version + ", and the ledger forgets it");
+        m_model.took_back(m_world.stage.scripts.at(version));
+        m_world.ledgers.open()->forget(version, "somebody", "undone by hand");
     }
 
     void look() {
         say("plan and verify");
-        const bool half = is_half_undone();
+        const bool half = is_half_undone(false);
         run([&] {
             try {
                 make_plan_report(m_world.parts(), {});
@@ -287,10 +333,12 @@ class Simulation {
         m_model.check_nothing_changed("looking");
     }
 
-    bool is_half_undone() {
+    /// `also_open`: also when the run that undid it has died, which who only looks cannot know.
+    bool is_half_undone(bool also_open) {
         const auto unsettled = m_world.facts().unsettled;
-        return std::any_of(unsettled.begin(), unsettled.end(), [](const auto& one) {
-            return one.done && one.outcome == runner::Outcome::rollback_failed;
+        return std::any_of(unsettled.begin(), unsettled.end(), [&](const auto& one) {
+            return one.outcome == runner::Outcome::rollback_failed ||
+                   (one.is_undo && (also_open || one.outcome) && (one.done || one.other_effects));
         });
     }
 
@@ -302,6 +350,12 @@ class Simulation {
             return;
         }
         const std::string version = random_known();
+        const bool unfinished =
+            m_world.facts().has_unfinished_run || m_world.facts().has_unfinished_files;
+        if (!unfinished && is_unsettled(version) && m_dice.chance(50)) {
+            forget_by_hand(version);
+            return;
+        }
         try {
             const auto ledger = m_world.ledgers.open();
             if (m_dice.chance(50)) {
@@ -399,6 +453,13 @@ class Simulation {
             say_end("rollback", report);
             collect();
             if (report->exit_code == 0) return;
+            for (const auto& [version, upgrade] : m_world.stage.scripts) {
+                if (words(report).find(version + " cannot be rolled back: it ") ==
+                    std::string::npos)
+                    continue;
+                forget_by_hand(version);
+                return;
+            }
         }
         m_model.fault("a rollback that failed half-way cannot be finished");
     }

@@ -24,7 +24,8 @@ World::World() {
         std::string recorded = "-";
         if (!runs.empty()) {
             for (const runner::AttemptRecord& attempt : runs.front().attempts) {
-                if (attempt.version == version) recorded = attempt.outcome;
+                const bool closed = !attempt.outcome.empty();
+                if (attempt.version == version && closed) recorded = attempt.outcome;
             }
         }
         if (recorded != to_string(outcome))

@@ -155,6 +155,10 @@ class ScriptedPhase {
             const std::string& path = real && edit.instead ? *edit.instead : edit.path;
             const auto pending = changes.find(path);
             const auto before = pending != changes.end() ? pending->second.content : content(path);
+            if (edit.removes) {
+                changes[path].content.reset();
+                continue;
+            }
             const std::string& line = real && edit.really ? *edit.really : edit.line;
             // What stands outside of steps may run again when its changes are in place.
             const bool in_place =

@@ -21,10 +21,11 @@ struct Surroundings {
     bool operator==(const Surroundings&) const = default;
 };
 
-/// A line that is added to the end of a file.
+/// A line that is added to the end of a file; or the file is removed.
 struct FileEdit {
     std::string path;
     std::string line{};
+    bool removes = false;
     bool rendered = false;                 ///< the new bytes are the output of a RENDER command
     std::optional<std::string> really{};   ///< for real this line is added, not the one shown
     std::optional<std::string> instead{};  ///< for real this file is changed, not the one shown

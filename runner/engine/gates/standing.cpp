@@ -9,12 +9,8 @@ namespace runner {
 std::optional<Refusal> standing_gate(const GateInput& run, const UpgradeInRun*) {
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
         if (!is_half_undone(upgrade)) continue;
-        return Refusal{standing_words(upgrade) + "; it is recorded as done, and undone in part",
-                       "mend the cause and finish it with 'runner rollback'; or put right by hand "
-                       "what it names, and then 'runner state record " +
-                           upgrade.version + " --reason …' or 'runner state forget " +
-                           upgrade.version + " --reason …'",
-                       Failure::refused};
+        const HalfUndone words = words_for_half_undone(upgrade);
+        return Refusal{words.what, words.way_out, Failure::refused};
     }
     return std::nullopt;
 }

@@ -42,6 +42,14 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
     return originals;
 }
 
+/// Whether it is not declared reversible, but stopped half-way with finished steps, whose undo can
+/// be tried.
+bool offers_steps(Run& run, const UpgradeInRun& upgrade) {
+    return upgrade.half_way && upgrade.form == UpgradeForm::plugin &&
+           !why_not_undoable(upgrade).empty() &&
+           !run.ledger_view().finished_steps(upgrade.version).empty();
+}
+
 }  // namespace
 
 SemanticVersion RollbackKind::target_version() const {
@@ -58,17 +66,18 @@ SemanticVersion RollbackKind::target_version() const {
 }
 
 std::vector<UpgradeInRun> RollbackKind::candidates(Run& run) const {
+    // What is half undone is finished first.
+    std::vector<UnsettledUpgrade> unsettled = run.facts.unsettled;
+    std::stable_partition(unsettled.begin(), unsettled.end(), is_half_undone);
     std::vector<UpgradeInRun> half;
     std::set<std::string> seen;
-    for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
+    for (const UnsettledUpgrade& upgrade : unsettled) {
         if (!is_half_undone(upgrade) && !is_half_applied(upgrade)) continue;
         half.push_back(from_ledger(upgrade.version, upgrade.tag, upgrade.platform, upgrade.digest));
         half.back().done_how = upgrade.done ? "upgrade" : "";
+        half.back().half_way = true;
         seen.insert(upgrade.version);
     }
-    // What is half undone is finished first.
-    std::stable_partition(half.begin(), half.end(),
-                          [](const UpgradeInRun& upgrade) { return !upgrade.done_how.empty(); });
     std::vector<DoneRecord> done = run.ledger_view().done();
     std::reverse(done.begin(), done.end());
     for (const DoneRecord& one : done) {
@@ -83,9 +92,9 @@ std::vector<UpgradeInRun> RollbackKind::selected(Run& run,
                                                  std::vector<UpgradeInRun> candidates) const {
     std::set<std::string> wanted;
     for (const UpgradeInRun& upgrade : candidates) {
-        const bool half_applied = upgrade.done_how.empty();
-        const bool named = m_request.target.empty() ? wanted.empty()
-                                                    : semver_of(upgrade) > m_target || half_applied;
+        const bool named = m_request.target.empty()
+                               ? wanted.empty()
+                               : semver_of(upgrade) > m_target || upgrade.half_way;
         if (named) wanted.insert(upgrade.version);
     }
     const UndoOrder order = order_to_undo(run.ledger_view(), candidates, std::move(wanted));
@@ -148,6 +157,7 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     upgrade.check_description = false;  // it ran here before: the digest is the same
     if (recall_attempt(run.ledger_view(), upgrade)) {
         upgrade.manifest_json = upgrade.manifest().to_json();
+        if (offers_steps(run, upgrade)) upgrade.undo_steps = true;
         // Files are put back without a release.
         if (!needs_own_rollback(upgrade)) return;
     }
@@ -165,6 +175,12 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
 void RollbackKind::load(Run& run) {
     for (UpgradeInRun& upgrade : run.upgrades) {
         load_one(run, upgrade);
+        if (upgrade.undo_steps)
+            run.report.warnings.push_back(
+                upgrade.version +
+                " is not declared reversible: its finished steps are undone as "
+                "far as they have an undo, and what else its commands have "
+                "changed stays");
         const std::string reason = why_not_undoable(upgrade);
         if (!reason.empty()) refuse(upgrade, reason);
     }
@@ -176,8 +192,10 @@ void RollbackKind::pass_admission(Run& run) {
 }
 
 void RollbackKind::before_work(Run& run) {
+    std::vector<std::string> versions;
+    for (const UpgradeInRun& upgrade : run.upgrades) versions.push_back(upgrade.version);
     const auto refusal =
-        refusal_to_undo(run.ledger_view(), run.parts.work_tree, run.upgrades, run.options.force);
+        refusal_to_undo(run.ledger_view(), run.parts.work_tree, versions, run.options.force);
     if (refusal)
         throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
 }
@@ -235,6 +253,8 @@ Worked RollbackKind::work(Run& run, UpgradeInRun& upgrade) {
         worked.end.outcome = Outcome::rolled_back;
         worked.end.undone = true;
         worked.end.lowered_version = version_without(run, position + 1);
+    } else if (!undone.begun) {
+        worked.end.outcome = Outcome::blocked;
     }
     worked.end.message = undone.message;
     worked.good = undone.good;
@@ -252,12 +272,17 @@ void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const Atte
     const std::string message = upgrade.version + " could not be rolled back: " + end.message +
                                 "; " + counted(position_of(run, upgrade), "upgrade") +
                                 " before it rolled back";
-    run.recorded->finish(RunState::rollback_failed, Outcome::rollback_failed, message);
-    run.report.outcome = Outcome::rollback_failed;
-    run.report.error =
-        RunError{to_string(Failure::apply_failed), message,
-                 "mend the cause and run it again: it goes on from there", "perhaps"};
-    run.report.exit_code = exit_code(Failure::apply_failed);
+    // It was refused before its first effect, and none was undone before it.
+    const bool unchanged = end.outcome == Outcome::blocked && &upgrade == run.upgrades.data();
+    const Outcome outcome =
+        end.outcome == Outcome::blocked ? Outcome::failed : Outcome::rollback_failed;
+    const Failure failure = unchanged ? Failure::refused : Failure::apply_failed;
+    run.recorded->finish(RunState::rollback_failed, outcome, message);
+    run.report.outcome = outcome;
+    run.report.error = RunError{to_string(failure), message,
+                                "mend the cause and run it again: it goes on from there",
+                                unchanged ? "no" : "perhaps"};
+    run.report.exit_code = exit_code(failure);
 }
 
 RunReport run_rollback(const EngineParts& parts, const RollbackRequest& request) {

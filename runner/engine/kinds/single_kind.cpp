@@ -30,12 +30,12 @@ TrustPolicy SingleKind::trust(const Run& run) const {
 }
 
 void SingleKind::choose(Run& run) {
-    if (!run.upgrades.empty()) return;  // the same whatever the ledger says by now
-    if (is_file()) {
-        choose_file(run);
-    } else {
-        choose_release(run);
-    }
+    if (run.upgrades.empty()) is_file() ? choose_file(run) : choose_release(run);
+    m_version = run.upgrades.front().version;
+    const auto& done = run.facts.cluster.done;
+    if (std::any_of(done.begin(), done.end(),
+                    [&](const DoneUpgrade& one) { return one.version == m_version; }))
+        run.upgrades.clear();
     run.refresh_report();
 }
 
@@ -84,6 +84,14 @@ void SingleKind::load(Run& run) {
     Kind::load(run);
     const std::string& problem = run.upgrades.front().known.signature_problem;
     if (!problem.empty()) run.report.warnings.push_back(problem);
+}
+
+void SingleKind::end_with_nothing_to_do(Run& run) {
+    run.report.outcome = Outcome::nothing_to_do;
+    run.warn(m_version + " is done already; 'runner state forget " + m_version +
+             " --reason …' makes it due again");
+    if (run.recorded && !run.report.run.empty())
+        run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
 }
 
 std::string SingleKind::question(const Run& run) const {

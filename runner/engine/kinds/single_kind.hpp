@@ -17,13 +17,11 @@ class SingleKind final : public ApplyingKind {
  public:
     explicit SingleKind(const SingleRunRequest& request) : m_request(request) {}
 
-    [[nodiscard]] std::string command(const Run& run) const override {
-        return "run " + run.upgrades.front().version;
-    }
+    [[nodiscard]] std::string command(const Run&) const override { return "run " + m_version; }
     [[nodiscard]] const char* yes_option() const override { return "--confirm"; }
     [[nodiscard]] TrustPolicy trust(const Run& run) const override;
     void choose(Run& run) override;
-    void end_with_nothing_to_do(Run&) override {}
+    void end_with_nothing_to_do(Run& run) override;
     void load(Run& run) override;
     [[nodiscard]] std::string question(const Run& run) const override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;
@@ -40,6 +38,7 @@ class SingleKind final : public ApplyingKind {
     void choose_release(Run& run) const;
 
     const SingleRunRequest& m_request;
+    std::string m_version;
 };
 
 /// Runs it; the exit code is in the result.

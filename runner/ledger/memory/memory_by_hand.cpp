@@ -90,7 +90,7 @@ bool MemoryLedger::forget(const std::string& version, const std::string& /*actor
     bool was_begun = false;
     write("forget", [&](MemoryTables& tables) {
         was_begun = tables.done.erase(version) > 0;
-        was_begun = tables.remove_steps(version) || was_begun;
+        was_begun = tables.remove_effects(version) || was_begun;
         const auto pins =
             std::erase_if(tables.pins, [&](const auto& pin) { return pin.first.first == version; });
         was_begun = settle_attempts(version) || pins > 0 || was_begun;

@@ -119,6 +119,7 @@ void MemoryLedger::open_attempt(const std::string& run, const AttemptStart& star
     attempt.record.started_at = now();
     attempt.platform = start.platform;
     attempt.is_undo = start.is_undo;
+    attempt.other_effects = start.other_effects;
     attempt.manifest = {start.form, start.manifest, start.has_check};
     if (start.digest)
         tables.pins.emplace(std::pair(start.version, start.platform), attempt.record.digest);
@@ -130,6 +131,7 @@ void MemoryLedger::open_attempt(const std::string& run, const AttemptStart& star
 
 void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) {
     MemoryTables& tables = *m_store.m_tables;
+    const Settles settles = settled_by(end.outcome);
     const MemoryAttempt* newest = nullptr;
     const auto found = tables.run_by_id.find(run);
     const std::vector<std::size_t> none;
@@ -144,8 +146,12 @@ void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
         attempt.record.finished_at = now();
         attempt.record.apply_time = end.apply_time;
         attempt.record.verify_time = end.verify_time;
+        attempt.settled = settles != Settles::nothing;
     }
-    if (end.done || end.outcome == Outcome::succeeded) tables.finish_files(end.version);
+    if (settles == Settles::upgrade) {
+        settle_attempts(end.version);
+        tables.finish_files(end.version);
+    }
     if (end.done) {
         if (newest == nullptr) return;
         const AttemptRecord& attempt = newest->record;
@@ -156,6 +162,8 @@ void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
         for (const auto& [name, value] : end.parameters) tables.parameters[name] = value;
     }
     if (end.undone) undo_records(end);
+    if (settles == Settles::upgrade && !end.undone && tables.done.count(end.version) == 0)
+        tables.remove_effects(end.version);
     if (end.cluster_version) raise_version(*end.cluster_version);
     event("attempt_finished", run, end.version);
 }
@@ -163,12 +171,19 @@ void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
 void MemoryLedger::undo_records(const AttemptEnd& end) {
     MemoryTables& tables = *m_store.m_tables;
     tables.done.erase(end.version);
-    tables.remove_steps(end.version);
-    std::erase_if(tables.changes,
-                  [&](const MemoryChange& change) { return change.intent.version == end.version; });
-    const std::string scope = stored_scope(0, end.version);
-    std::erase_if(tables.values, [&](const auto& value) { return value.first.first == scope; });
+    tables.remove_effects(end.version);
     if (end.lowered_version && tables.identity) tables.cluster_version = end.lowered_version;
+}
+
+void MemoryLedger::record_other_effects(const std::string& run, const std::string& version) {
+    write("record_other_effects", [&](MemoryTables& tables) {
+        require_lease();
+        for (MemoryAttempt& attempt : tables.attempts) {
+            const AttemptRecord& record = attempt.record;
+            if (record.run == run && record.version == version && record.outcome.empty())
+                attempt.other_effects = true;
+        }
+    });
 }
 
 }  // namespace runner

@@ -50,13 +50,30 @@ LedgerFacts MemoryTables::facts() const {
     return facts;
 }
 
+bool MemoryTables::remove_effects(const std::string& version) {
+    const std::string scope = stored_scope(0, version);
+    const std::size_t removed =
+        std::erase_if(changes,
+                      [&](const MemoryChange& change) {
+                          return change.intent.version == version && change.finished;
+                      }) +
+        std::erase_if(values, [&](const auto& value) { return value.first.first == scope; });
+    return remove_steps(version) || removed > 0;
+}
+
 std::vector<UnsettledUpgrade> MemoryTables::unsettled() const {
-    std::vector<std::size_t> newest;
-    for (const auto& [version, index] : newest_attempt) {
-        const MemoryAttempt& attempt = attempts[index];
-        if (!attempt.settled && !is_settled(outcome_from(attempt.record.outcome)))
-            newest.push_back(index);
+    struct Unsettled {
+        std::size_t newest = 0;
+        bool other_effects = false;
+    };
+    std::map<std::string, Unsettled> by_version;
+    for (std::size_t i = 0; i < attempts.size(); ++i) {
+        if (attempts[i].settled) continue;
+        Unsettled& one = by_version[attempts[i].record.version];
+        one = {i, one.other_effects || attempts[i].other_effects};
     }
+    std::vector<std::size_t> newest;
+    for (const auto& [version, one] : by_version) newest.push_back(one.newest);
     std::sort(newest.rbegin(), newest.rend());
     std::vector<UnsettledUpgrade> all;
     for (const std::size_t index : newest) {
@@ -71,6 +88,7 @@ std::vector<UnsettledUpgrade> MemoryTables::unsettled() const {
         one.message = record.message;
         one.done = done.count(record.version) > 0;
         one.is_undo = attempts[index].is_undo;
+        one.other_effects = by_version.at(record.version).other_effects;
         one.finished_steps = finished_steps(record.version);
         one.has_files = std::any_of(
             changes.begin(), changes.end(),

@@ -33,7 +33,8 @@ struct MemoryAttempt {
     std::string platform;
     AttemptedManifest manifest;
     bool is_undo = false;
-    bool settled = false;  ///< by hand
+    bool settled = false;
+    bool other_effects = false;
 };
 
 struct MemoryDone {
@@ -75,6 +76,8 @@ struct MemoryTables {
     void remove_step(const std::string& version, const std::string& step);
     /// Whether there were any.
     bool remove_steps(const std::string& version);
+    /// Steps, finished file changes, state values of its own. Whether there was anything.
+    bool remove_effects(const std::string& version);
     /// What `version` has changed is in force from now on.
     void finish_files(const std::string& version);
 

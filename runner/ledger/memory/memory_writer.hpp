@@ -94,6 +94,7 @@ class MemoryLedger final : public MemoryReader<Ledger> {
     void move_run(const std::string& run, RunState from, RunState to) override;
     void finish_run(const std::string& run, RunState from, RunState to, Outcome outcome,
                     const std::string& message) override;
+    void record_other_effects(const std::string& run, const std::string& version) override;
     void advance(const std::string& run, const std::optional<AttemptEnd>& end,
                  const std::optional<AttemptStart>& start) override;
     void record_files(const std::string& run, const std::string& version, const std::string& step,
