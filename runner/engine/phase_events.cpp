@@ -66,14 +66,16 @@ void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments) {
 }
 
 void PhaseEvents::on_command_begun(const std::vector<std::string>& arguments) {
-    if (m_begun.empty() && m_record.writer != nullptr)
+    if (!m_has_open_effects && m_record.writer != nullptr)
         m_record.writer->record_other_effects(m_record.run, m_upgrade.version);
+    m_has_open_effects = true;
     m_begun.push_back(m_redactor.mask(joined(arguments)));
-    m_in_open_step.push_back(m_begun.back());
+    if (m_step_is_open) m_in_open_step.push_back(m_begun.back());
 }
 
 void PhaseEvents::on_step_begun(const std::string& id, const std::string& description) {
     flush_lines();
+    m_step_is_open = true;
     const std::string shown = m_redactor.mask(description);
     m_log->write("step " + m_redactor.mask(id) + ": " + shown);
     m_parts.reporter.step(m_redactor.mask(id), shown, m_phase);
@@ -133,6 +135,7 @@ void PhaseEvents::hold_to_shown(const std::string& step, const HostFileChange& c
 void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
     refuse_secrets(id, values);
     writer().record_step(m_record.run, m_upgrade.version, id, values);
+    end_step();
     m_in_open_step.clear();
     m_finished_a_step = true;
     if (m_options.after_step) m_options.after_step(id);
@@ -142,6 +145,7 @@ void PhaseEvents::record_step_undone(const std::string& id, const HostValues& va
     refuse_secrets(id, values);
     refuse_changed_by_hand();
     writer().record_step_undone(m_record.run, m_upgrade.version, id, values);
+    end_step();
     // Dying here is dying in an unfinished step: the next run puts its files back.
     restore_unfinished_files(writer(), m_parts.work_tree, m_record.force);
     m_parts.reporter.step(m_redactor.mask(id), "undone", m_phase);

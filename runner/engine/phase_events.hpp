@@ -73,7 +73,7 @@ class PhaseEvents final : public HostEvents {
     [[nodiscard]] std::vector<std::string> take_commands() { return std::move(m_commands); }
     /// Whether a changing command was started for real.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
-    /// Those of them that belong to no finished step, added to those of earlier tries.
+    /// Those of a step that did not finish, added to those of earlier tries.
     void add_open_commands(std::vector<std::string>& commands) const {
         if (m_finished_a_step) commands.clear();
         commands.insert(commands.end(), m_in_open_step.begin(), m_in_open_step.end());
@@ -89,6 +89,7 @@ class PhaseEvents final : public HostEvents {
     void hold_to_shown(const std::string& step, const HostFileChange& change,
                        const FileIntent& intent);
     void refuse_changed_by_hand();
+    void end_step() { m_step_is_open = m_has_open_effects = false; }
     Ledger& writer();
 
     const EngineParts& m_parts;
@@ -105,6 +106,8 @@ class PhaseEvents final : public HostEvents {
     std::vector<std::string> m_commands;
     std::vector<std::string> m_begun;
     std::vector<std::string> m_in_open_step;
+    bool m_step_is_open = false;
+    bool m_has_open_effects = false;  ///< commands that belong to no finished step, as recorded
     bool m_finished_a_step = false;
     std::string m_changed;
     bool m_saw_refusal = false;

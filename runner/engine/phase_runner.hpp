@@ -59,7 +59,7 @@ class PhaseRunner {
     }
     /// The commands that the last real phase has started, masked.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
-    /// Those of the last apply that belong to no finished step.
+    /// Those of the last apply that were started in a step that did not finish.
     [[nodiscard]] const std::vector<std::string>& open_commands() const { return m_open_commands; }
 
  private:

@@ -77,7 +77,7 @@ struct UpgradeInRun {
 
     std::chrono::milliseconds begun_at{};    ///< on the wall clock
     std::vector<std::string> commands_run;   ///< changing commands that it has started, masked
-    std::vector<std::string> open_commands;  ///< those of them that belong to no finished step
+    std::vector<std::string> open_commands;  ///< those of them in a step that did not finish
     bool cancelled = false;                  ///< by the user, whatever became of it then
     bool held_back = false;          ///< stopped before it did something else than was shown
     std::optional<Outcome> outcome;  ///< nothing: it was not begun

@@ -111,7 +111,8 @@ class Ledger : public LedgerView {
     /// no file change, no state value of the upgrade's own.
     virtual void advance(const std::string& run, const std::optional<AttemptEnd>& end,
                          const std::optional<AttemptStart>& start) = 0;
-    /// Before its first effect that no other record lists (a command): it may have such effects.
+    /// Before its first command since the last step was finished or undone: until the next one is,
+    /// it has effects that no other record lists.
     virtual void record_other_effects(const std::string& run, const std::string& version) = 0;
     virtual void record_files(const std::string& run, const std::string& version,
                               const std::string& step, const std::vector<FileIntent>& changes) = 0;

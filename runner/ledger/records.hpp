@@ -53,9 +53,11 @@ struct UnsettledUpgrade {
     std::string message;
     bool done = false;  ///< recorded as done all the same (a rollback failed)
     std::vector<std::string> finished_steps;
-    bool has_files = false;      ///< file changes of it are in force
-    bool other_effects = false;  ///< it may have changed something that the ledger does not list
-    bool is_undo = false;        ///< that attempt was to undo it
+    bool has_files = false;  ///< file changes of it are in force
+    /// It may have changed something that belongs to no finished step and no file change: by
+    /// commands of the step that stopped, as an executable, over the network.
+    bool other_effects = false;
+    bool is_undo = false;  ///< that attempt was to undo it
 };
 
 /// What the end of an attempt settles.

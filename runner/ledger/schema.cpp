@@ -174,13 +174,14 @@ INSERT INTO plan_key (id, key) VALUES (1, randomblob(32));
 )sql";
 
 // Version 4: whether an attempt is settled is written when that becomes known; and whether it may
-// have changed something that is listed nowhere. Of older ones the manifest says what it could.
+// have changed something that is listed nowhere (1: until the end of its step, 2: at any time). Of
+// older ones the manifest says what it could.
 constexpr const char* k_schema_4 = R"sql(
 ALTER TABLE attempt ADD COLUMN other_effects INTEGER NOT NULL DEFAULT 0;
 UPDATE attempt SET settled = 1 WHERE settled = 0 AND (outcome IN ('blocked', 'skipped') OR EXISTS
   (SELECT 1 FROM attempt s WHERE s.version = attempt.version AND s.id >= attempt.id AND
   s.outcome IN ('succeeded', 'nothing_to_do', 'rolled_back')));
-UPDATE attempt SET other_effects = 1 WHERE settled = 0 AND (form = 'executable' OR
+UPDATE attempt SET other_effects = 2 WHERE settled = 0 AND (form = 'executable' OR
   NOT json_valid(manifest) OR json_array_length(manifest, '$.permissions.commands') > 0 OR
   json_extract(manifest, '$.permissions.network'));
 DROP INDEX attempt_unsettled;

@@ -97,6 +97,9 @@ void SqliteLedger::close_run(const std::string& run, RunState state, Outcome out
     update.exec();
 }
 
+/// Of an executable, or with network: no end of a step covers what it may have changed.
+constexpr int k_effects_at_any_time = 2;
+
 void SqliteLedger::advance(const std::string& run, const std::optional<AttemptEnd>& end,
                            const std::optional<AttemptStart>& start) {
     write([&] {
@@ -125,7 +128,7 @@ void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& star
     insert.bind(11, start.manifest);
     insert.bind(12, start.has_check ? 1 : 0);
     insert.bind(13, start.is_undo ? 1 : 0);
-    insert.bind(14, start.other_effects ? 1 : 0);
+    insert.bind(14, start.other_effects ? k_effects_at_any_time : 0);
     insert.exec();
     if (start.digest) {
         const StatementUse pin = m_database->statement(
@@ -211,8 +214,9 @@ void SqliteLedger::record_other_effects(const std::string& run, const std::strin
     write([&] {
         require_lease();
         const StatementUse update = m_database->statement(
-            "UPDATE attempt SET other_effects = 1 WHERE run = ? AND version = ? AND outcome IS "
-            "NULL");
+            "UPDATE attempt SET other_effects = max(other_effects, 1) WHERE run = ? AND version = "
+            "? "
+            "AND outcome IS NULL");
         update.bind(1, run);
         update.bind(2, version);
         update.exec();

@@ -40,6 +40,7 @@ void SqliteLedger::record_step(const std::string& run, const std::string& versio
         insert.bind(4, m_clock.wall().count());
         insert.exec();
         finish_files(version);
+        cover_effects(version);
         store_values(version, values);
         event("step_finished", run, version, {{"step", step}});
     });
@@ -62,6 +63,7 @@ void SqliteLedger::record_step_undone(const std::string& run, const std::string&
         files.bind(1, version);
         files.bind(2, step);
         files.exec();
+        cover_effects(version);
         store_values(version, values);
         event("step_undone", run, version, {{"step", step}});
     });
@@ -79,6 +81,14 @@ void SqliteLedger::record_files_undone(const std::string& run, const std::string
         files.exec();
         event("files_undone", run, version, {});
     });
+}
+
+void SqliteLedger::cover_effects(const std::string& version) {
+    const StatementUse update = m_database->statement(
+        "UPDATE attempt SET other_effects = 0 WHERE version = ? AND settled = 0 AND other_effects "
+        "= 1");
+    update.bind(1, version);
+    update.exec();
 }
 
 void SqliteLedger::finish_files(const std::string& version) {

@@ -217,6 +217,8 @@ class SqliteLedger final : public Ledger {
     /// values. Whether there was anything.
     bool remove_effects(const std::string& version);
     bool is_done(const std::string& version);
+    /// The commands that it has run belong to a step that is finished, or undone, from now on.
+    void cover_effects(const std::string& version);
     /// Whether there was such an attempt.
     bool record_done_by_run(const std::string& run, const AttemptEnd& end);
 

@@ -104,6 +104,14 @@ TEST_CASE("a rollback that fails says what is left, and a rerun goes on") {
     CHECK_THAT(failed.err,
                Contains("could not be rolled back") && Contains("told to fail its undo"));
     std::filesystem::remove(sandbox.path() / "repository/fail-for-real");
+    const auto refused = sandbox.upgrade();
+    CHECK(refused.status == 6);
+    CHECK_THAT(refused.err, Contains("the rollback of 0.1.10002 failed half-way"));
+    CHECK(sandbox.run({"verify"}).status == 6);
+    CHECK(sandbox.run({"check"}).status == 6);
+    CHECK(sandbox.run({"rollback", "--yes"}).status == 3);  // its simulation shows that it fails still
+    std::filesystem::remove(sandbox.path() / "repository/fail-undo");
+    CHECK(sandbox.run({"rollback", "--yes"}).status == 0);
     CHECK(sandbox.upgrade().status == 0);
     CHECK(sandbox.read("repository/shared") == "shared\n0.1.10002\ntwice\n");
 }
@@ -119,7 +127,10 @@ TEST_CASE("a rollback that fails half-way leaves whole steps: those undone run a
     CHECK(sandbox.read("repository/shared") == "shared\n0.1.10002\n");  // the second is undone
     CHECK(sandbox.read("repository/gone") == "gone\n");
     CHECK(!sandbox.exists("repository/made-0.1.10002"));
-    std::filesystem::remove(sandbox.path() / "repository/fail-for-real");
+    for (const char* file : {"fail-for-real", "fail-first-undo"})
+        std::filesystem::remove(sandbox.path() / "repository" / file);
+    CHECK(sandbox.run({"rollback", "--yes"}).status == 0);
+    CHECK(sandbox.read("repository/shared") == "shared\n");
     CHECK(sandbox.upgrade().status == 0);
     CHECK(sandbox.read("repository/shared") == "shared\n0.1.10002\ntwice\n");
 }
@@ -259,7 +270,8 @@ TEST_CASE("a signal before the first change ends a rollback, and one upgrade by 
     CHECK(outcome() == "interrupted");
     CHECK(sandbox.run_on_terminal({"rollback"}, "n\n", "[y/N]").status == 4);
     CHECK(outcome() == "aborted");
-    const std::vector<std::string> by_itself{"run", "0.1.10001", "--dry-run=false"};
+    sandbox.release_plugin("noop", "0.1.10002");
+    const std::vector<std::string> by_itself{"run", "0.1.10002", "--dry-run=false"};
     CHECK(sandbox.run_on_terminal(by_itself, interrupt, "[y/N]").status == 130);
     CHECK(outcome() == "interrupted");
     const auto declined = sandbox.run_on_terminal(by_itself, "n\n", "[y/N]");

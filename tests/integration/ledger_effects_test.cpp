@@ -317,6 +317,28 @@ TEST_CASE("what an upgrade did that is listed nowhere stays known until it is se
     CHECK(other_effects());
 }
 
+TEST_CASE("a step that is finished or undone covers the commands that were run for it") {
+    EACH_PLACE(place);
+    const auto ledger = place.start();
+    begin(*ledger, "r1");
+    const auto other_effects = [&] { return ledger->facts().unsettled.at(0).other_effects; };
+    for (const bool at_any_time : {false, true}) {
+        AttemptStart start = attempt("0.0.2");
+        start.other_effects = at_any_time;
+        ledger->advance("r1", std::nullopt, start);
+        ledger->record_other_effects("r1", "0.0.2");
+        CHECK(other_effects());
+        ledger->record_step("r1", "0.0.3", "one", {});
+        CHECK(other_effects());
+        ledger->record_step("r1", "0.0.2", "one", {});
+        CHECK(other_effects() == at_any_time);
+        ledger->record_other_effects("r1", "0.0.2");
+        ledger->record_step_undone("r1", "0.0.2", "one", {});
+        CHECK(other_effects() == at_any_time);
+        ledger->advance("r1", ended("0.0.2", Outcome::succeeded), std::nullopt);
+    }
+}
+
 TEST_CASE("what succeeds without being recorded as done leaves nothing but its history") {
     EACH_PLACE(place);
     const auto ledger = place.start();

@@ -42,12 +42,15 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
     return originals;
 }
 
-/// Whether it is not declared reversible, but stopped half-way with finished steps, whose undo can
-/// be tried.
-bool offers_steps(Run& run, const UpgradeInRun& upgrade) {
-    return upgrade.half_way && upgrade.form == UpgradeForm::plugin &&
-           !why_not_undoable(upgrade).empty() &&
-           !run.ledger_view().finished_steps(upgrade.version).empty();
+/// Whether it is not declared reversible, but stopped half-way between two steps, so that undoing
+/// the finished ones may leave nothing of it.
+bool offers_steps(const Run& run, const UpgradeInRun& upgrade) {
+    if (upgrade.form != UpgradeForm::plugin || why_not_undoable(upgrade).empty()) return false;
+    return std::any_of(run.facts.unsettled.begin(), run.facts.unsettled.end(),
+                       [&](const UnsettledUpgrade& one) {
+                           return one.version == upgrade.version && !one.other_effects &&
+                                  !one.finished_steps.empty();
+                       });
 }
 
 }  // namespace

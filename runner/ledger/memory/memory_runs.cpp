@@ -119,7 +119,7 @@ void MemoryLedger::open_attempt(const std::string& run, const AttemptStart& star
     attempt.record.started_at = now();
     attempt.platform = start.platform;
     attempt.is_undo = start.is_undo;
-    attempt.other_effects = start.other_effects;
+    attempt.effects_at_any_time = start.other_effects;
     attempt.manifest = {start.form, start.manifest, start.has_check};
     if (start.digest)
         tables.pins.emplace(std::pair(start.version, start.platform), attempt.record.digest);
@@ -181,7 +181,7 @@ void MemoryLedger::record_other_effects(const std::string& run, const std::strin
         for (MemoryAttempt& attempt : tables.attempts) {
             const AttemptRecord& record = attempt.record;
             if (record.run == run && record.version == version && record.outcome.empty())
-                attempt.other_effects = true;
+                attempt.open_commands = true;
         }
     });
 }

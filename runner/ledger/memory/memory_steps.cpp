@@ -67,6 +67,7 @@ void MemoryLedger::record_step(const std::string& run, const std::string& versio
         tables.remove_step(version, step);
         tables.steps.push_back({version, step});
         tables.finish_files(version);
+        tables.cover_effects(version);
         store_values(version, values);
         event("step_finished", run, version);
     });
@@ -83,6 +84,7 @@ void MemoryLedger::record_step_undone(const std::string& run, const std::string&
             begun = begun || change.step == step;
             if (change.step == step || (begun && change.step.empty())) change.finished = false;
         }
+        tables.cover_effects(version);
         store_values(version, values);
         event("step_undone", run, version);
     });

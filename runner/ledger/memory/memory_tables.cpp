@@ -50,6 +50,12 @@ LedgerFacts MemoryTables::facts() const {
     return facts;
 }
 
+void MemoryTables::cover_effects(const std::string& version) {
+    for (MemoryAttempt& attempt : attempts) {
+        if (attempt.record.version == version) attempt.open_commands = false;
+    }
+}
+
 bool MemoryTables::remove_effects(const std::string& version) {
     const std::string scope = stored_scope(0, version);
     const std::size_t removed =
@@ -70,7 +76,8 @@ std::vector<UnsettledUpgrade> MemoryTables::unsettled() const {
     for (std::size_t i = 0; i < attempts.size(); ++i) {
         if (attempts[i].settled) continue;
         Unsettled& one = by_version[attempts[i].record.version];
-        one = {i, one.other_effects || attempts[i].other_effects};
+        one = {i,
+               one.other_effects || attempts[i].open_commands || attempts[i].effects_at_any_time};
     }
     std::vector<std::size_t> newest;
     for (const auto& [version, one] : by_version) newest.push_back(one.newest);

@@ -34,7 +34,8 @@ struct MemoryAttempt {
     AttemptedManifest manifest;
     bool is_undo = false;
     bool settled = false;
-    bool other_effects = false;
+    bool open_commands = false;  ///< they belong to no finished step
+    bool effects_at_any_time = false;
 };
 
 struct MemoryDone {
@@ -76,6 +77,8 @@ struct MemoryTables {
     void remove_step(const std::string& version, const std::string& step);
     /// Whether there were any.
     bool remove_steps(const std::string& version);
+    /// The commands that it has run belong to a step that is finished, or undone, from now on.
+    void cover_effects(const std::string& version);
     /// Steps, finished file changes, state values of its own. Whether there was anything.
     bool remove_effects(const std::string& version);
     /// What `version` has changed is in force from now on.
