@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/records.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace runner {
 
 std::vector<Declaration> declarations_of(const Manifest& manifest) {
@@ -17,6 +20,20 @@ std::vector<Declaration> declarations_of(const Manifest& manifest) {
 
 std::string stored_scope(std::int32_t scope, const std::string& version) {
     return scope == 0 ? "upgrade:" + version : "cluster";
+}
+
+std::vector<FileIntent> undone_with(const std::vector<FileIntent>& changes,
+                                    const std::string& step) {
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    for (const FileIntent& change : changes) {
+        if (change.step == step) first = std::min(first, change.number);
+    }
+    std::vector<FileIntent> undone;
+    for (const FileIntent& change : changes) {
+        if (change.step == step || (change.step.empty() && change.number > first))
+            undone.push_back(change);
+    }
+    return undone;
 }
 
 bool is_settled(const std::optional<Outcome>& outcome) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finished steps, the files that they change, state values.
 #include <algorithm>
+#include <set>
 
 #include "ledger/memory/memory_writer.hpp"
 
@@ -77,11 +78,11 @@ void MemoryLedger::record_step_undone(const std::string& run, const std::string&
     write("record_step_undone", [&](MemoryTables& tables) {
         require_lease();
         tables.remove_step(version, step);
-        bool begun = false;
+        std::set<std::int64_t> undone;
+        for (const FileIntent& change : undone_with(tables.changed_files(version), step))
+            undone.insert(change.number);
         for (MemoryChange& change : tables.changes) {
-            if (change.intent.version != version) continue;
-            begun = begun || change.step == step;
-            if (change.step == step || (begun && change.step.empty())) change.finished = false;
+            if (undone.count(change.intent.number) > 0) change.finished = false;
         }
         store_values(version, values);
         event("step_undone", run, version);
