@@ -317,9 +317,9 @@ std::optional<AttemptedManifest> SqliteQueries::manifest_of(const std::string& v
         "SELECT form, manifest, has_check FROM attempt WHERE version = ? ORDER BY id DESC LIMIT 1");
     query.bind(1, version);
     if (!query.executeStep()) return std::nullopt;
-    const std::string form = query.getColumn(0).getString();
-    AttemptedManifest found{form == "executable" ? UpgradeForm::executable : UpgradeForm::plugin,
-                            query.getColumn(1).getString(), query.getColumn(2).getInt() != 0};
+    const auto form = upgrade_form_from(query.getColumn(0).getString());
+    AttemptedManifest found{form.value_or(UpgradeForm::plugin), query.getColumn(1).getString(),
+                            query.getColumn(2).getInt() != 0};
     return found.text.empty() ? std::nullopt : std::optional(std::move(found));
 }
 
