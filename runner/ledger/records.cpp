@@ -36,6 +36,16 @@ std::vector<FileIntent> undone_with(const std::vector<FileIntent>& changes,
     return undone;
 }
 
+std::vector<UnfinishedFiles> by_version(std::vector<FileIntent> changes) {
+    std::vector<UnfinishedFiles> all;
+    for (FileIntent& change : changes) {
+        if (all.empty() || all.back().version != change.version)
+            all.push_back({change.version, {}});
+        all.back().changes.push_back(std::move(change));
+    }
+    return all;
+}
+
 bool is_settled(const std::optional<Outcome>& outcome) {
     if (!outcome) return false;
     switch (*outcome) {

@@ -171,6 +171,9 @@ struct UnfinishedFiles {
     std::vector<FileIntent> changes;
 };
 
+/// Neighbours of one version together, in their order.
+std::vector<UnfinishedFiles> by_version(std::vector<FileIntent> changes);
+
 struct AttemptRecord {
     std::int64_t id = 0;
     std::string run;

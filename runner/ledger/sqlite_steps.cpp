@@ -98,19 +98,7 @@ void SqliteLedger::store_values(const std::string& version, const StateMap& valu
 }
 
 std::vector<UnfinishedFiles> SqliteLedger::unfinished_files() {
-    return read([this] {
-        std::vector<UnfinishedFiles> all;
-        const StatementUse query = m_database->statement(
-            "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
-            "FROM file_change WHERE finished = 0 ORDER BY id DESC");
-        while (query.executeStep()) {
-            FileIntent change = file_intent(query);
-            if (all.empty() || all.back().version != change.version)
-                all.push_back({change.version, {}});
-            all.back().changes.push_back(std::move(change));
-        }
-        return all;
-    });
+    return by_version(answer([](SqliteQueries& queries) { return queries.unfinished_files(); }));
 }
 
 void SqliteLedger::forget_unfinished_files() {
