@@ -8,7 +8,7 @@
 namespace runner {
 
 std::vector<UnfinishedFiles> MemoryLedger::unfinished_files() {
-    return m_store.m_tables->unfinished_files();
+    return by_version(m_store.m_tables->unfinished_files());
 }
 
 void MemoryLedger::forget_unfinished_files() {
@@ -51,7 +51,7 @@ void MemoryLedger::record_files(const std::string& /*run*/, const std::string& v
             intent.version = version;
             intent.step = step;
             intent.number = tables.changes.empty() ? 1 : tables.changes.back().intent.number + 1;
-            tables.changes.push_back({std::move(intent), step});
+            tables.changes.push_back({std::move(intent)});
         }
     });
 }
