@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pipeline.hpp"
 
-#include <algorithm>
-
 #include "engine/confirmations.hpp"
 #include "engine/ending.hpp"
 #include "engine/image_preparation.hpp"
@@ -10,7 +8,6 @@
 #include "engine/standing.hpp"
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
-#include "support/text.hpp"
 
 namespace runner {
 namespace {
