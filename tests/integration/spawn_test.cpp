@@ -14,14 +14,20 @@ using namespace runner;
 
 namespace {
 
+/// So that the numbers below are free for what is copied on the way.
+UniqueFd moved_up(const UniqueFd& file) {
+    return UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 50));
+}
+
 /// What a script writes to its standard output, with `given` as its descriptors from 3 on.
 std::string output_of(const std::string& script, const std::vector<int>& given,
                       SpawnRequest::Apart apart) {
-    const UniqueFd output = make_memory_file("output");
+    const UniqueFd output = moved_up(make_memory_file("output"));
     SpawnRequest request{"/bin/sh", {"sh", "-c", script}, {"WORD=given"}, {}, apart};
     request.descriptors = {{output.get(), STDOUT_FILENO}};
-    for (std::size_t i = 0; i < given.size(); ++i)
-        request.descriptors.push_back({given[i], 3 + static_cast<int>(i)});
+    // The last one first: its number is where a copy of the others could stand.
+    for (std::size_t i = given.size(); i > 0; --i)
+        request.descriptors.push_back({given[i - 1], 2 + static_cast<int>(i)});
     int status = -1;
     const pid_t pid = spawn(request, "the script");
     REQUIRE(::waitpid(pid, &status, 0) == pid);
@@ -29,29 +35,31 @@ std::string output_of(const std::string& script, const std::vector<int>& given,
     return read_all(output.get(), 4096, "its output");
 }
 
-UniqueFd file_with(const std::string& text) {
+UniqueFd file_with(const std::string& text, bool high = true) {
     UniqueFd file = make_sealed_file("given", text);
     ::lseek(file.get(), 0, SEEK_SET);
-    return file;
+    return high ? moved_up(file) : std::move(file);
 }
 
 }  // namespace
 
 TEST_CASE("a program gets the descriptors that it is given, and no other") {
-    const UniqueFd first = file_with("first");
-    const UniqueFd second = file_with("second");
+    const UniqueFd first = file_with("first ");
+    const UniqueFd second = file_with("second ");
+    const UniqueFd third = file_with("third ");
     const UniqueFd left_open(::fcntl(first.get(), F_DUPFD, 50));  // and not closed on exec
-    const std::string script = "cat <&3; echo; cat <&4; echo; for number in 0 1 2 3 4 " +
+    const std::string script = "cat <&3; cat <&4; cat <&5; for number in 0 1 2 3 4 5 " +
                                std::to_string(left_open.get()) +
                                "; do [ -e /proc/$$/fd/$number ] && echo $number; done; :";
-    CHECK(output_of(script, {first.get(), second.get()}, SpawnRequest::Apart::group) ==
-          "first\nsecond\n0\n1\n2\n3\n4\n");
+    CHECK(output_of(script, {first.get(), second.get(), third.get()}, SpawnRequest::Apart::group) ==
+          "first second third 0\n1\n2\n3\n4\n5\n");
 }
 
 TEST_CASE("descriptors may change their numbers among each other") {
     // With nothing else open each of them stands where another is to go.
     std::vector<int> given;
-    for (const char* text : {"one ", "two ", "three "}) given.push_back(file_with(text).release());
+    for (const char* text : {"one ", "two ", "three "})
+        given.push_back(file_with(text, false).release());
     const std::vector<int> turned{given[2], given[0], given[1]};
     CHECK(output_of("cat <&3; cat <&4; cat <&5", turned, SpawnRequest::Apart::group) ==
           "three one two ");
