@@ -6,7 +6,6 @@
 #include "api/announcements.hpp"
 #include "api/problem.hpp"
 #include "engine/gates/gate.hpp"
-#include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"
 #include "support/text.hpp"

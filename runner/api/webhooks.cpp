@@ -2,10 +2,8 @@
 #include "api/webhooks.hpp"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -93,11 +91,8 @@ std::string webhook_signature(const std::string& secret, const std::string& id,
     const std::string key =
         secret.rfind(prefix, 0) == 0 ? decoded(secret.substr(prefix.size())) : secret;
     const std::string text = id + '.' + timestamp + '.' + body;
-    std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
-    unsigned int size = 0;
-    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-         reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac.data(), &size);
-    return "v1," + base64({reinterpret_cast<const char*>(mac.data()), size});
+    const Digest mac = hmac_sha256(key, text);
+    return "v1," + base64({reinterpret_cast<const char*>(mac.bytes.data()), mac.bytes.size()});
 }
 
 std::chrono::milliseconds webhook_pause(int attempts) {

@@ -70,8 +70,7 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source,
             store.fetch(known, {});
             const UpgradeImage image = store.image(known.front());
             const auto& signer = known.front().signer;
-            std::printf("%-32s good  %s%s\n", version.c_str(),
-                        image.form == UpgradeForm::plugin ? "plugin" : "executable",
+            std::printf("%-32s good  %s%s\n", version.c_str(), to_string(image.form),
                         signer ? (", signed by " + signer->key + " at " + signer->time).c_str()
                         : known.front().signature_problem.empty() ? ""
                                                                   : ", NOT SIGNED as it should be");

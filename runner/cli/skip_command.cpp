@@ -5,7 +5,6 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "engine/planning.hpp"
-#include "ledger/sqlite_ledger.hpp"
 
 namespace runner {
 

@@ -193,46 +193,56 @@ int repair(const StateRequest& request) {
     return 0;
 }
 
-/// What each subcommand is called with, and what carries it out and returns the exit code.
+void no_options(CLI::App& /*sub*/, StateRequest& /*request*/) {}
+
+void export_options(CLI::App& sub, StateRequest& request) {
+    sub.add_option("file", request.file, "where to write it (default: standard output)");
+}
+
+void import_options(CLI::App& sub, StateRequest& request) {
+    sub.add_option("file", request.file, "what 'export' wrote")->required();
+}
+
+void reason_option(CLI::App& sub, StateRequest& request) {
+    sub.add_option("--reason", request.reason, "why; kept in the history")->required();
+}
+
+void upgrade_options(CLI::App& sub, StateRequest& request) {
+    sub.add_option("upgrade", request.version, "the upgrade's version")->required();
+    reason_option(sub, request);
+}
+
+void version_options(CLI::App& sub, StateRequest& request) {
+    sub.add_option("version", request.version, "the cluster's version from now on")->required();
+    reason_option(sub, request);
+}
+
+void repair_options(CLI::App& sub, StateRequest& request) {
+    sub.add_flag("-y,--yes", request.yes, "do not ask");
+    sub.add_flag("-n,--dry-run", request.dry_run, "only look and explain");
+}
+
+/// What each subcommand takes, and what carries it out and returns the exit code.
 struct Subcommand {
     const char* name;
     const char* summary;
     int (*work)(const StateRequest& request);
-    const char* argument;  ///< what the version that it takes is called; null: it takes none
-    bool takes_reason;
+    void (*add_options)(CLI::App& sub, StateRequest& request);
 };
 
 constexpr Subcommand k_subcommands[] = {
-    {"show", "versions, lease, and what is done; changes nothing", show, nullptr, false},
-    {"export", "the ledger's content as JSON; changes nothing", export_state, nullptr, false},
-    {"import", "start a ledger from what 'export' wrote", import_state, nullptr, false},
-    {"forget", "make a done upgrade due again", forget, "upgrade", true},
-    {"record", "mark an upgrade as done without running it", record, "upgrade", true},
-    {"correct-version", "set the cluster version by hand, up or down", correct_version, "version",
-     true},
-    {"lock", "keep all runs out until unlock", lock, nullptr, true},
-    {"unlock", "release a lock by hand", unlock, nullptr, false},
+    {"show", "versions, lease, and what is done; changes nothing", show, no_options},
+    {"export", "the ledger's content as JSON; changes nothing", export_state, export_options},
+    {"import", "start a ledger from what 'export' wrote", import_state, import_options},
+    {"forget", "make a done upgrade due again", forget, upgrade_options},
+    {"record", "mark an upgrade as done without running it", record, upgrade_options},
+    {"correct-version", "set the cluster version by hand, up or down", correct_version,
+     version_options},
+    {"lock", "keep all runs out until unlock", lock, reason_option},
+    {"unlock", "release a lock by hand", unlock, no_options},
     {"repair", "look for what should not be there, explain it, ask, and put it right", repair,
-     nullptr, false},
+     repair_options},
 };
-
-void add_options(CLI::App& sub, const Subcommand& subcommand, StateRequest& request) {
-    const std::string name = subcommand.name;
-    if (name == "export")
-        sub.add_option("file", request.file, "where to write it (default: standard output)");
-    if (name == "import") sub.add_option("file", request.file, "what 'export' wrote")->required();
-    if (name == "repair") {
-        sub.add_flag("-y,--yes", request.yes, "do not ask");
-        sub.add_flag("-n,--dry-run", request.dry_run, "only look and explain");
-    }
-    if (subcommand.argument != nullptr)
-        sub.add_option(subcommand.argument, request.version,
-                       subcommand.work == correct_version ? "the cluster's version from now on"
-                                                          : "the upgrade's version")
-            ->required();
-    if (subcommand.takes_reason)
-        sub.add_option("--reason", request.reason, "why; kept in the history")->required();
-}
 
 }  // namespace
 
@@ -245,7 +255,7 @@ int state_command(int argc, char** argv) {
     std::vector<std::pair<CLI::App*, const Subcommand*>> subcommands;
     for (const Subcommand& subcommand : k_subcommands) {
         CLI::App* sub = app.add_subcommand(subcommand.name, subcommand.summary);
-        add_options(*sub, subcommand, request);
+        subcommand.add_options(*sub, request);
         subcommands.emplace_back(sub, &subcommand);
     }
     app.footer(

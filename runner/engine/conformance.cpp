@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/conformance.hpp"
 
-#include <optional>
-
 #include "engine/conformance_stage.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/lease_holder.hpp"
 #include "engine/undo.hpp"
 #include "host/sandbox.hpp"
-#include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/text.hpp"

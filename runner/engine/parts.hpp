@@ -3,7 +3,6 @@
 // fakes in tests.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "config/cluster_config.hpp"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <limits>
 
 #include "engine/recovery.hpp"
 #include "engine/undo.hpp"
@@ -164,16 +163,9 @@ void PhaseEvents::refuse_changed_by_hand() {
 
 upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::string& step) {
     upgrade::services::FileChanges restored;
-    const std::vector<FileIntent> changes = m_view.changed_files(m_upgrade.version);
-    std::int64_t first = std::numeric_limits<std::int64_t>::max();
-    for (const FileIntent& change : changes) {
-        if (change.step == step) first = change.number;
-    }
     // Newest first: of several changes of a file the oldest has what is put back.
-    for (const FileIntent& change : changes) {
-        if (change.step == step || (change.step.empty() && change.number > first))
-            restored[change.path].content = m_parts.work_tree.original(change);
-    }
+    for (const FileIntent& change : undone_with(m_view.changed_files(m_upgrade.version), step))
+        restored[change.path].content = m_parts.work_tree.original(change);
     m_parts.reporter.step(m_redactor.mask(step), "would be undone", m_phase);
     return restored;
 }

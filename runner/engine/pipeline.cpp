@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pipeline.hpp"
 
-#include <algorithm>
-
 #include "engine/attempt.hpp"
 #include "engine/confirmations.hpp"
 #include "engine/ending.hpp"
@@ -11,7 +9,6 @@
 #include "engine/standing.hpp"
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
-#include "support/text.hpp"
 
 namespace runner {
 namespace {

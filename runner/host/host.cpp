@@ -84,7 +84,7 @@ class PhaseConductor {
     void start() {
         Json message = {{"type", "start"}, {"phase", to_string(m_request.phase)}};
         std::vector<int> descriptors{m_request.image};
-        message["form"] = m_request.form == UpgradeForm::plugin ? "plugin" : "executable";
+        message["form"] = to_string(m_request.form);
         message["imageDescriptor"] = 0;
         message["describe"] = m_request.describe;
         message["repository"] = m_request.repository.string();

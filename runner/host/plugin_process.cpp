@@ -243,6 +243,10 @@ void settle_in(const Json& start) {
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+bool is_executable(const Json& start) {
+    return upgrade_form_from(start.at("form").get<std::string>()) == UpgradeForm::executable;
+}
+
 /// Only what the manifest declares, from here on. Nothing but the temporary folder is written in
 /// phases that change nothing.
 void close_the_sandbox(const Json& start, int image) {
@@ -272,7 +276,7 @@ void close_the_sandbox(const Json& start, int image) {
         }
         rules.execute->push_back(command.get<std::string>());
     }
-    if (rules.execute && start.at("form") == "executable")
+    if (rules.execute && is_executable(start))
         rules.execute->push_back("/proc/self/fd/" + std::to_string(image));
     rules.network = start.value("network", false);
     enter_sandbox(rules);
@@ -481,7 +485,7 @@ int plugin_process(UniqueFd socket) {
         };
         const int image = descriptor("imageDescriptor");
         close_the_sandbox(message, image);
-        if (message.at("form") == "executable")
+        if (is_executable(message))
             become_executable(channel, message, image, descriptor("inputDescriptor"));
         return PluginRun(channel, message, descriptor("overlayDescriptor")).run(image);
     } catch (const std::exception& error) {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,6 +20,7 @@
 
 #include "host/plugin_process.hpp"
 #include "model/error.hpp"
+#include "support/spawn.hpp"
 
 namespace runner {
 namespace {
@@ -254,42 +254,13 @@ Zygote::Zygote(const std::vector<std::string>& environment, int lease) {
     }
     m_socket.reset(ends[0]);
     const UniqueFd other(ends[1]);
-    // Moved above the numbers that the host parent knows, so that placing one does not overwrite
-    // the other.
-    const UniqueFd socket(::fcntl(other.get(), F_DUPFD_CLOEXEC, 10));
-    const UniqueFd lease_copy(lease >= 0 ? ::fcntl(lease, F_DUPFD_CLOEXEC, 10) : -1);
-
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, socket.get(), k_zygote_socket);
-    if (lease_copy) posix_spawn_file_actions_adddup2(&actions, lease_copy.get(), k_zygote_lease);
-    posix_spawn_file_actions_addclosefrom_np(&actions,
-                                             lease_copy ? k_zygote_lease + 1 : k_zygote_lease);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t none;
-    sigset_t defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD})
-        sigaddset(&defaults, signal);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setpgroup(&attributes, 0);  // out of reach of the terminal's Ctrl-C
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    std::string name = "runner";
-    std::string command = k_zygote_command;
-    std::array<char*, 3> argv{name.data(), command.data(), nullptr};
-    std::vector<char*> envp;
-    for (const std::string& variable : environment)
-        envp.push_back(const_cast<char*>(variable.c_str()));
-    envp.push_back(nullptr);
-    const int error =
-        ::posix_spawn(&m_pid, "/proc/self/exe", &actions, &attributes, argv.data(), envp.data());
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (error != 0) throw system_error("cannot start the plugin host", error);
+    SpawnRequest request;
+    request.program = "/proc/self/exe";
+    request.arguments = {"runner", k_zygote_command};
+    request.environment = environment;
+    request.descriptors = {{other.get(), k_zygote_socket}};
+    if (lease >= 0) request.descriptors.push_back({lease, k_zygote_lease});
+    m_pid = runner::spawn(request, "the plugin host");
 }
 
 Zygote::~Zygote() {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/records.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace runner {
 
 std::vector<Declaration> declarations_of(const Manifest& manifest) {
@@ -17,6 +20,30 @@ std::vector<Declaration> declarations_of(const Manifest& manifest) {
 
 std::string stored_scope(std::int32_t scope, const std::string& version) {
     return scope == 0 ? "upgrade:" + version : "cluster";
+}
+
+std::vector<FileIntent> undone_with(const std::vector<FileIntent>& changes,
+                                    const std::string& step) {
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    for (const FileIntent& change : changes) {
+        if (change.step == step) first = std::min(first, change.number);
+    }
+    std::vector<FileIntent> undone;
+    for (const FileIntent& change : changes) {
+        if (change.step == step || (change.step.empty() && change.number > first))
+            undone.push_back(change);
+    }
+    return undone;
+}
+
+std::vector<UnfinishedFiles> by_version(std::vector<FileIntent> changes) {
+    std::vector<UnfinishedFiles> all;
+    for (FileIntent& change : changes) {
+        if (all.empty() || all.back().version != change.version)
+            all.push_back({change.version, {}});
+        all.back().changes.push_back(std::move(change));
+    }
+    return all;
 }
 
 Settles settled_by(const std::optional<Outcome>& outcome) {

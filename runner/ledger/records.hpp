@@ -162,6 +162,12 @@ struct FileIntent {
     std::string step{};                ///< in which it is made; empty outside of steps; as above
 };
 
+/// Of an upgrade's changes those that go back when `step` is undone, in the order given (oldest or
+/// newest first): its own, also what its undo has written, and what was changed after the first of
+/// them outside of steps, since files are put back newest first.
+std::vector<FileIntent> undone_with(const std::vector<FileIntent>& changes,
+                                    const std::string& step);
+
 /// A file as the newest upgrade that changed it has left it.
 struct LeftFile {
     std::string path;
@@ -174,6 +180,9 @@ struct UnfinishedFiles {
     std::string version;
     std::vector<FileIntent> changes;
 };
+
+/// Neighbours of one version together, in their order.
+std::vector<UnfinishedFiles> by_version(std::vector<FileIntent> changes);
 
 struct AttemptRecord {
     std::int64_t id = 0;

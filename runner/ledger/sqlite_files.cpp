@@ -4,6 +4,10 @@
 
 namespace runner {
 
+namespace {
+
+/// From a query for the columns path, temporary, backup, old_digest, new_digest, kept, version, id
+/// and step.
 FileIntent file_intent(const StatementUse& query) {
     FileIntent intent;
     intent.path = query.getColumn(0).getString();
@@ -17,6 +21,8 @@ FileIntent file_intent(const StatementUse& query) {
     intent.step = query.getColumn(8).getString();
     return intent;
 }
+
+}  // namespace
 
 std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version) {
     std::vector<FileIntent> changes;
@@ -39,6 +45,16 @@ std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version)
         "FROM (SELECT path, max(id) AS newest FROM file_change WHERE version = ? GROUP BY path) o "
         "CROSS JOIN file_change f ON f.path = o.path AND f.id > o.newest ORDER BY f.id DESC");
     query.bind(1, version);
+    while (query.executeStep()) changes.push_back(file_intent(query));
+    return changes;
+}
+
+std::vector<FileIntent> SqliteQueries::unfinished_files() {
+    std::vector<FileIntent> changes;
+    if (m_database == nullptr) return changes;
+    const StatementUse query = m_database->statement(
+        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
+        "FROM file_change WHERE finished = 0 ORDER BY id DESC");
     while (query.executeStep()) changes.push_back(file_intent(query));
     return changes;
 }

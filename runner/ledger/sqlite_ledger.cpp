@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "ledger/sqlite_reader.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {
@@ -28,9 +29,11 @@ std::optional<Digest> digest_from_blob(const SQLite::Column& column) {
 }
 
 /// Looks through a connection that nobody writes through; opened anew when a writer came meanwhile.
-class SqliteLedgerView final : public LedgerView {
+class SqliteLedgerView final : public SqliteReader<LedgerView, SqliteLedgerView> {
+    friend SqliteReader;
+
     template <typename Query>
-    auto look(Query&& query) {
+    auto answer(Query&& query) {
         for (int attempt = 0;; ++attempt) {
             try {
                 SqliteQueries queries(m_database.get());
@@ -47,60 +50,6 @@ class SqliteLedgerView final : public LedgerView {
  public:
     explicit SqliteLedgerView(std::filesystem::path file)
         : m_file(std::move(file)), m_database(LedgerDatabase::open_for_looking(m_file)) {}
-
-    LedgerFacts facts() override {
-        return look([](SqliteQueries& queries) { return queries.facts(); });
-    }
-    std::vector<DoneRecord> done() override {
-        return look([](SqliteQueries& queries) { return queries.done(); });
-    }
-    std::optional<LeaseInfo> lease() override {
-        return look([](SqliteQueries& queries) { return queries.lease(); });
-    }
-    std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade) override {
-        return look([&](SqliteQueries& queries) { return queries.runs(limit, upgrade); });
-    }
-    std::optional<RunRecord> run(const std::string& id) override {
-        return look([&](SqliteQueries& queries) { return queries.run(id); });
-    }
-    std::vector<RunTally> tallies() override {
-        return look([](SqliteQueries& queries) { return queries.tallies(); });
-    }
-    std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
-        return look([&](SqliteQueries& queries) { return queries.pinned(version, platform); });
-    }
-    std::optional<AttemptedManifest> manifest_of(const std::string& version) override {
-        return look([&](SqliteQueries& queries) { return queries.manifest_of(version); });
-    }
-    std::vector<std::string> finished_steps(const std::string& version) override {
-        return look([&](SqliteQueries& queries) { return queries.finished_steps(version); });
-    }
-    std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
-                                           const std::string& key) override {
-        return look(
-            [&](SqliteQueries& queries) { return queries.state_value(scope, version, key); });
-    }
-    std::vector<FileIntent> changed_files(const std::string& version) override {
-        return look([&](SqliteQueries& queries) { return queries.changed_files(version); });
-    }
-    std::vector<FileIntent> changed_later(const std::string& version) override {
-        return look([&](SqliteQueries& queries) { return queries.changed_later(version); });
-    }
-    std::vector<LeftFile> files_as_left() override {
-        return look([](SqliteQueries& queries) { return queries.files_as_left(); });
-    }
-    LedgerDump dump() override {
-        return look([](SqliteQueries& queries) { return queries.dump(); });
-    }
-    LooseEnds loose_ends() override {
-        return look([](SqliteQueries& queries) { return queries.loose_ends(); });
-    }
-    std::optional<std::int64_t> first_broken_event() override {
-        return look([](SqliteQueries& queries) { return queries.first_broken_event(); });
-    }
-    std::optional<std::string> plan_key() override {
-        return look([](SqliteQueries& queries) { return queries.plan_key(); });
-    }
 
  private:
     std::filesystem::path m_file;
@@ -317,9 +266,9 @@ std::optional<AttemptedManifest> SqliteQueries::manifest_of(const std::string& v
         "SELECT form, manifest, has_check FROM attempt WHERE version = ? ORDER BY id DESC LIMIT 1");
     query.bind(1, version);
     if (!query.executeStep()) return std::nullopt;
-    const std::string form = query.getColumn(0).getString();
-    AttemptedManifest found{form == "executable" ? UpgradeForm::executable : UpgradeForm::plugin,
-                            query.getColumn(1).getString(), query.getColumn(2).getInt() != 0};
+    const auto form = upgrade_form_from(query.getColumn(0).getString());
+    AttemptedManifest found{form.value_or(UpgradeForm::plugin), query.getColumn(1).getString(),
+                            query.getColumn(2).getInt() != 0};
     return found.text.empty() ? std::nullopt : std::optional(std::move(found));
 }
 

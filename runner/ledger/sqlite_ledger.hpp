@@ -44,6 +44,8 @@ class SqliteQueries {
                                            const std::string& key);
     std::vector<FileIntent> changed_files(const std::string& version);
     std::vector<FileIntent> changed_later(const std::string& version);
+    /// Whose step was never finished, newest first.
+    std::vector<FileIntent> unfinished_files();
     std::vector<LeftFile> files_as_left();
     LedgerDump dump();
     LooseEnds loose_ends();
@@ -63,9 +65,5 @@ class SqliteQueries {
 Digest history_hash(const Digest& previous, std::int64_t seq, std::int64_t at,
                     const std::string& kind, const std::string& run, const std::string& version,
                     const std::string& detail);
-
-/// A file change, from a query for the columns path, temporary, backup, old_digest, new_digest,
-/// kept, version and id.
-FileIntent file_intent(const StatementUse& query);
 
 }  // namespace runner

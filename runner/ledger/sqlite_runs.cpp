@@ -124,7 +124,7 @@ void SqliteLedger::open_attempt(const std::string& run, const AttemptStart& star
     insert.bind(7, start.log);
     insert.bind(8, m_clock.wall().count());
     insert.bind(9, start.signer);
-    insert.bind(10, start.form == UpgradeForm::executable ? "executable" : "plugin");
+    insert.bind(10, to_string(start.form));
     insert.bind(11, start.manifest);
     insert.bind(12, start.has_check ? 1 : 0);
     insert.bind(13, start.is_undo ? 1 : 0);

@@ -55,14 +55,12 @@ void SqliteLedger::record_step_undone(const std::string& run, const std::string&
         remove.bind(1, version);
         remove.bind(2, step);
         remove.exec();
-        // What its undo has written goes the same way, and what came after it outside of steps:
-        // files are put back newest first.
-        const StatementUse files = m_database->statement(
-            "UPDATE file_change SET finished = 0 WHERE version = ?1 AND (step = ?2 OR (step = '' "
-            "AND id > (SELECT min(id) FROM file_change WHERE version = ?1 AND step = ?2)))");
-        files.bind(1, version);
-        files.bind(2, step);
-        files.exec();
+        for (const FileIntent& change : undone_with(m_queries.changed_files(version), step)) {
+            const StatementUse file =
+                m_database->statement("UPDATE file_change SET finished = 0 WHERE id = ?");
+            file.bind(1, change.number);
+            file.exec();
+        }
         cover_effects(version);
         store_values(version, values);
         event("step_undone", run, version, {{"step", step}});
@@ -110,19 +108,7 @@ void SqliteLedger::store_values(const std::string& version, const StateMap& valu
 }
 
 std::vector<UnfinishedFiles> SqliteLedger::unfinished_files() {
-    return read([this] {
-        std::vector<UnfinishedFiles> all;
-        const StatementUse query = m_database->statement(
-            "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
-            "FROM file_change WHERE finished = 0 ORDER BY id DESC");
-        while (query.executeStep()) {
-            FileIntent change = file_intent(query);
-            if (all.empty() || all.back().version != change.version)
-                all.push_back({change.version, {}});
-            all.back().changes.push_back(std::move(change));
-        }
-        return all;
-    });
+    return by_version(answer([](SqliteQueries& queries) { return queries.unfinished_files(); }));
 }
 
 void SqliteLedger::forget_unfinished_files() {

@@ -50,7 +50,7 @@ void SqliteLedger::copy_to(const std::filesystem::path& file) {
     make_folders(file.parent_path());
     const std::filesystem::path temporary = file.string() + ".new";
     ::unlink(temporary.c_str());
-    read([&] {
+    translate_sqlite(m_file.string(), [&] {
         SQLite::Database copy(temporary.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
         copy.exec("PRAGMA journal_mode = OFF");
         copy.exec("PRAGMA synchronous = FULL");

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "ledger/sqlite_ledger.hpp"
+#include "ledger/sqlite_reader.hpp"
 #include "model/json.hpp"
 
 namespace runner {
@@ -47,10 +47,12 @@ class WriteTransaction {
     bool m_committed = false;
 };
 
-class SqliteLedger final : public Ledger {
+class SqliteLedger final : public SqliteReader<Ledger, SqliteLedger> {
+    friend SqliteReader;
+
     template <typename Query>
-    auto read(Query&& query) {
-        return translate_sqlite(m_file.string(), std::forward<Query>(query));
+    auto answer(Query&& query) {
+        return translate_sqlite(m_file.string(), [&] { return query(m_queries); });
     }
 
     template <typename Work>
@@ -68,59 +70,6 @@ class SqliteLedger final : public Ledger {
           m_clock(clock),
           m_database(LedgerDatabase::open_for_writing(m_file)),
           m_queries(m_database.get()) {}
-
-    LedgerFacts facts() override {
-        return read([this] { return m_queries.facts(); });
-    }
-    std::vector<DoneRecord> done() override {
-        return read([this] { return m_queries.done(); });
-    }
-    std::optional<LeaseInfo> lease() override {
-        return read([this] { return m_queries.lease(); });
-    }
-    std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade) override {
-        return read([&] { return m_queries.runs(limit, upgrade); });
-    }
-    std::optional<RunRecord> run(const std::string& id) override {
-        return read([&] { return m_queries.run(id); });
-    }
-    std::vector<RunTally> tallies() override {
-        return read([this] { return m_queries.tallies(); });
-    }
-    std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
-        return read([&] { return m_queries.pinned(version, platform); });
-    }
-    std::optional<AttemptedManifest> manifest_of(const std::string& version) override {
-        return read([&] { return m_queries.manifest_of(version); });
-    }
-    std::vector<std::string> finished_steps(const std::string& version) override {
-        return read([&] { return m_queries.finished_steps(version); });
-    }
-    std::optional<std::string> state_value(std::int32_t scope, const std::string& version,
-                                           const std::string& key) override {
-        return read([&] { return m_queries.state_value(scope, version, key); });
-    }
-    std::vector<FileIntent> changed_files(const std::string& version) override {
-        return read([&] { return m_queries.changed_files(version); });
-    }
-    std::vector<FileIntent> changed_later(const std::string& version) override {
-        return read([&] { return m_queries.changed_later(version); });
-    }
-    std::vector<LeftFile> files_as_left() override {
-        return read([this] { return m_queries.files_as_left(); });
-    }
-    LedgerDump dump() override {
-        return read([this] { return m_queries.dump(); });
-    }
-    LooseEnds loose_ends() override {
-        return read([this] { return m_queries.loose_ends(); });
-    }
-    std::optional<std::int64_t> first_broken_event() override {
-        return read([this] { return m_queries.first_broken_event(); });
-    }
-    std::optional<std::string> plan_key() override {
-        return read([this] { return m_queries.plan_key(); });
-    }
 
     std::string acquire_lease(const LeaseInfo& owner) override;
 

@@ -109,6 +109,17 @@ const char* to_string(Severity severity) {
     return "routine";
 }
 
+const char* to_string(UpgradeForm form) {
+    return form == UpgradeForm::executable ? "executable" : "plugin";
+}
+
+std::optional<UpgradeForm> upgrade_form_from(std::string_view word) {
+    for (const UpgradeForm form : {UpgradeForm::plugin, UpgradeForm::executable}) {
+        if (word == to_string(form)) return form;
+    }
+    return std::nullopt;
+}
+
 std::chrono::milliseconds parse_duration(std::string_view text, const std::string& what) {
     std::int64_t number = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);

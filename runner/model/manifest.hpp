@@ -49,6 +49,8 @@ enum class UpgradeForm {
     plugin,      ///< a shared library on the SDK
     executable,  ///< a program of the older form, taking --debug, --dry-run and --confirm
 };
+const char* to_string(UpgradeForm form);
+std::optional<UpgradeForm> upgrade_form_from(std::string_view word);
 
 struct Manifest {
     UpgradeVersion version;

@@ -162,7 +162,7 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     result.message = session.report().message;
     result.remedy = session.report().remedy;
     if (phase == services::Phase::simulate) result.changes = session.changes();
-    if (phase == services::Phase::simulate_rollback) result.changes = files_before(std::nullopt);
+    if (phase == services::Phase::simulate_rollback) result.changes = contents_of(m_originals);
     for (const auto& [path, change] : result.changes) {
         std::optional<std::string> before;
         if (exists(path)) before = read(path);
@@ -174,12 +174,24 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     result.committed = m_committed;
 }
 
-services::FileChanges Harness::files_before(const std::optional<std::string>& step) const {
+std::vector<Harness::Original> Harness::take_undone_with(const std::string& step,
+                                                         std::vector<Original>& originals) {
+    const auto first =
+        std::find_if(originals.begin(), originals.end(),
+                     [&](const Original& original) { return original.step == step; });
+    const auto undone = std::stable_partition(first, originals.end(), [&](const Original& one) {
+        return one.step != step && !one.step.empty();
+    });
+    std::vector<Original> taken(undone, originals.end());
+    originals.erase(undone, originals.end());
+    return taken;
+}
+
+services::FileChanges Harness::contents_of(const std::vector<Original>& originals) {
     services::FileChanges files;
     // The oldest change of a path knows what it was before.
-    for (auto original = m_originals.rbegin(); original != m_originals.rend(); ++original) {
-        if (!step || original->step == *step) files[original->path].content = original->content;
-    }
+    for (auto original = originals.rbegin(); original != originals.rend(); ++original)
+        files[original->path].content = original->content;
     return files;
 }
 
@@ -194,7 +206,7 @@ void Harness::make(const services::FileChanges& changes) {
 }
 
 void Harness::restore_files() {
-    make(files_before(std::nullopt));
+    make(contents_of(m_originals));
     m_originals.clear();
 }
 
@@ -240,14 +252,12 @@ void Harness::step_finished(const std::string& id, const services::StateValues& 
 }
 
 services::FileChanges Harness::step_undone(const std::string& id, const services::StateValues&) {
-    const services::FileChanges before = files_before(id);
-    if (m_phase == services::Phase::simulate_rollback) return before;
+    if (m_phase == services::Phase::simulate_rollback) {
+        std::vector<Original> originals = m_originals;
+        return contents_of(take_undone_with(id, originals));
+    }
     m_finished.erase(std::remove(m_finished.begin(), m_finished.end(), id), m_finished.end());
-    make(before);
-    m_originals.erase(
-        std::remove_if(m_originals.begin(), m_originals.end(),
-                       [&id](const Original& original) { return original.step == id; }),
-        m_originals.end());
+    make(contents_of(take_undone_with(id, m_originals)));
     return {};
 }
 

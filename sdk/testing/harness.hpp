@@ -180,8 +180,13 @@ class Harness final : private services::Backend {
         std::string path;
         std::optional<std::string> content;
     };
-    /// What the files of a step were before it; of all steps without one.
-    services::FileChanges files_before(const std::optional<std::string>& step) const;
+    /// Takes out what goes back when `step` is undone, in the order of the changes: its own
+    /// changes, and what was changed after its first one outside of steps. The runner's ledger
+    /// decides the same.
+    static std::vector<Original> take_undone_with(const std::string& step,
+                                                  std::vector<Original>& originals);
+    /// What the files were before these changes.
+    static services::FileChanges contents_of(const std::vector<Original>& originals);
     void make(const services::FileChanges& changes);
     void restore_files();
     static void install_command(const std::string& stem);

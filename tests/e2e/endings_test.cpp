@@ -4,15 +4,15 @@
 
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 /// A hook that notes a failure.
-struct Hooked : World {
+struct Hooked : WorldlySandbox {
     Hooked() {
         write("failed.sh", "#!/bin/sh\necho failed >> heard\n");
         ::chmod((path() / "failed.sh").c_str(), 0755);
@@ -93,7 +93,7 @@ TEST_CASE("a failure after the question calls onFailure, once") {
 }
 
 TEST_CASE("a failed upgrade names the files that it has changed and the commands that it has run") {
-    World world;
+    WorldlySandbox world;
     world.write("repository/shared", "shared\n");
     world.release_plugin("irreversible", "0.1.10001");
     world.write("repository/fail-for-real", "");
@@ -110,7 +110,7 @@ TEST_CASE("a failed upgrade names the files that it has changed and the commands
 }
 
 TEST_CASE("of an executable upgrade the files are named, and that its commands are not known") {
-    World world;
+    WorldlySandbox world;
     world.release_program("0.1.1", program("exit 1\n"), k_any);
     const auto result = world.upgrade({"-o", "json"});
     CHECK(result.status == 1);
@@ -126,7 +126,7 @@ TEST_CASE("of an executable upgrade the files are named, and that its commands a
 }
 
 TEST_CASE("what has finished no step does not promise to go on after one") {
-    World world;
+    WorldlySandbox world;
     world.release_plugin("puppet", "0.1.10001");
     world.behaviour("0.1.10001 fail\n");
     const auto result = world.upgrade();
@@ -144,7 +144,7 @@ TEST_CASE("what has finished no step does not promise to go on after one") {
 }
 
 TEST_CASE("an upgrade that is cancelled names what it has changed, too: exit 130") {
-    World world;
+    WorldlySandbox world;
     const auto cancel = [&](const std::vector<std::string>& command) {
         const auto run = world.start(command);
         REQUIRE(run->wait_for_output("hanging"));
@@ -171,7 +171,7 @@ TEST_CASE("an upgrade that is cancelled names what it has changed, too: exit 130
 }
 
 TEST_CASE("the help says of the codes 1 and 130 that the message tells what changed") {
-    World world;
+    WorldlySandbox world;
     const auto help = world.run({"--help"}).out;
     for (const auto& [code, next] : {std::pair("1   ", "2   "), std::pair("130", "\n")}) {
         const std::size_t at = help.find("\n  " + std::string(code)) + 1;

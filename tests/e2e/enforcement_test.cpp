@@ -3,13 +3,13 @@
 #include "support/catch.hpp"
 
 #include "host/sandbox.hpp"
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 TEST_CASE("where the kernel cannot enforce what the policy requires, nothing of a plugin runs") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked\n");
     REQUIRE(world.upgrade({"--only", "0.1.10001"}).status == 0);
     world.configure("policy: {enforcement: required}\n");

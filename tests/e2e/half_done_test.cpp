@@ -3,15 +3,15 @@
 // finished, undone or settled by hand.
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 /// One upgrade is done, and its rollback has failed half-way.
-struct HalfUndone : World {
+struct HalfUndone : WorldlySandbox {
     HalfUndone() {
         wish("0.1.10001 v1 v2 blocked\n");
         REQUIRE(upgrade().status == 0);
@@ -48,7 +48,7 @@ struct HalfUndone : World {
 };
 
 /// One upgrade is done, the next has failed after its first step and stays so.
-struct HalfApplied : World {
+struct HalfApplied : WorldlySandbox {
     explicit HalfApplied(const std::string& plugin = "worldly") {
         wish("0.1.10001 v1 v2 blocked\n");
         REQUIRE(upgrade().status == 0);

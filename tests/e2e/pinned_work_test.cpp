@@ -4,15 +4,15 @@
 #include "support/catch.hpp"
 
 #include "support/sha256.hpp"
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 /// An upgrade with a size and a secret, and a config that says the size.
-struct Planned : World {
+struct Planned : WorldlySandbox {
     Planned() {
         size("20Gi");
         release_plugin("secretive", "0.1.10001");
@@ -86,7 +86,7 @@ TEST_CASE("a saved plan holds no secret, and nothing by which it could be guesse
 }
 
 TEST_CASE("values that were given to the plan need not be given again, but may be") {
-    World sandbox;
+    WorldlySandbox sandbox;
     const runner::Json manifest = {
         {"parameters", {{{"name", "size"}, {"description", "of the disk"}, {"required", true}}}},
         {"permissions", {{"write", {"."}}, {"commands", {"*"}}}}};
@@ -101,7 +101,7 @@ TEST_CASE("values that were given to the plan need not be given again, but may b
 }
 
 TEST_CASE("a file that is not as it was when the plan was made is named, and nothing runs") {
-    World world;
+    WorldlySandbox world;
     world.write("repository/shared", "shared\n");
     world.release_plugin("files_only", "0.1.10001");
     REQUIRE(world.run({"plan", "--out", "plan.json"}).status == 0);
@@ -115,7 +115,7 @@ TEST_CASE("a file that is not as it was when the plan was made is named, and not
 }
 
 TEST_CASE("another verdict, or other work than the plan shows, is refused") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 nothing writes\n");
     REQUIRE(world.run({"plan", "--out", "plan.json"}).status == 0);
     const auto refused = [&](const std::string& words) {
@@ -136,7 +136,7 @@ TEST_CASE("another verdict, or other work than the plan shows, is refused") {
 }
 
 TEST_CASE("a plan ends before what it could not show, unless somebody is there to look at it") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked\n");
     REQUIRE(world.run({"plan", "--out", "plan.json"}).status == 0);
     const auto plan = runner::Json::parse(world.read("plan.json"));
@@ -154,7 +154,7 @@ TEST_CASE("a plan ends before what it could not show, unless somebody is there t
 }
 
 TEST_CASE("a plan that an older runner has saved pins no work, and still runs") {
-    World world;
+    WorldlySandbox world;
     world.write("repository/shared", "shared\n");
     world.release_plugin("files_only", "0.1.10001");
     REQUIRE(world.run({"plan", "--out", "plan.json"}).status == 0);

@@ -2,15 +2,15 @@
 // A rise of the cluster version with nothing due is asked for and guarded as any other run.
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 /// A cluster at its newest upgrade.
-struct UpToDate : World {
+struct UpToDate : WorldlySandbox {
     UpToDate() {
         release_plugin("noop", "0.1.10001");
         REQUIRE(upgrade().status == 0);

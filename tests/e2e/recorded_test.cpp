@@ -5,17 +5,17 @@
 #include <sstream>
 
 #include "support/catch.hpp"
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 const std::vector<std::string> k_versions{"0.1.10001", "0.1.10002"};
 
 /// Two upgrades, again and again.
-struct Disturbed : World {
+struct Disturbed : WorldlySandbox {
     Disturbed() {
         release_plugin("puppet", k_versions[0]);
         release_plugin("files_only", k_versions[1]);
@@ -120,7 +120,7 @@ TEST_CASE("an upgrade is applied, then recorded, then done, before the next one 
 }
 
 TEST_CASE("the hook afterwards finds in the ledger what it is told") {
-    World world;
+    WorldlySandbox world;
     world.release_plugin("noop", "0.1.10001");
     world.write("afterwards.sh",
                 "#!/bin/sh\ncat > told\n\"" + test::Sandbox::program() + "\" state show > shown\n");

@@ -2,15 +2,15 @@
 // What was shown is what is done, or that upgrade is stopped before its first effect.
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 /// A file that its upgrade edits.
-struct Edited : World {
+struct Edited : WorldlySandbox {
     Edited() {
         write("repository/shared", "shared\n");
         release_plugin("files_only", "0.1.10001");
@@ -60,7 +60,7 @@ TEST_CASE("a file that appears or goes while the question waits stops the upgrad
 }
 
 TEST_CASE("in the second of two upgrades it stops that one alone: exit 1") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n");
     world.release_plugin("files_only", "0.1.10002");
     world.write("repository/shared", "shared\n");
@@ -78,7 +78,7 @@ TEST_CASE("in the second of two upgrades it stops that one alone: exit 1") {
 }
 
 TEST_CASE("content that is not what was shown is never written") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked writes\n");
     world.after_the_question("echo evil > repository/world/mood\n");
     const auto result = world.upgrade();
@@ -96,7 +96,7 @@ TEST_CASE("content that is not what was shown is never written") {
 }
 
 TEST_CASE("a file that was never shown is never written") {
-    World world;
+    WorldlySandbox world;
     world.set("mood", "harmless");
     world.wish("0.1.10001 v1 v2 blocked wanders\n");
     world.after_the_question("echo elsewhere > repository/world/mood\n");
@@ -113,7 +113,7 @@ TEST_CASE("a preflight that answers otherwise after the question stops the upgra
     const auto stopped = [](const std::string& shown, const std::string& later,
                             const std::string& words) {
         INFO(words);
-        World world;
+        WorldlySandbox world;
         world.set("image", shown);
         world.wish("0.1.10001 v1 v2 blocked\n");
         world.after_the_question("echo " + later + " > repository/world/image\n");
@@ -132,7 +132,7 @@ TEST_CASE("a preflight that answers otherwise after the question stops the upgra
 }
 
 TEST_CASE("a step id that begins a second time only for real is refused by name") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked repeats\n");
     world.after_the_question("echo evil > repository/world/mood\n");
     const auto result = world.upgrade();

@@ -2,10 +2,10 @@
 // One upgrade by itself passes the same gates, hooks and automatic rollback as all that is due.
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
@@ -21,7 +21,7 @@ std::vector<std::string> by_itself(const std::string& upgrade,
 }
 
 /// Refused before anything is changed, with these words.
-void check_refused(World& world, const std::string& upgrade, const std::string& words) {
+void check_refused(WorldlySandbox& world, const std::string& upgrade, const std::string& words) {
     const auto result = world.run(by_itself(upgrade));
     CHECK(result.status == 3);
     CHECK_THAT(result.err, Contains(words) && Contains("nothing was changed"));
@@ -32,7 +32,7 @@ void check_refused(World& world, const std::string& upgrade, const std::string& 
 }  // namespace
 
 TEST_CASE("what the policy refuses to 'upgrade' it refuses to 'run', from a release or a file") {
-    World world;
+    WorldlySandbox world;
     world.release_program("0.1.1", k_note);
     world.release_program("0.1.2", k_note, runner::Json{{"permissions", k_any}});
     world.write("upgrade_0.1.3", k_note);
@@ -50,7 +50,7 @@ TEST_CASE("what the policy refuses to 'upgrade' it refuses to 'run', from a rele
 }
 
 TEST_CASE("a release that was changed after it was attempted is not run by itself, either") {
-    World world;
+    WorldlySandbox world;
     world.release_program("0.1.1", "#!/bin/sh\n[ \"$1\" = --dry-run=true ]\n",
                           runner::Json{{"permissions", k_any}});
     REQUIRE(world.upgrade().status == 1);
@@ -62,7 +62,7 @@ TEST_CASE("a release that was changed after it was attempted is not run by itsel
 }
 
 TEST_CASE("what was skipped is not run by itself until that is taken back") {
-    World world;
+    WorldlySandbox world;
     world.release_program("0.1.1", k_note, runner::Json{{"permissions", k_any}});
     REQUIRE(world.run({"skip", "0.1.1", "--reason", "not here"}).status == 0);
     check_refused(world, "0.1.1", "0.1.1 is skipped: not here");
@@ -71,7 +71,7 @@ TEST_CASE("what was skipped is not run by itself until that is taken back") {
 }
 
 TEST_CASE("what it requires, and what was released before it, is looked at by itself, too") {
-    World world;
+    WorldlySandbox world;
     world.release_program("0.1.1", "#!/bin/sh\n", runner::Json{{"permissions", k_any}});
     world.release_program("0.1.2", k_note,
                           runner::Json{{"permissions", k_any}, {"requires", {"0.1.1"}}});
@@ -79,14 +79,14 @@ TEST_CASE("what it requires, and what was released before it, is looked at by it
     REQUIRE(world.upgrade({"--only", "0.1.1"}).status == 0);
     CHECK(world.run(by_itself("0.1.2")).status == 0);
 
-    World gap;
+    WorldlySandbox gap;
     gap.release_program("0.1.3", k_note,
                         runner::Json{{"permissions", k_any}, {"after", {"0.1.2"}}});
     check_refused(gap, "0.1.3", "0.1.3 was released after 0.1.2, which the source does not have");
 }
 
 TEST_CASE("downtime needs its own confirmation by itself, too") {
-    World world;
+    WorldlySandbox world;
     world.release_program("0.1.1", k_note,
                           runner::Json{{"permissions", k_any}, {"downtime", true}});
     check_refused(world, "0.1.1", "downtime is caused by 0.1.1");
@@ -96,7 +96,7 @@ TEST_CASE("downtime needs its own confirmation by itself, too") {
 }
 
 TEST_CASE("hooks stand around one upgrade by itself") {
-    World world;
+    WorldlySandbox world;
     for (const char* name : {"before", "snapshot", "after", "onFailure"}) {
         const std::string file = std::string(name) + ".sh";
         world.write(file, "#!/bin/sh\necho " + std::string(name) + " >> hooks\n");
@@ -117,7 +117,7 @@ TEST_CASE("hooks stand around one upgrade by itself") {
 
 TEST_CASE("one upgrade by itself that fails is rolled back: exit 8, unless it is told not to be") {
     for (const bool told : {false, true}) {
-        World world;
+        WorldlySandbox world;
         world.wish("0.1.10001 v1 v2 blocked\n");
         world.break_it();
         std::vector<std::string> more;
@@ -139,7 +139,7 @@ TEST_CASE("one upgrade by itself that fails is rolled back: exit 8, unless it is
 }
 
 TEST_CASE("what is shown by itself is what is done, or it does not begin") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked writes\n");
     world.after_the_question("echo evil > repository/world/mood\n");
     const auto result = world.run(by_itself("0.1.10001"));

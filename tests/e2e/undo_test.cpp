@@ -3,10 +3,10 @@
 // effect, and needs no release for what is beside the ledger.
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
@@ -16,7 +16,7 @@ std::vector<std::string> due_of(const runner::Json& document) {
     return versions;
 }
 
-std::vector<std::string> done_of(World& world) {
+std::vector<std::string> done_of(WorldlySandbox& world) {
     std::vector<std::string> versions;
     const runner::Json state = world.state();
     for (const runner::Json& upgrade : state["upgrades"]) versions.push_back(upgrade["version"]);
@@ -24,7 +24,7 @@ std::vector<std::string> done_of(World& world) {
 }
 
 /// 10001 and 10003 are done, then the late hotfix 10002; all three edit one file.
-struct LateHotfix : World {
+struct LateHotfix : WorldlySandbox {
     explicit LateHotfix(const std::string& late = "files_only") {
         write("repository/shared", "shared\n");
         release_plugin("files_only", "0.1.10001");
@@ -117,7 +117,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a dry run shows the commands of the undo and the files, newest upgrade first") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked\n");
     REQUIRE(world.upgrade().status == 0);
     const auto before = std::pair(world.snapshot("repository"), world.snapshot("state"));
@@ -136,7 +136,7 @@ TEST_CASE("a dry run shows the commands of the undo and the files, newest upgrad
 }
 
 TEST_CASE("an undo that would fail is found before the first effect, by the dry run and for real") {
-    World world;
+    WorldlySandbox world;
     world.write("repository/shared", "shared\n");
     world.release_plugin("reversible", "0.1.10001");
     world.release_plugin("files_only", "0.1.10002");
@@ -181,7 +181,7 @@ TEST_CASE("what changed only files is rolled back without its release, or anythi
 }
 
 TEST_CASE("a release that has vanished hinders neither the check nor the undo of what is done") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n");
     REQUIRE(world.upgrade().status == 0);
     world.remove_release("0.1.10001");
@@ -196,7 +196,7 @@ TEST_CASE("a release that has vanished hinders neither the check nor the undo of
 }
 
 TEST_CASE("a kept release that was changed is not run") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n");
     REQUIRE(world.upgrade().status == 0);
     world.remove_release("0.1.10001");
@@ -216,7 +216,7 @@ TEST_CASE("a kept release that was changed is not run") {
 }
 
 TEST_CASE("releases are kept as long as originals: those of the newest 100 upgrades") {
-    World world;
+    WorldlySandbox world;
     world.write("repository/shared", "shared\n");
     for (int i = 10001; i <= 10102; ++i)
         world.release_plugin("reversible", "0.1." + std::to_string(i));

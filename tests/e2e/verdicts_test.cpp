@@ -3,22 +3,23 @@
 // the run has changed the world by a command: only what it says right before its turn is recorded.
 #include "support/catch.hpp"
 
-#include "support/world.hpp"
+#include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
-using test::World;
+using test::WorldlySandbox;
 
 namespace {
 
 /// The first moves the world to where the second can run; until then the second is as told.
-void chain(World& world, const std::string& otherwise, const std::string& second_from = "v2") {
+void chain(WorldlySandbox& world, const std::string& otherwise,
+           const std::string& second_from = "v2") {
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 " + second_from + " v3 " + otherwise + "\n");
 }
 
 }  // namespace
 
 TEST_CASE("nothing to do for now is no verdict: the upgrade runs when those before it have run") {
-    World world;
+    WorldlySandbox world;
     chain(world, "nothing");
     const auto result = world.upgrade({"-o", "json"});
     REQUIRE(result.status == 0);
@@ -33,7 +34,7 @@ TEST_CASE("nothing to do for now is no verdict: the upgrade runs when those befo
 }
 
 TEST_CASE("an upgrade that is blocked until one before it has run is shown so, and runs") {
-    World world;
+    WorldlySandbox world;
     chain(world, "blocked");
     const auto looked = world.run({"upgrade", "--dry-run"});
     CHECK(looked.status == 0);
@@ -52,7 +53,7 @@ TEST_CASE("an upgrade that is blocked until one before it has run is shown so, a
 }
 
 TEST_CASE("what is still blocked when its turn comes is named, and what is done stays done") {
-    World world;
+    WorldlySandbox world;
     chain(world, "blocked", "v9");
     const auto result = world.upgrade({"-o", "json"});
     CHECK(result.status == 1);
@@ -71,7 +72,7 @@ TEST_CASE("what is still blocked when its turn comes is named, and what is done 
 }
 
 TEST_CASE("going on without what is blocked leaves it out also when its turn comes") {
-    World world;
+    WorldlySandbox world;
     chain(world, "blocked", "v9");
     world.wish("0.1.10003 v2 v4 blocked\n");
     const auto result = world.upgrade({"--keep-going"});
@@ -82,7 +83,7 @@ TEST_CASE("going on without what is blocked leaves it out also when its turn com
 }
 
 TEST_CASE("nothing to do is recorded when it is the answer right before its turn, too") {
-    World world;
+    WorldlySandbox world;
     chain(world, "nothing", "v9");
     const auto result = world.upgrade({"-o", "json"});
     CHECK(result.status == 0);
@@ -94,7 +95,7 @@ TEST_CASE("nothing to do is recorded when it is the answer right before its turn
 
 TEST_CASE(
     "what was ready and has nothing to do by now, because of those before it, is recorded so") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v1 v2 blocked\n");
     const auto result = world.upgrade({"-o", "json"});
     CHECK(result.status == 0);
@@ -104,7 +105,7 @@ TEST_CASE(
 
 TEST_CASE(
     "on a terminal what could not be shown before is shown and asked for when its turn comes") {
-    World world;
+    WorldlySandbox world;
     chain(world, "blocked");
     const auto declined = world.run_on_terminal({"upgrade"}, "y\nn\n", "[y/N]");
     CHECK(declined.status == 1);
@@ -114,14 +115,14 @@ TEST_CASE(
                    Contains("declined before 0.1.10002; it was not begun"));
     CHECK(world.get("image") == "v2");
     CHECK(world.state()["clusterVersion"] == "0.1.10001");
-    World other;
+    WorldlySandbox other;
     chain(other, "nothing");
     CHECK(other.run_on_terminal({"upgrade"}, "y\ny\n", "[y/N]").status == 0);
     CHECK(other.get("image") == "v3");
 }
 
 TEST_CASE("a chain of blocked upgrades in which one fails stops there, and a rerun goes on") {
-    World world;
+    WorldlySandbox world;
     world.wish("0.1.10001 v1 v2 blocked\n0.1.10002 v2 v3 blocked fails\n0.1.10003 v3 v4 blocked\n");
     world.set("mood", "evil");
     const auto failed = world.upgrade();

@@ -84,56 +84,6 @@ TEST_CASE("a run's records survive, and its facts follow") {
     CHECK_FALSE(view->first_broken_event());
 }
 
-TEST_CASE("the cluster version never falls, and the original version never changes") {
-    Folder folder;
-    const auto ledger = folder.open();
-    ledger->set_identity({"demo", "", ""});
-    ledger->set_original_version(SemanticVersion::parse("0.0.5"));
-    ledger->raise_cluster_version(SemanticVersion::parse("0.0.9"), "");
-    ledger->raise_cluster_version(SemanticVersion::parse("0.0.7"), "");
-    CHECK(ledger->facts().cluster.cluster_version->to_string() == "0.0.9");
-    CHECK(failure_of([&] { ledger->set_original_version(SemanticVersion::parse("0.0.6")); }) ==
-          Failure::refused);
-}
-
-TEST_CASE("one holds the lease - a live holder is named, a dead one's lease is taken over") {
-    Folder folder;
-    const auto first = folder.open();
-    const auto second = folder.open();
-    CHECK(first->acquire_lease(owner("run1")).empty());
-    CHECK_THROWS_WITH(second->acquire_lease(owner("run2")),
-                      Catch::Contains("run1") && Catch::Contains("tester"));
-    CHECK(failure_of([&] { second->acquire_lease(owner("run2")); }) == Failure::lease_held);
-    first->release_lease();
-    CHECK(second->acquire_lease(owner("run2")).empty());
-    second->release_lease();
-    {
-        const auto dies = folder.open();
-        dies->acquire_lease(owner("run3"));
-    }  // its process ends without releasing: the kernel lock is gone, the row stays
-    CHECK_THAT(first->acquire_lease(owner("run4")),
-               Catch::Contains("took over") && Catch::Contains("run3"));
-}
-
-TEST_CASE("a lease of another host counts as live until its heartbeat is old") {
-    struct LaterClock final : Clock {
-        Time shift{};
-        [[nodiscard]] Time wall() const override { return SystemClock().wall() + shift; }
-        [[nodiscard]] Time steady() const override { return SystemClock().steady(); }
-    } clock;
-    Folder folder;
-    {
-        const auto other = open_ledger(folder.file(), clock);
-        LeaseInfo remote = owner("run1");
-        remote.host = "elsewhere";
-        other->acquire_lease(remote);
-    }
-    const auto ledger = open_ledger(folder.file(), clock);
-    CHECK(failure_of([&] { ledger->acquire_lease(owner("run2")); }) == Failure::lease_held);
-    clock.shift = std::chrono::seconds(61);
-    CHECK_THAT(ledger->acquire_lease(owner("run2")), Catch::Contains("took over"));
-}
-
 TEST_CASE("a runner whose lease was taken over records nothing more") {
     Folder folder;
     const auto ledger = folder.open();
@@ -162,28 +112,6 @@ TEST_CASE("a runner whose lease was taken over records nothing more") {
     CHECK(ledger->runs(1).front().state == RunState::applying);
     ledger->release_lease();
     CHECK(ledger->lease()->owner == "run-b");
-}
-
-TEST_CASE("a lock by hand stays until it is released by hand") {
-    Folder folder;
-    LeaseInfo manual = owner("x");
-    manual.reason = "freeze";
-    folder.open()->lock_by_hand(manual);
-    const auto ledger = folder.open();
-    CHECK_THROWS_WITH(ledger->acquire_lease(owner("run1")), Catch::Contains("freeze"));
-    CHECK(ledger->unlock_by_hand("tester"));
-    CHECK_FALSE(ledger->unlock_by_hand("tester"));
-    CHECK(ledger->acquire_lease(owner("run1")).empty());
-}
-
-TEST_CASE("moves are compare-and-set") {
-    Folder folder;
-    const auto ledger = folder.open();
-    start(*ledger, "run1");
-    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::fetching, RunState::simulating),
-                      Catch::Contains("no longer fetching"));
-    CHECK_THROWS_WITH(ledger->move_run("run1", RunState::applying, RunState::queued),
-                      Catch::Contains("cannot move"));
 }
 
 TEST_CASE("an interrupted run is marked with what it had done") {

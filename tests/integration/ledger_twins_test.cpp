@@ -44,8 +44,9 @@ std::string row(const Fields&... fields) {
 std::string text_of(const std::vector<FileIntent>& changes) {
     std::string text;
     for (const FileIntent& change : changes)
-        text += row("change", change.number, change.version, change.path, change.temporary,
-                    change.backup, change.old_digest, change.new_digest, change.kept);
+        text +=
+            row("change", change.number, change.version, change.step, change.path, change.temporary,
+                change.backup, change.old_digest, change.new_digest, change.kept);
     return text;
 }
 
@@ -80,6 +81,11 @@ std::string text_of(const LedgerFacts& facts) {
     return text;
 }
 
+std::string text_of(const std::optional<AttemptedManifest>& manifest) {
+    if (!manifest) return row("no manifest");
+    return row("manifest", to_string(manifest->form), manifest->text, manifest->has_check);
+}
+
 /// Everything that a ledger tells.
 std::string told_by(Place& place, Ledger& ledger, const std::vector<std::string>& versions) {
     std::string text = text_of(ledger.facts()) + text_of(ledger.runs(99));
@@ -98,7 +104,8 @@ std::string told_by(Place& place, Ledger& ledger, const std::vector<std::string>
     for (const LeftFile& file : ledger.files_as_left())
         text += row("left", file.path, file.version, file.digest);
     for (const std::string& version : versions)
-        text += row(version) + text_of(ledger.changed_files(version)) + "later\n" +
+        text += row(version) + text_of(ledger.manifest_of(version)) +
+                text_of(ledger.changed_files(version)) + "later\n" +
                 text_of(ledger.changed_later(version)) + text_of(ledger.runs(2, version));
     for (const UnfinishedFiles& files : ledger.unfinished_files())
         text += row("unfinished", files.version) + text_of(files.changes);
@@ -134,7 +141,9 @@ class Caller {
                 return does([=](Ledger& l) { l.record_other_effects(run, version); });
             case 5:
             case 6:
-                return does([=](Ledger& l) { l.advance(run, std::nullopt, attempt(version)); });
+                return does([=, start = start_of(version)](Ledger& l) {
+                    l.advance(run, std::nullopt, start);
+                });
             case 7:
             case 8:
                 return does(
@@ -221,6 +230,15 @@ class Caller {
     RunState over() { return draw(3) > 0 ? RunState::interrupted : state(); }
     RunState state() { return static_cast<RunState>(draw(k_run_states)); }
     Outcome outcome() { return static_cast<Outcome>(draw(10)); }
+
+    AttemptStart start_of(const std::string& version) {
+        AttemptStart start = attempt(version);
+        start.form = draw(2) > 0 ? UpgradeForm::plugin : UpgradeForm::executable;
+        start.manifest = std::string(draw(3), 'm');
+        start.has_check = draw(2) > 0;
+        start.is_undo = draw(2) > 0;
+        return start;
+    }
 
     AttemptEnd end_of(const std::string& version) {
         AttemptEnd end = ended(version, outcome());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // An upgrade of something outside of the repository, which only the command `world` reads and
-// changes (tests/support/world.hpp). The file `worldly` says what it wants, one "VERSION FROM TO
-// ELSE [HOW]" a line: a world whose image is FROM is brought to TO, and back when it is undone; any
-// other but TO is `blocked`, or there is `nothing` to do. What the world's `mood` changes under the
-// eyes of the runner:
+// changes (tests/support/worldly_sandbox.hpp). The file `worldly` says what it wants, one "VERSION
+// FROM TO ELSE [HOW]" a line: a world whose image is FROM is brought to TO, and back when it is
+// undone; any other but TO is `blocked`, or there is `nothing` to do. What the world's `mood`
+// changes under the eyes of the runner:
 //   writes   the content of the file `found`
 //   wanders  the name of a file
 //   repeats  whether a step's id begins a second time

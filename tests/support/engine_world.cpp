@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/engine_world.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include "model/error.hpp"
@@ -146,6 +147,10 @@ std::size_t World::lines(const std::string& path, const std::string& line) const
 std::string World::newest_run() {
     const auto runs = ledgers.look()->runs(1);
     return runs.empty() ? "-" : to_string(runs.front().state);
+}
+
+std::size_t count(const std::vector<std::string>& all, const std::string& one) {
+    return static_cast<std::size_t>(std::count(all.begin(), all.end(), one));
 }
 
 std::string words(const std::optional<RunReport>& report) {

@@ -63,6 +63,8 @@ class World {
 
     /// `upgrade --yes`.
     static runner::UpgradeRequest yes();
+    /// `upgrade`.
+    static runner::UpgradeRequest asking() { return {}; }
     static runner::RollbackRequest rollback_request(const std::string& target = "");
 
     // What there is.
@@ -84,6 +86,8 @@ class World {
 
 /// What its error says; empty when it has none.
 std::string words(const std::optional<runner::RunReport>& report);
+/// How often `one` is among them.
+std::size_t count(const std::vector<std::string>& all, const std::string& one);
 /// Throws what a full disk makes of a call.
 [[noreturn]] void fail_disk();
 

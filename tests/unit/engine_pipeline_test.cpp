@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the pipeline decides: what runs, what is said when, and how it ends.
+// What the pipeline decides: what runs, what is asked, and what is said when.
 #include <algorithm>
-#include <memory>
 
-#include "engine/documents.hpp"
-#include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
 
@@ -15,10 +12,6 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-std::size_t count(const Strings& all, const std::string& one) {
-    return static_cast<std::size_t>(std::count(all.begin(), all.end(), one));
-}
-
 /// Where the first event with this in it stands; beyond the end when there is none.
 std::size_t place_of(const World& world, const std::string& part) {
     const auto& events = world.reporter.events;
@@ -27,10 +20,6 @@ std::size_t place_of(const World& world, const std::string& part) {
                                                      return event.find(part) != std::string::npos;
                                                  }) -
                                     events.begin());
-}
-
-UpgradeRequest asking() {
-    return {};
 }
 
 }  // namespace
@@ -198,310 +187,6 @@ TEST_CASE("the version stays below both, left out in the rehearsal and at its tu
     CHECK(world.version() == "0.0.52");
 }
 
-// What was shown.
-
-TEST_CASE("what an upgrade of this run has changed is shown anew, and goes on") {
-    World world;
-    world.now.files["app"] = "old\n";
-    world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v2"));
-    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v2"));
-    world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
-    const auto report = world.upgrade();
-    INFO(words(report));
-    CHECK(report->exit_code == 0);
-    CHECK(world.file("app") == "old\n0.0.52\n0.0.53\n");
-    CHECK(world.reporter.count("simulate begins: 0.0.53") == 2);
-    CHECK(world.reporter.count("simulate begins: 0.0.51") == 1);
-}
-
-TEST_CASE("what a person has changed meanwhile is refused") {
-    World world;
-    world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
-    world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v2"));
-    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v2"));
-    world.publish(ScriptedUpgrade::of("0.0.53").edits("conf"));
-    world.stage.before_phase = [&](const std::string& version, HostPhase phase) {
-        if (version == "0.0.52" && phase == HostPhase::apply) world.now.files["conf"] = "mine\n";
-    };
-    const auto report = world.upgrade();
-    CHECK(report->exit_code == 1);
-    CHECK_THAT(words(report), Contains("0.0.53 changed since it was shown: conf"));
-    CHECK(world.file("conf") == "mine\n");
-    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
-}
-
-TEST_CASE("what a person has changed after this run is not taken for its own") {
-    World world;
-    world.now.files["app"] = "old\n";
-    world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v2"));
-    ScriptedUpgrade late = ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v2");
-    late.verify = good();
-    world.publish(late);
-    world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
-    world.stage.before_phase = [&](const std::string&, HostPhase phase) {
-        if (phase == HostPhase::verify) world.now.files["app"] = "mine\n";
-    };
-    const auto report = world.upgrade();
-    CHECK(report->exit_code == 1);
-    CHECK_THAT(words(report), Contains("0.0.53 changed since it was shown: app"));
-    CHECK(world.file("app") == "mine\n");
-    CHECK(world.reporter.count("simulate begins: 0.0.53") == 1);
-}
-
-TEST_CASE("an upgrade with nothing before it that is judged otherwise now is refused") {
-    for (const PhaseEnd end : {PhaseEnd::blocked, PhaseEnd::nothing_to_do}) {
-        World world;
-        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-        upgrade.preflight = good_for(1, end, "not any more");
-        world.publish(upgrade);
-        UpgradeRequest request = World::yes();
-        request.keep_going = true;
-        const auto report = world.upgrade(request);
-        CHECK(report->exit_code == 3);
-        CHECK_THAT(words(report), Contains("0.0.51 changed since it was shown"));
-        CHECK(world.done().empty());
-    }
-}
-
-TEST_CASE("a late question that is declined ends the run before that upgrade") {
-    World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").sets("image", "v2"));
-    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("image", "v2"));
-    world.terminal.answer = [](const std::string& question) -> std::optional<std::string> {
-        return question.find("could not be shown before") == std::string::npos ? "y" : "n";
-    };
-    const auto report = world.upgrade(asking());
-    CHECK(report->exit_code == 1);
-    CHECK_THAT(words(report), Contains("declined before 0.0.52; it was not begun"));
-    CHECK(world.terminal.questions.size() == 2);
-    CHECK(world.done() == Strings{"0.0.51"});
-    CHECK(world.file("app") == "-");
-}
-
-TEST_CASE("what is held back before its first effect leaves nothing to roll back") {
-    for (const bool one_before : {false, true}) {
-        World world;
-        world.now.files["app"] = "old\n";
-        if (one_before) world.publish(ScriptedUpgrade::of("0.0.51").edits("conf"));
-        world.publish(ScriptedUpgrade::of("0.0.52").step(
-            {.id = "evil", .edits = {{.path = "app", .line = "good", .really = "evil"}}}));
-        const auto report = world.upgrade();
-        CHECK(report->exit_code == (one_before ? 1 : 3));
-        CHECK(report->error->changed == (one_before ? "perhaps" : "no"));
-        CHECK_THAT(words(report), Contains("changed since it was shown"));
-        CHECK(world.file("app") == "old\n");
-        CHECK_FALSE(world.reporter.told("rollback begins"));
-        CHECK(world.done() == (one_before ? Strings{"0.0.51"} : Strings{}));
-    }
-}
-
-TEST_CASE("a file that was never shown is not written") {
-    World world;
-    world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
-    world.publish(ScriptedUpgrade::of("0.0.51").step(
-        {.id = "one", .edits = {{.path = "app", .line = "x", .instead = "conf"}}}));
-    const auto report = world.upgrade();
-    CHECK(report->exit_code == 3);
-    CHECK_THAT(words(report), Contains("did not show that conf would be changed"));
-    CHECK(world.file("conf") == "old\n");
-}
-
-TEST_CASE("what a program renders may come out as another file than was shown") {
-    World world;
-    world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
-    world.publish(ScriptedUpgrade::of("0.0.51").step(
-        {.id = "one",
-         .edits = {{.path = "app", .line = "x", .rendered = true, .instead = "conf"}}}));
-    const auto report = world.upgrade();
-    INFO(words(report));
-    CHECK(report->exit_code == 0);
-    CHECK(world.file("app") == "old\n");
-    CHECK(world.file("conf") == "old\nx\n");
-}
-
-// How it ends.
-
-TEST_CASE("every end of a phase has its outcome, exit code and word for what is changed") {
-    struct Row {
-        PhaseEnd end;
-        const char* attempt;
-    };
-    for (const Row& row :
-         {Row{PhaseEnd::failed, "failed"}, Row{PhaseEnd::aborted, "aborted"},
-          Row{PhaseEnd::transient, "failed"}, Row{PhaseEnd::not_loaded, "failed"},
-          Row{PhaseEnd::exit_status, "failed"}, Row{PhaseEnd::killed_by_signal, "failed"},
-          Row{PhaseEnd::timed_out, "failed"}, Row{PhaseEnd::protocol_violation, "failed"},
-          Row{PhaseEnd::output_limit, "failed"}, Row{PhaseEnd::blocked, "failed"},
-          Row{PhaseEnd::nothing_to_do, "failed"}}) {
-        for (const bool undoable : {true, false}) {
-            World world;
-            world.now.files["app"] = "old\n";
-            ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-            if (!undoable) upgrade.sets("image", "v1");
-            world.publish(upgrade.fails(HostPhase::apply, 4, row.end, 100));
-            const auto report = world.upgrade();
-            INFO(static_cast<int>(row.end) << ' ' << undoable << ": " << words(report));
-            const auto attempts = world.ledgers.look()->runs(1).front().attempts;
-            REQUIRE(attempts.size() == (undoable ? 2 : 1));
-            CHECK(attempts.front().outcome == row.attempt);
-            CHECK(report->exit_code == (undoable ? 8 : 1));
-            CHECK(report->error->changed == (undoable ? "undone" : "perhaps"));
-            CHECK(attempts.back().outcome == (undoable ? "rolled_back" : row.attempt));
-            CHECK(report->outcome == (undoable ? Outcome::rolled_back : Outcome::failed));
-            CHECK(world.newest_run() == (undoable ? "rolled_back" : "failed"));
-            CHECK(world.file("app") == (undoable ? "old\n" : "old\n0.0.51\n"));
-            CHECK(world.done().empty());
-            CHECK(world.version() == "0.0.50");
-        }
-    }
-}
-
-TEST_CASE("a failing check of its own rolls an upgrade back, or leaves it to be mended") {
-    for (const bool roll_back : {true, false}) {
-        World world;
-        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-        upgrade.verify = bad(PhaseEnd::failed, "bad");
-        world.publish(upgrade);
-        UpgradeRequest request = World::yes();
-        request.roll_back = roll_back;
-        const auto report = world.upgrade(request);
-        CHECK(report->exit_code == (roll_back ? 8 : 1));
-        CHECK_THAT(words(report), Contains("verification failed: bad"));
-        CHECK(world.file("app") == (roll_back ? "-" : "0.0.51\n"));
-        CHECK(world.done().empty());
-    }
-}
-
-TEST_CASE("cancelled and rolled back is the exit code of the signal") {
-    World world;
-    world.signals.number = 2;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.at("after file", 1, [&] { world.signals.signals = 2; });
-    const auto report = world.upgrade();
-    CHECK(report->exit_code == 130);
-    CHECK(report->outcome == Outcome::rolled_back);
-    CHECK(report->error->code == "interrupted");
-    CHECK(report->error->changed == "undone");
-    CHECK(world.file("app") == "-");
-    CHECK(world.newest_run() == "rolled_back");
-}
-
-TEST_CASE("a third signal leaves an upgrade as it is") {
-    World world;
-    world.signals.number = 2;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.at("after file", 1, [&] { world.signals.signals = 3; });
-    const auto report = world.upgrade();
-    CHECK(report->exit_code == 130);
-    CHECK(report->outcome == Outcome::cancelled);
-    CHECK(report->error->changed == "perhaps");
-    CHECK_FALSE(world.reporter.told("rollback begins"));
-    CHECK(world.newest_run() == "cancelled");
-}
-
-TEST_CASE("an error in the middle of an attempt closes it") {
-    for (const char* point : {"before record_files", "before record_step", "log"}) {
-        World world;
-        world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-        world.at(point, 1, fail_disk);
-        const auto report = world.upgrade();
-        INFO(point);
-        CHECK(report->exit_code == 1);
-        CHECK(report->error->message == "the disk is full");
-        CHECK(world.ledgers.look()->loose_ends().open_attempts == 0);
-        CHECK(world.ledgers.look()->runs(1).front().attempts.at(0).outcome == "failed");
-        CHECK(world.newest_run() == "failed");
-        world.process.at_point = nullptr;
-        CHECK(world.upgrade()->exit_code == 0);
-        CHECK(world.file("app") == "0.0.51\n");
-    }
-}
-
-TEST_CASE("a signal before the work changes nothing, whatever the stage") {
-    for (const char* event : {"planned:", "simulating 1", "simulate begins", "simulate good",
-                              "moved: simulating to awaiting_confirmation"}) {
-        World world;
-        world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-        world.process.at_point = [&](const std::string&) {
-            if (world.reporter.told(event)) world.signals.signals = 1;
-        };
-        const auto report = world.upgrade();
-        INFO(event);
-        CHECK(report->exit_code == 143);
-        CHECK(report->outcome == Outcome::interrupted);
-        CHECK(report->error->changed == "no");
-        CHECK(world.now.files.empty());
-        CHECK(world.done().empty());
-        CHECK(world.newest_run() == "cancelled");
-    }
-}
-
-TEST_CASE("a signal while an upgrade works ends the run after it") {
-    World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    world.at("before file", 1, [&] { world.signals.signals = 1; });
-    const auto report = world.upgrade();
-    CHECK(report->exit_code == 143);
-    CHECK(report->error->changed == "perhaps");
-    CHECK_THAT(words(report), Contains("after 1 upgrade; 1 upgrade left"));
-    CHECK(world.done() == Strings{"0.0.51"});
-    CHECK(world.version() == "0.0.51");
-    CHECK(report->cluster_version == "0.0.51");
-    CHECK(world.newest_run() == "cancelled");
-}
-
-TEST_CASE("a signal while waiting for the lease ends the wait") {
-    World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    LeaseInfo lock;
-    lock.owner = "manual";
-    lock.actor = "erna";
-    world.ledgers.open()->lock_by_hand(lock);
-    UpgradeRequest request = World::yes();
-    CHECK(world.upgrade(request)->exit_code == 5);
-    request.wait = std::chrono::minutes(10);
-    world.signals.while_waiting = [&] { world.signals.signals = 1; };
-    const auto report = world.upgrade(request);
-    CHECK(report->exit_code == 143);
-    CHECK(report->error->changed == "no");
-    CHECK(world.reporter.count("waiting up to") == 1);
-    CHECK(world.newest_run() == "-");
-}
-
-TEST_CASE("a lease that is given back while somebody waits is taken") {
-    World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.lock_by_hand();
-    UpgradeRequest request = World::yes();
-    request.wait = std::chrono::minutes(10);
-    world.signals.while_waiting = [&] { world.ledgers.open()->unlock_by_hand("erna"); };
-    CHECK(world.upgrade(request)->exit_code == 0);
-}
-
-TEST_CASE("the heart beats while a phase takes long") {
-    for (const HostPhase phase : {HostPhase::apply, HostPhase::verify}) {
-        World world;
-        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
-        upgrade.verify = good();
-        world.publish(upgrade);
-        int beats = 0;
-        world.process.at_point = [&](const std::string& point) {
-            if (point == "before heartbeat") ++beats;
-        };
-        REQUIRE(world.upgrade()->exit_code == 0);
-        CHECK(beats == 0);
-        World slow;
-        slow.publish(upgrade);
-        slow.process.at_point = world.process.at_point;
-        slow.stage.before_phase = [&](const std::string&, HostPhase now) {
-            if (now == phase) slow.clock.advance(std::chrono::seconds(6));
-        };
-        REQUIRE(slow.upgrade()->exit_code == 0);
-        CHECK(beats > 0);
-    }
-}
-
 // Hooks and questions.
 
 TEST_CASE("onFailure is run for what failed after the question, and for nothing else") {
@@ -557,7 +242,7 @@ TEST_CASE("each risk is asked by itself, and one no is enough") {
         world.terminal.answer = [&](const std::string&) -> std::optional<std::string> {
             return world.terminal.questions.size() == no + 1 ? "n" : "y";
         };
-        const auto report = world.upgrade(asking());
+        const auto report = world.upgrade(World::asking());
         CHECK(report->exit_code == (no < 3 ? 4 : 0));
         CHECK(world.terminal.questions.size() == std::min<std::size_t>(no + 1, 3));
         CHECK(world.done().size() == (no < 3 ? 0 : 1));
@@ -573,7 +258,7 @@ TEST_CASE("without a terminal and without a yes nothing is even listed") {
     World world;
     world.terminal.there = false;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    CHECK(world.upgrade(asking())->exit_code == 2);
+    CHECK(world.upgrade(World::asking())->exit_code == 2);
     CHECK(world.source.lists == 0);
 }
 
@@ -610,58 +295,6 @@ TEST_CASE("a rise to another major version is confirmed by its option") {
     CHECK(world.upgrade(request)->exit_code == 0);
     CHECK(world.version() == "1.0.0");
     CHECK(world.terminal.questions.empty());
-}
-
-// Soaking.
-
-namespace {
-
-/// 0.0.51 and 0.0.52, each with a check; that of `version` fails from its second time on.
-std::optional<RunReport> soak_with(World& world, const std::string& version) {
-    for (const char* one : {"0.0.51", "0.0.52"}) {
-        ScriptedUpgrade upgrade = ScriptedUpgrade::of(one).edits("app");
-        upgrade.verify = good_for(one == version ? 1 : 1000, PhaseEnd::failed, "not any more");
-        world.publish(upgrade);
-    }
-    UpgradeRequest request = World::yes();
-    request.soak = std::chrono::milliseconds(100);
-    return world.upgrade(request);
-}
-
-}  // namespace
-
-TEST_CASE("the last upgrade is undone when its check fails while soaking") {
-    World world;
-    const auto report = soak_with(world, "0.0.52");
-    CHECK(report->exit_code == 8);
-    CHECK(report->error->changed == "undone");
-    CHECK(world.done() == Strings{"0.0.51"});
-    CHECK(world.version() == "0.0.51");
-    CHECK(report->cluster_version == "0.0.51");
-    CHECK(world.file("app") == "0.0.51\n");
-    Strings outcomes;
-    const std::vector<RunRecord> runs = world.ledgers.look()->runs(1);
-    for (const AttemptRecord& attempt : runs.front().attempts)
-        outcomes.push_back(attempt.version + ' ' + attempt.outcome);
-    CHECK(outcomes == Strings{"0.0.51 succeeded", "0.0.52 succeeded", "0.0.52 rolled_back"});
-    CHECK(world.reporter.told("recorded: 0.0.52 rolled_back"));
-}
-
-TEST_CASE("an earlier upgrade is not undone when its check fails while soaking") {
-    World world;
-    const auto report = soak_with(world, "0.0.51");
-    CHECK(report->exit_code == 1);
-    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
-    CHECK(world.version() == "0.0.52");
-    CHECK(world.newest_run() == "failed");
-}
-
-TEST_CASE("the checks are made once more at the very end of a soak") {
-    World world;
-    CHECK(soak_with(world, "")->exit_code == 0);
-    CHECK(count(world.stage.phases, "verify 0.0.51") == 2);
-    CHECK(count(world.stage.phases, "verify 0.0.52") == 2);
-    CHECK(world.reporter.told("soaked: all checks stayed good"));
 }
 
 // Going on.
@@ -707,76 +340,4 @@ TEST_CASE("an upgrade that goes on is not judged by its preflight again") {
     CHECK(count(world.stage.phases, "preflight 0.0.51") == judged);
     CHECK(world.file("app") == "0.0.51\n");
     CHECK(world.stage.effects["0.0.51: set image v1"] == 1);
-}
-
-// Saved plans.
-
-namespace {
-
-/// 0.0.50.z done, and 0.0.51 due, which takes a secret.
-struct Planned {
-    World world;
-    UpgradeRequest request = World::yes();
-
-    Planned() {
-        world.now.files["app"] = "old\n";
-        world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
-        if (world.upgrade()->exit_code != 0) throw std::runtime_error("no plan");
-        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.52").edits("app");
-        Parameter secret;
-        secret.name = "password";
-        secret.secret = true;
-        secret.required = true;
-        upgrade.manifest.parameters = {secret};
-        upgrade.preflight = [](const SeenWorld& seen) -> Judgement {
-            if (seen.outside("there").empty()) return {};
-            return {PhaseEnd::nothing_to_do, "it is there"};
-        };
-        world.publish(upgrade);
-        request.parameters.secrets["password"] = "hunter2hunter2";
-        UpgradeRequest planning = request;
-        planning.dry_run = planning.pin_work = planning.report_other = true;
-        const RunReport report = plan_upgrade(world.parts(), planning);
-        const Json document = saved_plan_document(report, world.facts(), {"demo", "", ""}, {});
-        request.saved_plan = SavedPlan::parse(dump_json(document), "plan.json");
-    }
-};
-
-}  // namespace
-
-TEST_CASE("a saved plan runs where everything is as it was") {
-    Planned planned;
-    const auto report = planned.world.upgrade(planned.request);
-    INFO(words(report));
-    CHECK(report->exit_code == 0);
-    CHECK(planned.world.done() == Strings{"0.0.51", "0.0.52"});
-}
-
-TEST_CASE("a saved plan is refused with another secret, other work or another verdict") {
-    const auto refused = [](const std::function<void(Planned&)>& change) {
-        Planned planned;
-        change(planned);
-        const auto report = planned.world.upgrade(planned.request);
-        CHECK(report->exit_code == 6);
-        CHECK(planned.world.done() == Strings{"0.0.51"});
-        return words(report);
-    };
-    CHECK_THAT(refused([](Planned& planned) {
-                   planned.request.parameters.secrets["password"] = "another-one";
-               }),
-               Contains("password") && !Contains("another-one") && !Contains("hunter2"));
-    CHECK_THAT(refused([](Planned& planned) {
-                   planned.world.script("0.0.52").steps[0].edits[0].line = "something else";
-               }),
-               Contains("0.0.52 would do something else than the plan shows"));
-    CHECK_THAT(refused([](Planned& planned) { planned.world.now.outside["there"] = "yes"; }),
-               Contains("0.0.52 was ready and is nothing_to_do"));
-    CHECK_THAT(refused([](Planned& planned) { planned.world.now.files["app"] = "mine\n"; }),
-               Contains("files that 0.0.52 changes are not as they were: app"));
-    CHECK_THAT(refused([](Planned& planned) {
-                   planned.world.publish(ScriptedUpgrade::of("0.0.51.a").edits("x"));
-                   planned.world.script("0.0.52").content = "2";
-                   planned.world.publish(ScriptedUpgrade(planned.world.script("0.0.52")));
-               }),
-               Contains("the release of 0.0.52 had"));
 }

@@ -309,6 +309,51 @@ TEST_CASE("a rollback is simulated as it will be, and changes nothing") {
 
 namespace {
 
+/// Changes files before, in and after its steps; its undos tell what they find.
+struct Overlapping : upgrade::Upgrade {
+    void apply(upgrade::Context& context) override {
+        const upgrade::Files& files = context.files();
+        files.write("before", "");
+        for (const std::string id : {"1", "2"}) {
+            context.step(
+                id, "write " + id, [&] { files.write("file", "step " + id); },
+                [&context, id] {
+                    const upgrade::Files& now = context.files();
+                    context.log("undo of " + id + " finds " + now.read("file") +
+                                (now.exists("after-2") ? ", after-2" : "") +
+                                (now.exists("before") ? ", before" : ""));
+                });
+            files.write("file", "after " + id);
+            files.write("after-" + id, "");
+        }
+    }
+};
+
+}  // namespace
+
+TEST_CASE("what was changed outside of steps goes back with the step before it, newest first") {
+    Harness harness;
+    harness.write("file", "0");
+    const auto before = harness.snapshot();
+    REQUIRE(harness.apply<Overlapping>().ok());
+    CHECK(harness.read("file") == "after 2");
+    const std::size_t lines = harness.log_lines().size();
+
+    const auto simulated = harness.simulate_rollback<Overlapping>();
+    REQUIRE(simulated.ok());
+    CHECK(simulated.changes.at("file").content == "0");
+    REQUIRE(harness.rollback<Overlapping>().ok());
+    CHECK(harness.snapshot() == before);
+    const std::vector<std::string> log(
+        harness.log_lines().begin() + static_cast<std::ptrdiff_t>(lines),
+        harness.log_lines().end());
+    const std::vector<std::string> found{"undo of 2 finds after 2, after-2, before",
+                                         "undo of 1 finds after 1, before"};
+    CHECK(log == std::vector<std::string>{found[0], found[1], found[0], found[1]});
+}
+
+namespace {
+
 /// Begins one id twice.
 struct Twice : upgrade::Upgrade {
     void apply(upgrade::Context& context) override {

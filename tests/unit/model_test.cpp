@@ -88,6 +88,13 @@ TEST_CASE("a manifest reads back as it was written") {
     CHECK(Manifest::parse(dump_json(manifest.to_json()), "m").to_json() == manifest.to_json());
 }
 
+TEST_CASE("the forms of an upgrade read back as they were written") {
+    for (const UpgradeForm form : {UpgradeForm::plugin, UpgradeForm::executable})
+        CHECK(upgrade_form_from(to_string(form)) == form);
+    CHECK_FALSE(upgrade_form_from("script"));
+    CHECK_FALSE(upgrade_form_from(""));
+}
+
 TEST_CASE("a malformed manifest is refused by the key at fault") {
     const auto [text, reason] = GENERATE(table<std::string, std::string>({
         {"[]", "JSON object"},

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/memory/memory_ledger.hpp"
 
-#include <random>
 #include <utility>
 
 #include "ledger/memory/memory_writer.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
 
 constexpr std::size_t k_key_length = 32;
-
-std::string random_bytes() {
-    std::random_device source;
-    std::string bytes;
-    while (bytes.size() < k_key_length) bytes += static_cast<char>(source() & 0xFFU);
-    return bytes;
-}
 
 }  // namespace
 
@@ -28,7 +21,8 @@ std::unique_ptr<LedgerView> MemoryLedgerStore::look() {
 }
 
 std::unique_ptr<Ledger> MemoryLedgerStore::open() {
-    if (!m_tables->plan_key) m_tables->plan_key = m_plan_key.empty() ? random_bytes() : m_plan_key;
+    if (!m_tables->plan_key)
+        m_tables->plan_key = m_plan_key.empty() ? random_hex(k_key_length / 2) : m_plan_key;
     return std::make_unique<MemoryLedger>(*this);
 }
 

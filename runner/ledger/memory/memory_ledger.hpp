@@ -23,7 +23,7 @@ namespace runner {
 class MemoryLedgerStore final : public LedgerStore {
  public:
     /// `clock` must outlive the store. `plan_key`: the key of the ledger, for tests that must come
-    /// out the same each time; empty: 32 random bytes.
+    /// out the same each time; empty: 32 random characters.
     explicit MemoryLedgerStore(const Clock& clock, std::string plan_key = {});
 
     /// Sees what is committed, also what is committed later.

@@ -13,7 +13,6 @@ void MemoryLedger::begin_run(const RunStart& run) {
         record.start = run;
         record.start.reason.clear();  // it is in the history
         record.started_at = now();
-        tables.open_runs.insert(tables.runs.size());
         tables.runs.push_back({std::move(record), {}});
         event("run_started", run.id, "");
     });
@@ -49,15 +48,14 @@ void MemoryLedger::close_run(std::size_t index, RunState state, Outcome outcome,
     record.outcome = to_string(outcome);
     record.message = message;
     record.finished_at = now();
-    m_store.m_tables->open_runs.erase(index);
 }
 
 std::vector<InterruptedRun> MemoryLedger::mark_interrupted() {
     std::vector<InterruptedRun> interrupted;
     write("mark_interrupted", [&](MemoryTables& tables) {
-        const std::set<std::size_t> open = tables.open_runs;
-        for (const std::size_t index : open) {
+        for (std::size_t index = 0; index < tables.runs.size(); ++index) {
             const RunRecord& record = tables.runs[index].record;
+            if (record.finished_at) continue;
             InterruptedRun run{
                 record.start.id, record.start.actor, record.start.host, record.started_at, {}, 0,
                 record.state};
@@ -125,7 +123,6 @@ void MemoryLedger::open_attempt(const std::string& run, const AttemptStart& star
         tables.pins.emplace(std::pair(start.version, start.platform), attempt.record.digest);
     tables.attempts.push_back(std::move(attempt));
     tables.runs[tables.run_by_id.at(run)].attempts.push_back(index);
-    tables.newest_attempt[start.version] = index;
     event("attempt_started", run, start.version);
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finished steps, the files that they change, state values.
 #include <algorithm>
+#include <set>
 
 #include "ledger/memory/memory_writer.hpp"
 
 namespace runner {
 
 std::vector<UnfinishedFiles> MemoryLedger::unfinished_files() {
-    return m_store.m_tables->unfinished_files();
+    return by_version(m_store.m_tables->unfinished_files());
 }
 
 void MemoryLedger::forget_unfinished_files() {
@@ -50,7 +51,7 @@ void MemoryLedger::record_files(const std::string& /*run*/, const std::string& v
             intent.version = version;
             intent.step = step;
             intent.number = tables.changes.empty() ? 1 : tables.changes.back().intent.number + 1;
-            tables.changes.push_back({std::move(intent), step});
+            tables.changes.push_back({std::move(intent)});
         }
     });
 }
@@ -78,11 +79,11 @@ void MemoryLedger::record_step_undone(const std::string& run, const std::string&
     write("record_step_undone", [&](MemoryTables& tables) {
         require_lease();
         tables.remove_step(version, step);
-        bool begun = false;
+        std::set<std::int64_t> undone;
+        for (const FileIntent& change : undone_with(tables.changed_files(version), step))
+            undone.insert(change.number);
         for (MemoryChange& change : tables.changes) {
-            if (change.intent.version != version) continue;
-            begun = begun || change.step == step;
-            if (change.step == step || (begun && change.step.empty())) change.finished = false;
+            if (undone.count(change.intent.number) > 0) change.finished = false;
         }
         tables.cover_effects(version);
         store_values(version, values);

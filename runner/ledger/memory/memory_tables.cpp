@@ -11,7 +11,7 @@ void MemoryTables::add_done(DoneRecord record) {
     const auto digest = Digest::parse(record.digest);
     record.digest = digest ? digest->to_string() : "";
     const std::string version = record.version;
-    done[version] = {std::move(record), digest, position + 1};
+    done[version] = {std::move(record), position + 1};
 }
 
 void MemoryTables::remove_step(const std::string& version, const std::string& step) {
@@ -37,11 +37,13 @@ LedgerFacts MemoryTables::facts() const {
     facts.cluster.original_version = original_version;
     facts.cluster.cluster_version = cluster_version;
     for (const auto& [version, one] : done)
-        facts.cluster.done.push_back({version, one.record.platform, one.digest});
+        facts.cluster.done.push_back(
+            {version, one.record.platform, Digest::parse(one.record.digest)});
     for (const auto& [version, skip] : skips) facts.cluster.skipped.push_back(skip);
     facts.declared = declared;
     facts.parameter_values = parameters;
-    facts.has_unfinished_run = !open_runs.empty();
+    facts.has_unfinished_run = std::any_of(
+        runs.begin(), runs.end(), [](const MemoryRun& run) { return !run.record.finished_at; });
     facts.has_unfinished_files =
         std::any_of(changes.begin(), changes.end(),
                     [](const MemoryChange& change) { return !change.finished; });
@@ -68,34 +70,27 @@ bool MemoryTables::remove_effects(const std::string& version) {
 }
 
 std::vector<UnsettledUpgrade> MemoryTables::unsettled() const {
-    struct Unsettled {
-        std::size_t newest = 0;
-        bool other_effects = false;
-    };
-    std::map<std::string, Unsettled> by_version;
-    for (std::size_t i = 0; i < attempts.size(); ++i) {
-        if (attempts[i].settled) continue;
-        Unsettled& one = by_version[attempts[i].record.version];
-        one = {i,
-               one.other_effects || attempts[i].open_commands || attempts[i].effects_at_any_time};
+    std::set<std::string> other_effects;
+    for (const MemoryAttempt& attempt : attempts) {
+        if (!attempt.settled && (attempt.open_commands || attempt.effects_at_any_time))
+            other_effects.insert(attempt.record.version);
     }
-    std::vector<std::size_t> newest;
-    for (const auto& [version, one] : by_version) newest.push_back(one.newest);
-    std::sort(newest.rbegin(), newest.rend());
     std::vector<UnsettledUpgrade> all;
-    for (const std::size_t index : newest) {
-        const AttemptRecord& record = attempts[index].record;
+    std::set<std::string> seen;
+    for (auto attempt = attempts.rbegin(); attempt != attempts.rend(); ++attempt) {
+        const AttemptRecord& record = attempt->record;
+        if (attempt->settled || !seen.insert(record.version).second) continue;  // not its newest
         UnsettledUpgrade one;
         one.version = record.version;
         one.tag = record.tag;
-        one.platform = attempts[index].platform;
+        one.platform = attempt->platform;
         one.digest = record.digest;
         one.run = record.run;
         one.outcome = outcome_from(record.outcome);
         one.message = record.message;
         one.done = done.count(record.version) > 0;
-        one.is_undo = attempts[index].is_undo;
-        one.other_effects = by_version.at(record.version).other_effects;
+        one.is_undo = attempt->is_undo;
+        one.other_effects = other_effects.count(record.version) > 0;
         one.finished_steps = finished_steps(record.version);
         one.has_files = std::any_of(
             changes.begin(), changes.end(),
@@ -157,6 +152,14 @@ std::vector<RunTally> MemoryTables::tallies() const {
     return tallies;
 }
 
+std::optional<AttemptedManifest> MemoryTables::manifest_of(const std::string& version) const {
+    const auto newest = std::find_if(
+        attempts.rbegin(), attempts.rend(),
+        [&](const MemoryAttempt& attempt) { return attempt.record.version == version; });
+    if (newest == attempts.rend() || newest->manifest.text.empty()) return std::nullopt;
+    return newest->manifest;
+}
+
 std::vector<std::string> MemoryTables::finished_steps(const std::string& version) const {
     std::vector<std::string> ids;
     for (const LedgerDump::Step& step : steps) {
@@ -187,15 +190,12 @@ std::vector<FileIntent> MemoryTables::changed_later(const std::string& version) 
     return found;
 }
 
-std::vector<UnfinishedFiles> MemoryTables::unfinished_files() const {
-    std::vector<UnfinishedFiles> all;
+std::vector<FileIntent> MemoryTables::unfinished_files() const {
+    std::vector<FileIntent> found;
     for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
-        if (change->finished) continue;
-        if (all.empty() || all.back().version != change->intent.version)
-            all.push_back({change->intent.version, {}});
-        all.back().changes.push_back(change->intent);
+        if (!change->finished) found.push_back(change->intent);
     }
-    return all;
+    return found;
 }
 
 std::vector<LeftFile> MemoryTables::files_as_left() const {

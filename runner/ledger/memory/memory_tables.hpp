@@ -39,14 +39,12 @@ struct MemoryAttempt {
 };
 
 struct MemoryDone {
-    DoneRecord record;             ///< its digest in the usual form
-    std::optional<Digest> digest;  ///< the same
+    DoneRecord record;  ///< its digest in the usual form
     std::int64_t position = 0;
 };
 
 struct MemoryChange {
     FileIntent intent;
-    std::string step;
     bool finished = false;
 };
 
@@ -58,9 +56,7 @@ struct MemoryTables {
     std::optional<SemanticVersion> cluster_version;
     std::vector<MemoryRun> runs;
     std::map<std::string, std::size_t> run_by_id;
-    std::set<std::size_t> open_runs;
     std::vector<MemoryAttempt> attempts;                              ///< number n stands at n - 1
-    std::map<std::string, std::size_t> newest_attempt;                ///< by version
     std::map<std::string, MemoryDone> done;                           ///< by version
     std::map<std::string, SkippedUpgrade> skips;                      ///< by version
     std::map<std::pair<std::string, std::string>, std::string> pins;  ///< by version and platform
@@ -90,10 +86,11 @@ struct MemoryTables {
                                                      const std::string& upgrade) const;
     [[nodiscard]] std::optional<RunRecord> run(const std::string& id) const;
     [[nodiscard]] std::vector<RunTally> tallies() const;
+    [[nodiscard]] std::optional<AttemptedManifest> manifest_of(const std::string& version) const;
     [[nodiscard]] std::vector<std::string> finished_steps(const std::string& version) const;
     [[nodiscard]] std::vector<FileIntent> changed_files(const std::string& version) const;
     [[nodiscard]] std::vector<FileIntent> changed_later(const std::string& version) const;
-    [[nodiscard]] std::vector<UnfinishedFiles> unfinished_files() const;
+    [[nodiscard]] std::vector<FileIntent> unfinished_files() const;
     [[nodiscard]] std::vector<LeftFile> files_as_left() const;
     [[nodiscard]] LedgerDump dump() const;
     [[nodiscard]] LooseEnds loose_ends() const;

@@ -32,10 +32,7 @@ class MemoryReader : public Base {
         return found == m_read->pins.end() ? std::nullopt : Digest::parse(found->second);
     }
     std::optional<AttemptedManifest> manifest_of(const std::string& version) override {
-        const auto newest = m_read->newest_attempt.find(version);
-        if (newest == m_read->newest_attempt.end()) return std::nullopt;
-        const AttemptedManifest& found = m_read->attempts[newest->second].manifest;
-        return found.text.empty() ? std::nullopt : std::optional(found);
+        return m_read->manifest_of(version);
     }
     std::vector<std::string> finished_steps(const std::string& version) override {
         return m_read->finished_steps(version);

@@ -11,9 +11,9 @@
 
 namespace test {
 
-class World : public Sandbox {
+class WorldlySandbox : public Sandbox {
  public:
-    World() {
+    WorldlySandbox() {
         write("tools/world",
               "#!/bin/sh\n"
               "case $1 in\n"

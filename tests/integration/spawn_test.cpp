@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program that is started gets of this process, and what it does not.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "model/error.hpp"
+#include "support/catch.hpp"
+#include "support/memory_file.hpp"
+#include "support/spawn.hpp"
+
+using namespace runner;
+
+namespace {
+
+/// So that the numbers below are free for what is copied on the way.
+UniqueFd moved_up(const UniqueFd& file) {
+    return UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 50));
+}
+
+/// What a script writes to its standard output, with `given` as its descriptors from 3 on.
+std::string output_of(const std::string& script, const std::vector<int>& given,
+                      SpawnRequest::Apart apart) {
+    const UniqueFd output = moved_up(make_memory_file("output"));
+    SpawnRequest request{"/bin/sh", {"sh", "-c", script}, {"WORD=given"}, {}, apart};
+    request.descriptors = {{output.get(), STDOUT_FILENO}};
+    // The last one first: its number is where a copy of the others could stand.
+    for (std::size_t i = given.size(); i > 0; --i)
+        request.descriptors.push_back({given[i - 1], 2 + static_cast<int>(i)});
+    int status = -1;
+    const pid_t pid = spawn(request, "the script");
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    REQUIRE(status == 0);
+    return read_all(output.get(), 4096, "its output");
+}
+
+UniqueFd file_with(const std::string& text, bool high = true) {
+    UniqueFd file = make_sealed_file("given", text);
+    ::lseek(file.get(), 0, SEEK_SET);
+    return high ? moved_up(file) : std::move(file);
+}
+
+}  // namespace
+
+TEST_CASE("a program gets the descriptors that it is given, and no other") {
+    const UniqueFd first = file_with("first ");
+    const UniqueFd second = file_with("second ");
+    const UniqueFd third = file_with("third ");
+    const UniqueFd left_open(::fcntl(first.get(), F_DUPFD, 50));  // and not closed on exec
+    const std::string script = "cat <&3; cat <&4; cat <&5; for number in 0 1 2 3 4 5 " +
+                               std::to_string(left_open.get()) +
+                               "; do [ -e /proc/$$/fd/$number ] && echo $number; done; :";
+    CHECK(output_of(script, {first.get(), second.get(), third.get()}, SpawnRequest::Apart::group) ==
+          "first second third 0\n1\n2\n3\n4\n5\n");
+}
+
+TEST_CASE("descriptors may change their numbers among each other") {
+    // With nothing else open each of them stands where another is to go.
+    std::vector<int> given;
+    for (const char* text : {"one ", "two ", "three "})
+        given.push_back(file_with(text, false).release());
+    const std::vector<int> turned{given[2], given[0], given[1]};
+    CHECK(output_of("cat <&3; cat <&4; cat <&5", turned, SpawnRequest::Apart::group) ==
+          "three one two ");
+    for (const int one : given) ::close(one);
+}
+
+TEST_CASE("a program has its own environment, and no signal ignored or blocked") {
+    sigset_t blocked;
+    sigset_t before;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGUSR1);
+    ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    const auto handled = ::signal(SIGPIPE, SIG_IGN);
+    const std::string text = output_of(
+        "echo $WORD; while read -r name value; do case $name in SigBlk:|SigIgn:) "
+        "echo ${value#????????????};; esac; done < /proc/$$/status",
+        {}, SpawnRequest::Apart::session);
+    ::signal(SIGPIPE, handled);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    // The first 16: the C library has some of its own above.
+    CHECK(text == "given\n0000\n0000\n");
+}
+
+TEST_CASE("a program leaves the group or the session that started it") {
+    // The fields of its status: its id, name and state, then its parent, group and session.
+    const std::string script =
+        "read -r pid name state parent group session rest < /proc/$$/stat; "
+        "[ $pid = $group ] && echo group; [ $pid = $session ] && echo session; :";
+    CHECK(output_of(script, {}, SpawnRequest::Apart::group) == "group\n");
+    CHECK(output_of(script, {}, SpawnRequest::Apart::session) == "group\nsession\n");
+}
+
+TEST_CASE("what cannot be started is named") {
+    CHECK_THROWS_WITH(spawn({"/no/such/program", {"x"}, {}, {}, SpawnRequest::Apart::group}, "x"),
+                      Catch::Contains("cannot start x"));
+    CHECK_THROWS_WITH(
+        spawn({"/bin/true", {"x"}, {}, {{1000000, 3}}, SpawnRequest::Apart::group}, "x"),
+        Catch::Contains("cannot start x"));
+}
