@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/records.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace runner {
 
 std::vector<Declaration> declarations_of(const Manifest& manifest) {
@@ -36,6 +39,13 @@ bool is_settled(const std::optional<Outcome>& outcome) {
             return false;
     }
     return false;
+}
+
+bool is_by_hand(std::string_view kind) {
+    constexpr std::array<std::string_view, 10> k_kinds{
+        "recorded", "forgotten", "skipped",  "unskipped",       "version_corrected",
+        "locked",   "unlocked",  "imported", "digest_accepted", "repaired"};
+    return std::find(k_kinds.begin(), k_kinds.end(), kind) != k_kinds.end();
 }
 
 }  // namespace runner

@@ -63,6 +63,9 @@ class SqliteLedgerView final : public LedgerView {
     std::optional<RunRecord> run(const std::string& id) override {
         return look([&](SqliteQueries& queries) { return queries.run(id); });
     }
+    std::vector<HandChange> changes_by_hand(std::size_t limit) override {
+        return look([&](SqliteQueries& queries) { return queries.changes_by_hand(limit); });
+    }
     std::vector<RunTally> tallies() override {
         return look([](SqliteQueries& queries) { return queries.tallies(); });
     }

@@ -115,6 +115,9 @@ class SqliteLedger final : public Ledger {
     LooseEnds loose_ends() override {
         return read([this] { return m_queries.loose_ends(); });
     }
+    std::vector<HandChange> changes_by_hand(std::size_t limit) override {
+        return read([&] { return m_queries.changes_by_hand(limit); });
+    }
     std::optional<std::int64_t> first_broken_event() override {
         return read([this] { return m_queries.first_broken_event(); });
     }
