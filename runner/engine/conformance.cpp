@@ -41,7 +41,7 @@ std::string difference(const Snapshot& expected, const Snapshot& found) {
     const std::size_t all = names.size();
     if (all > k_named) {
         names.resize(k_named);
-        names.push_back(counted(all - k_named, "more"));
+        names.push_back(std::to_string(all - k_named) + " more");
     }
     return sanitize(join(names, ", "));
 }

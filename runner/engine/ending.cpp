@@ -19,22 +19,6 @@ std::string named(const std::vector<std::string>& names) {
     return join(first, ", ") + " and " + std::to_string(names.size() - k_named) + " more";
 }
 
-/// What is left of an upgrade that did not come to its end.
-Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
-    Changes changes;
-    changes.commands = upgrade.commands_run;
-    if (upgrade.form == UpgradeForm::executable) {
-        changes.files = run.parts.work_tree.written_since(upgrade.begun_at, k_max_listed_files);
-        changes.unknown_commands = true;
-        return changes;
-    }
-    std::set<std::string> paths;
-    for (const FileIntent& change : run.ledger().changed_files(upgrade.version))
-        paths.insert(change.path);
-    changes.files.assign(paths.begin(), paths.end());
-    return changes;
-}
-
 int exit_code_of_signal(const Run& run) {
     return 128 + run.parts.signals.first_signal();
 }
@@ -92,6 +76,21 @@ AttemptStart attempt_start(const Run& run, const UpgradeInRun& upgrade, bool is_
     start.has_check = upgrade.has_verify;
     start.is_undo = is_undo;
     return start;
+}
+
+Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
+    Changes changes;
+    changes.commands = upgrade.commands_run;
+    if (upgrade.form == UpgradeForm::executable) {
+        changes.files = run.parts.work_tree.written_since(upgrade.begun_at, k_max_listed_files);
+        changes.unknown_commands = true;
+        return changes;
+    }
+    std::set<std::string> paths;
+    for (const FileIntent& change : run.ledger().changed_files(upgrade.version))
+        paths.insert(change.path);
+    changes.files.assign(paths.begin(), paths.end());
+    return changes;
 }
 
 std::string words_for_changes(const Changes& changes) {
@@ -181,7 +180,8 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
                                             : "perhaps"};
     run.report.error->changes = changes;
     if (!undone && !untouched)
-        run.report.error->commands = escape_hatch(run.ledger(), run.parts.config, end.version);
+        run.report.error->commands =
+            escape_hatch(run.ledger(), run.parts.config, end.version, changes.commands);
     const RunState state = undone                                    ? RunState::rolled_back
                            : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
                            : upgrade.cancelled                       ? RunState::cancelled

@@ -35,7 +35,8 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
 
 struct UndoResult {
     bool good = false;
-    std::string message;  ///< what was undone, or why it was not
+    std::string message;                  ///< what was undone, or why it was not
+    std::vector<std::string> commands{};  ///< changing commands that its own rollback has started
 };
 
 /// Runs the upgrade's own rollback and puts its files back. The records are left for the caller to
