@@ -4,6 +4,7 @@
 #include <set>
 
 #include "engine/escape_hatch.hpp"
+#include "engine/first_names.hpp"
 #include "ledger/beside.hpp"
 #include "support/text.hpp"
 
@@ -11,13 +12,6 @@ namespace runner {
 namespace {
 
 constexpr std::size_t k_named = 10;  // of a longer list so many are named
-
-std::string named(const std::vector<std::string>& names) {
-    if (names.size() <= k_named) return join(names, ", ");
-    const std::vector<std::string> first(names.begin(),
-                                         names.begin() + static_cast<std::ptrdiff_t>(k_named));
-    return join(first, ", ") + " and " + std::to_string(names.size() - k_named) + " more";
-}
 
 int exit_code_of_signal(const Run& run) {
     return 128 + run.parts.signals.first_signal();
@@ -95,8 +89,9 @@ Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
 
 std::string words_for_changes(const Changes& changes) {
     std::string words;
-    if (!changes.files.empty()) words += "; files changed: " + named(changes.files);
-    if (!changes.commands.empty()) words += "; commands run: " + named(changes.commands);
+    if (!changes.files.empty()) words += "; files changed: " + first_names(changes.files, k_named);
+    if (!changes.commands.empty())
+        words += "; commands run: " + first_names(changes.commands, k_named);
     if (changes.unknown_commands)
         words += "; which commands it ran is not known: it is an executable upgrade";
     return words;

@@ -4,6 +4,7 @@
 #include "engine/advice.hpp"
 #include "engine/documents.hpp"
 #include "engine/escape_hatch.hpp"
+#include "engine/first_names.hpp"
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
 
@@ -226,6 +227,14 @@ TEST_CASE("the recipe by hand begins with rollback where that can undo it, and n
         CHECK(lines.back() ==
               "runner state forget 0.0.51 --reason 'undone by hand' -c '/cluster/cluster.yaml'");
     }
+}
+
+TEST_CASE("of a long list the first are named, and how many more there are") {
+    CHECK(first_names({}, 3).empty());
+    CHECK(first_names({"a", "b", "c"}, 3) == "a, b, c");
+    CHECK(first_names({"a", "b", "c", "d"}, 3) == "a, b, c and 1 more");
+    CHECK(first_names({"a", "b", "c", "d", "e"}, 3) == "a, b, c and 2 more");
+    CHECK(first_names({"a", "b"}, 0) == "a and 1 more");
 }
 
 TEST_CASE("advice can be pasted: a reason is given, and every word is quoted") {
