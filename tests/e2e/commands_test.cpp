@@ -145,10 +145,14 @@ TEST_CASE("one upgrade by itself is a dry run unless told otherwise, and is reco
     sandbox.behaviour("0.1.10001 note\n");
     const auto dry = sandbox.run({"run", "0.1.10001"});
     CHECK(dry.status == 0);
-    CHECK_THAT(dry.out, Contains("This was a dry run: nothing was changed.\n"));
+    CHECK_THAT(dry.out, Contains("(at 0.1.0)") &&
+                            Contains("This was a dry run: nothing was changed. The cluster "
+                                     "version is still 0.1.0.\n"));
     CHECK_FALSE(sandbox.exists("repository/order"));
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false"}).status == 2);
-    CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm"}).status == 0);
+    const auto real = sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm"});
+    CHECK(real.status == 0);
+    CHECK_THAT(real.out, Contains("Done. The cluster version is 0.1.0.\n"));
     CHECK(sandbox.read("repository/order") == "0.1.10001\n");
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["upgrades"].empty());
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm", "--record"}).status ==
