@@ -25,8 +25,8 @@ struct InitRequest {
 std::string trust_text(const InitRequest& request) {
     std::string text =
         "# Releases must be signed with one of these keys: minisign's, of those who release the\n"
-        "# upgrades ('runner package --generate-key' makes one). warn and disabled check digests "
-        "alone.\n"
+        "# upgrades ('runner package --generate-key' makes one). warn goes on without, disabled "
+        "checks digests alone.\n"
         "trust:\n"
         "  verification: enabled\n";
     if (request.keys.empty())
