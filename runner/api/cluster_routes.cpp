@@ -100,7 +100,9 @@ void show_history(Api& api, Call& call) {
         run.message = mask.mask(run.message);
         for (AttemptRecord& attempt : run.attempts) attempt.message = mask.mask(attempt.message);
     }
-    call.reply(200, history_document(runs, ledger->first_broken_event()));
+    std::vector<HandChange> by_hand = ledger->changes_by_hand(limit);
+    for (HandChange& change : by_hand) change.reason = mask.mask(change.reason);
+    call.reply(200, history_document(runs, by_hand, ledger->first_broken_event()));
 }
 
 void show_escape_hatch(Api& api, Call& call) {

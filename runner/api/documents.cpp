@@ -18,8 +18,10 @@ Json reason_entry(const ClusterView& view) {
     const char* text = word == "config_broken"          ? "the cluster's config is not valid"
                        : word == "ledger_unavailable"   ? "the ledger cannot be read"
                        : word == "releases_unavailable" ? "the releases could not be listed"
-                       : word == "refused" ? "the ledger is another cluster's, or of a newer format"
-                                           : "what is due cannot be told: a due release is not fit";
+                       : word == "refused"
+                           ? "the config does not fit the ledger, the target is below the cluster "
+                             "version, or a rollback is half done"
+                           : "what is due cannot be told: a due release is not fit";
     return {{"code", view.unknown}, {"text", text}};
 }
 

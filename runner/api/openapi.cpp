@@ -112,7 +112,7 @@ constexpr const char* k_schemas = R"json({
 "EscapeHatch": {"type": "object", "required": ["schemaVersion", "cluster", "run", "upgrade", "where", "commands"],
   "properties": {"schemaVersion": {"enum": [1]}, "cluster": {"type": "string"}, "run": {"type": "string"}, "upgrade": {"type": "string"},
     "where": {"type": "string"}, "commands": {"type": "array", "items": {"type": "string"}}}, "additionalProperties": false},
-"History": {"type": "object", "required": ["schemaVersion", "runs", "chain"],
+"History": {"type": "object", "required": ["schemaVersion", "runs", "byHand", "chain"],
   "properties": {"schemaVersion": {"enum": [1]},
     "runs": {"type": "array", "items": {"type": "object",
       "required": ["id", "command", "actor", "host", "runnerVersion", "target", "state", "outcome", "message", "startedAt", "finishedAt", "upgrades"],
@@ -127,6 +127,9 @@ constexpr const char* k_schemas = R"json({
             "startedAt": {"$ref": "#/components/schemas/Time"}, "finishedAt": {"$ref": "#/components/schemas/Time"},
             "applyMs": {"type": "integer"}, "verifyMs": {"type": "integer"}}, "additionalProperties": false}}},
       "additionalProperties": false}},
+    "byHand": {"type": "array", "items": {"type": "object", "required": ["kind", "version", "actor", "reason", "at"],
+      "properties": {"kind": {"type": "string"}, "version": {"type": "string"}, "actor": {"type": "string"},
+        "reason": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}}, "additionalProperties": false}},
     "chain": {"type": "object", "required": ["intact"], "properties": {"intact": {"type": "boolean"}, "firstBrokenEvent": {"type": "integer"}}, "additionalProperties": false}},
   "additionalProperties": false}
 })json";

@@ -150,9 +150,10 @@ const std::vector<Route>& all_routes() {  // lint: table
          reader,
          show_history,
          "showHistory",
-         "Runs, newest first, and whether the chain of the history holds.",
+         "Runs, and what was changed by hand, newest first, and whether the chain of the history "
+         "holds.",
          {{"limit", R"({"type": "integer", "minimum": 1, "maximum": 200, "default": 50})",
-           "How many runs."}},
+           "How many of each."}},
          nullptr,
          200,
          "History",

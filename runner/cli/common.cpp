@@ -83,9 +83,7 @@ int parse_arguments(CLI::App& app, int argc, char** argv) {
         std::fputs(app.help().c_str(), stdout);
         return 0;
     } catch (const CLI::ParseError& error) {
-        print_error(
-            Error(Failure::usage, error.what(), "'runner " + name + " --help' shows the options"));
-        return exit_code(Failure::usage);
+        throw Error(Failure::usage, error.what(), "'runner " + name + " --help' shows the options");
     }
 }
 

@@ -68,7 +68,8 @@ struct ParameterOptions {
 };
 void add_parameter_options(CLI::App& app, ParameterOptions& options);
 
-/// Parses; returns the exit code when the command is over already (help, wrong usage), else -1.
+/// Parses; returns the exit code when the command is over already (help), else -1. Throws
+/// Error{usage}.
 int parse_arguments(CLI::App& app, int argc, char** argv);
 
 /// -c, else $RUNNER_CLUSTER, else cluster.yaml.

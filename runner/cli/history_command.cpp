@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.hpp"
@@ -9,6 +11,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -35,43 +38,74 @@ std::string took(const RunRecord& run) {
     return std::to_string((*run.finished_at - run.started_at).count()) + " ms";
 }
 
+/// A run with its attempts.
+void print_run(const RunRecord& run) {
+    std::printf("%s  %s  %s  by %s on %s  %s%s%s\n", format_time(run.started_at).c_str(),
+                run.start.id.c_str(),
+                run.outcome.empty() ? to_string(run.state) : run.outcome.c_str(),
+                run.start.actor.c_str(), run.start.host.c_str(), run.start.command.c_str(),
+                run.start.target.empty() ? "" : " to ", run.start.target.c_str());
+    if (const std::string duration = took(run); !duration.empty())
+        std::printf("    took %s\n", duration.c_str());
+    if (!run.message.empty()) std::printf("    %s\n", run.message.c_str());
+    for (const AttemptRecord& attempt : run.attempts) {
+        std::printf("    %-32s %s%s\n", attempt.version.c_str(),
+                    attempt.outcome.empty() ? "running" : attempt.outcome.c_str(),
+                    attempt.late ? " (late)" : "");
+    }
+}
+
+void print_change(const HandChange& change) {
+    std::string kind = change.kind;
+    std::replace(kind.begin(), kind.end(), '_', ' ');
+    std::printf("%s  by hand: %s%s%s  by %s\n", format_time(change.at).c_str(), kind.c_str(),
+                change.version.empty() ? "" : " ", change.version.c_str(), change.actor.c_str());
+    if (!change.reason.empty()) std::printf("    %s\n", sanitize(change.reason).c_str());
+}
+
+/// Both, newest first, each in the order that it has: the clock decides only between the two.
+void print_history(const std::vector<RunRecord>& runs, const std::vector<HandChange>& by_hand,
+                   std::size_t limit) {
+    auto run = runs.begin();
+    auto change = by_hand.begin();
+    for (; limit > 0 && (run != runs.end() || change != by_hand.end()); --limit) {
+        const bool run_is_next =
+            change == by_hand.end() || (run != runs.end() && run->started_at >= change->at);
+        if (run_is_next) {
+            print_run(*run++);
+        } else {
+            print_change(*change++);
+        }
+    }
+}
+
 }  // namespace
 
 int history_command(int argc, char** argv) {
     CommonOptions common;
     std::size_t limit = 50;
-    CLI::App app("Runs and what became of them, newest first. Changes nothing.", "history");
+    CLI::App app(
+        "Runs and what became of them, and what was changed by hand, newest first. Changes "
+        "nothing.",
+        "history");
     add_common_options(app, common);
-    app.add_option("--limit", limit, "how many runs (default 50)")->check(CLI::Range(1, 100000));
+    app.add_option("--limit", limit, "how many (default 50)")->check(CLI::Range(1, 100000));
     app.footer("Examples:\n  runner history -c cluster.yaml\n  runner history -o json --limit 1");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     const ClusterConfig config = ClusterConfig::load(cluster_file(common.cluster));
     const auto ledger = look_at_ledger(config.state);
     const std::vector<RunRecord> runs = ledger->runs(limit);
+    const std::vector<HandChange> by_hand = ledger->changes_by_hand(limit);
     const auto broken = ledger->first_broken_event();
     if (broken)
         log_warning("the history was tampered with: event " + std::to_string(*broken) +
                     " does not follow from the one before");
     if (common.json()) {
-        print_json(history_document(runs, broken));
+        print_json(history_document(runs, by_hand, broken));
         return 0;
     }
     if (runs.empty()) std::puts("No runs yet.");
-    for (const RunRecord& run : runs) {
-        std::printf("%s  %s  %s  by %s on %s  %s%s%s\n", format_time(run.started_at).c_str(),
-                    run.start.id.c_str(),
-                    run.outcome.empty() ? to_string(run.state) : run.outcome.c_str(),
-                    run.start.actor.c_str(), run.start.host.c_str(), run.start.command.c_str(),
-                    run.start.target.empty() ? "" : " to ", run.start.target.c_str());
-        if (const std::string duration = took(run); !duration.empty())
-            std::printf("    took %s\n", duration.c_str());
-        if (!run.message.empty()) std::printf("    %s\n", run.message.c_str());
-        for (const AttemptRecord& attempt : run.attempts) {
-            std::printf("    %-32s %s%s\n", attempt.version.c_str(),
-                        attempt.outcome.empty() ? "running" : attempt.outcome.c_str(),
-                        attempt.late ? " (late)" : "");
-        }
-    }
+    print_history(runs, by_hand, limit);
     return 0;
 }
 

@@ -11,6 +11,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "engine/documents.hpp"
+#include "engine/lease_holder.hpp"
 #include "host/zygote.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"
@@ -25,7 +27,7 @@ const std::vector<Command>& all_commands() {
         {"upgrade", upgrade_command, "bring the cluster to its target version: the main job"},
         {"rollback", rollback_command, "undo the newest upgrade, or down to a version"},
         {"verify", verify_command, "does what is done still hold? checks and files"},
-        {"history", history_command, "runs and what became of them, newest first"},
+        {"history", history_command, "runs, what became of them, and what was done by hand"},
         {"logs", logs_command, "what an upgrade printed"},
         {"run", run_command, "one upgrade by itself; a dry run unless told otherwise"},
         {"skip", skip_command, "leave an upgrade out knowingly; recorded"},
@@ -71,9 +73,10 @@ void print_help(std::FILE* stream) {
         "  3            the preparation failed; nothing was changed\n"
         "  4            declined by the user; nothing was changed\n"
         "  5            another run holds the lease; nothing was changed\n"
-        "  6            refused: a downgrade, another cluster's ledger, a newer ledger format, a "
-        "saved\n"
-        "               plan that no longer fits, a rollback that is half done\n"
+        "  6            refused: a downgrade, an upgrade that is not above the original version,\n"
+        "               another cluster's ledger, a newer ledger format, a saved plan that no "
+        "longer\n"
+        "               fits, a rollback that is half done\n"
         "  7            changes are due (check and plan with --fail-on-changes)\n"
         "  8            an upgrade failed and was rolled back: nothing of it is left\n"
         "  9            verify: a check fails, or a file is not as it was left\n"
@@ -102,13 +105,34 @@ int dispatch(int argc, char** argv) {
     for (const Command& command : all_commands()) {
         if (command.name == name) return command.run(argc - 1, argv + 1);
     }
-    if (name.empty()) {
-        print_help(stderr);
-    } else {
-        print_error(Error(Failure::usage, "there is no command '" + std::string(name) + "'",
-                          "'runner --help' lists them"));
-    }
+    if (!name.empty())
+        throw Error(Failure::usage, "there is no command '" + std::string(name) + "'",
+                    "'runner --help' lists them");
+    print_help(stderr);
     return exit_code(Failure::usage);
+}
+
+/// Whether the arguments ask for JSON. They are read here, too, since what cannot be parsed is told
+/// in the form that was asked for.
+bool wants_json(int argc, char** argv) {
+    bool json = false;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view argument = argv[i];
+        const std::string_view next = i + 1 < argc ? argv[i + 1] : "";
+        if (argument == "-o" || argument == "--output") {
+            json = next == "json";
+        } else if (argument.starts_with("-o") || argument.starts_with("--output=")) {
+            json = argument == "-ojson" || argument == "--output=json";
+        }
+    }
+    return json;
+}
+
+/// The one place where what a command throws is told: on standard error, and where JSON was asked
+/// for as the one document on standard output.
+void tell(const Error& error, const char* code, bool json) {
+    print_error(error);
+    if (json) print_json(error_document(RunError{code, error.what(), error.next()}));
 }
 
 }  // namespace
@@ -116,14 +140,20 @@ int dispatch(int argc, char** argv) {
 int main_program(int argc, char** argv) {
     if (argc == 2 && std::string_view(argv[1]) == k_zygote_command) return run_zygote();
     keep_descriptors_to_itself();
+    const bool json = wants_json(argc, argv);
     try {
         return dispatch(argc, argv);
     } catch (const Error& error) {
-        print_error(error);
+        tell(error, to_string(error.failure()), json);
         return exit_code(error.failure());
+    } catch (const Interrupted& interrupted) {
+        tell(Error(Failure::preparation, "interrupted; nothing was changed"), "interrupted", json);
+        return 128 + interrupted.signal;
     } catch (const std::exception& error) {
-        log_error(std::string("unexpected: ") + error.what() + "; this is a bug in runner");
-        return exit_code(Failure::preparation);
+        const Error bug(Failure::preparation,
+                        std::string("unexpected: ") + error.what() + "; this is a bug in runner");
+        tell(bug, to_string(bug.failure()), json);
+        return exit_code(bug.failure());
     }
 }
 

@@ -8,7 +8,6 @@
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
 #include "engine/saved_plan.hpp"
-#include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
 
@@ -16,9 +15,9 @@ namespace runner {
 
 namespace {
 
-/// Everything that an upgrade does up to the question, and what it came to in a new file. Throws
-/// Error and Interrupted.
-RunReport save_plan(Composition& composition, const Selection& selection,
+/// Everything that an upgrade does up to the question, shown as there, and what it came to in a new
+/// file. Throws Error and Interrupted.
+RunReport save_plan(Composition& composition, Reporter& reporter, const Selection& selection,
                     GivenParameters parameters, const std::string& file) {
     UpgradeRequest request;
     request.selection = selection;
@@ -26,14 +25,19 @@ RunReport save_plan(Composition& composition, const Selection& selection,
     request.report_other = true;
     request.pin_work = true;
     request.parameters = std::move(parameters);
-    TextReporter reporter(true);
-    RunReport report = plan_upgrade(composition.parts(reporter), request);
+    PlanReport plan = plan_upgrade(composition.parts(reporter), request);
     const ClusterConfig& config = composition.config;
-    const LedgerFacts facts = look_at_ledger(config.state)->facts();
-    const Json document = saved_plan_document(
-        report, facts, {config.name, config.region, config.account_id}, request.parameters.values);
+    const Json document = saved_plan_document(plan.report, plan.facts,
+                                              {config.name, config.region, config.account_id},
+                                              request.parameters.values);
     create_file(file, dump_json(document, 2) + '\n');
-    return report;
+    return std::move(plan.report);
+}
+
+/// What is left to be shown of a plan that was saved: what is due was shown on the way.
+std::string saved_text(const RunReport& report, const std::string& file) {
+    return (report.due.empty() ? plan_text(report, true) : other_text(report)) + "Saved in " +
+           file + ": 'runner upgrade --plan " + file + "' runs just this, or nothing.\n";
 }
 
 }  // namespace
@@ -51,8 +55,8 @@ int plan_command(int argc, char** argv) {
     add_selection_options(app, selection);
     add_parameter_options(app, parameters);
     app.add_option("--out", out,
-                   "simulate it, and save it to this new file for 'upgrade --plan': releases, "
-                   "values and what was shown are pinned");
+                   "simulate it, show what it does, and save it to this new file for 'upgrade "
+                   "--plan': releases, values and what was shown are pinned");
     app.add_flag("--fail-on-changes", fail_on_changes, "exit with 7 when anything is due");
     app.footer(
         "Examples:\n"
@@ -60,29 +64,24 @@ int plan_command(int argc, char** argv) {
         "  runner plan -c cluster.yaml --to 0.0.65 -o json\n"
         "  runner plan -c cluster.yaml --out plan.json");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
+    if (out.empty() && !(parameters.values.empty() && parameters.secrets.empty()))
+        throw Error(Failure::usage,
+                    "--env and --secret are for what is simulated, and 'plan' simulates only what "
+                    "it saves; nothing was looked at",
+                    "add --out FILE, or look with 'runner upgrade --dry-run'");
     TextReporter reporter(common.json());
     Composition composition(common, false);
-    RunReport report;
-    try {
-        report = out.empty() ? make_plan_report(composition.parts(reporter), selection).report
-                             : save_plan(composition, selection, parameters.read(), out);
-    } catch (const Interrupted& interrupted) {
-        return 128 + interrupted.signal;
-    } catch (const Error& error) {
-        if (!common.json()) throw;
-        report.cluster = composition.config.name;
-        report.error = RunError{to_string(error.failure()), error.what(), error.next(), "no"};
-        print_error(error);
-        print_json(plan_document(report));
-        return exit_code(error.failure());
-    }
+    const RunReport report =
+        out.empty() ? make_plan_report(composition.parts(reporter), selection).report
+                    : save_plan(composition, reporter, selection, parameters.read(), out);
     if (out.empty()) {
         for (const std::string& warning : report.warnings) log_warning(warning);
     }
     if (common.json()) {
         print_json(plan_document(report));
     } else {
-        std::fputs(plan_text(report, true).c_str(), stdout);
+        const std::string text = out.empty() ? plan_text(report, true) : saved_text(report, out);
+        std::fputs(text.c_str(), stdout);
     }
     return exit_code_of_changes(!report.due.empty(), fail_on_changes);
 }

@@ -23,7 +23,9 @@ int rollback_command(int argc, char** argv) {
     add_common_options(app, common);
     app.add_option("--to", request.target, "the version that the cluster is brought back to");
     app.add_option("--reason", request.reason, "why; kept in the history");
-    app.add_flag("-n,--dry-run", request.dry_run, "only show what would be put back");
+    app.add_flag("-n,--dry-run", request.dry_run,
+                 "simulate it: show the commands that it would run and the files that it would put "
+                 "back");
     app.add_flag("-y,--yes,--confirm", request.yes, "do not ask");
     app.add_flag("--force", request.force, "overwrite files that were changed by hand since");
     add_parameter_options(app, parameters);

@@ -166,31 +166,31 @@ int repair(const StateRequest& request) {
     TextReporter reporter(common.json());
     Composition composition(common, !common.json());
     const Diagnosis diagnosis = diagnose_ledger(composition.config);
-    if (common.json()) print_json(diagnosis_document(diagnosis));
+    const bool repairs = diagnosis.can_repair() && !request.dry_run;
+    if (repairs && !request.yes && !composition.terminal.interactive())
+        throw Error(Failure::usage,
+                    "there is no terminal to ask on, and --yes was not given; nothing was "
+                    "changed",
+                    "add --yes to repair it, or --dry-run to look");
     if (!common.json()) {
         if (diagnosis.findings.empty()) std::puts("Nothing is wrong with the ledger.");
         for (const Finding& finding : diagnosis.findings)
             std::printf("%s\n    %s%s\n", finding.what.c_str(),
                         finding.repairable ? "repair: " : "", finding.remedy.c_str());
     }
-    if (diagnosis.findings.empty()) return 0;
-    if (!diagnosis.can_repair()) return exit_code(Failure::preparation);
-    if (request.dry_run) return 0;
-    if (!request.yes) {
-        if (!composition.terminal.interactive())
-            throw Error(Failure::usage,
-                        "there is no terminal to ask on, and --yes was not given; nothing was "
-                        "changed",
-                        "add --yes to repair it, or --dry-run to look");
-        if (!means_yes(composition.terminal.ask("Repair it? [y/N] ")))
+    if (repairs) {
+        if (!request.yes && !means_yes(composition.terminal.ask("Repair it? [y/N] ")))
             throw Error(Failure::declined, "declined; nothing was changed");
+        const std::vector<std::string> done = repair_ledger(composition.config, diagnosis, reporter,
+                                                            composition.signals, composition.clock);
+        for (const std::string& line : done) {
+            if (!common.json()) std::puts(line.c_str());
+        }
     }
-    const std::vector<std::string> done = repair_ledger(composition.config, diagnosis, reporter,
-                                                        composition.signals, composition.clock);
-    for (const std::string& line : done) {
-        if (!common.json()) std::puts(line.c_str());
-    }
-    return 0;
+    // Last, so that it is the only document also when the repair fails.
+    if (common.json()) print_json(diagnosis_document(diagnosis));
+    const bool hopeless = !diagnosis.findings.empty() && !diagnosis.can_repair();
+    return hopeless ? exit_code(Failure::preparation) : 0;
 }
 
 void no_options(CLI::App& /*sub*/, StateRequest& /*request*/) {}

@@ -83,28 +83,46 @@ std::string due_text(const PlannedUpgrade& upgrade) {
     return text;
 }
 
+/// Whether there is something to do although no upgrade is due.
+bool rises_without_upgrade(const RunReport& report) {
+    return report.due.empty() && !report.final_version.empty() &&
+           report.final_version != report.cluster_version;
+}
+
+/// Where the cluster is, and where it will be.
+std::string versions_of(const RunReport& report) {
+    if (!report.final_version.empty())
+        return report.cluster_version + " -> " + report.final_version;
+    return "at " + (report.cluster_version.empty() ? "an unknown version" : report.cluster_version);
+}
+
 }  // namespace
+
+std::string other_text(const RunReport& report) {
+    std::string text = report.other.empty() ? "" : "Not due:\n";
+    for (const OtherEntry& other : report.other) {
+        text += "  " + other.version + "  " + to_string(other.reason) +
+                (other.detail.empty() ? "" : ": " + other.detail) + '\n';
+    }
+    return text;
+}
 
 std::string plan_text(const RunReport& report, bool with_other) {
     std::string text;
-    if (report.due.empty()) {
+    if (report.due.empty() && rises_without_upgrade(report)) {
+        text += "No upgrade is due; 'runner upgrade' would raise the version of the cluster '" +
+                report.cluster + "' from " + report.cluster_version + " to " +
+                report.final_version + ".\n";
+    } else if (report.due.empty()) {
         text += "Nothing is due: the cluster '" + report.cluster + "' is at " +
                 report.cluster_version + ", the target is " + report.target + ".\n";
     } else {
         text += (report.rollback ? counted(report.due.size(), "upgrade") + " to roll back"
                                  : "Found " + counted(report.due.size(), "applicable upgrade")) +
-                " for the cluster '" + report.cluster + "' (" + report.cluster_version + " -> " +
-                report.final_version + "):\n";
+                " for the cluster '" + report.cluster + "' (" + versions_of(report) + "):\n";
         for (const PlannedUpgrade& upgrade : report.due) text += due_text(upgrade);
     }
-    if (with_other && !report.other.empty()) {
-        text += "Not due:\n";
-        for (const OtherEntry& other : report.other) {
-            text += "  " + other.version + "  " + to_string(other.reason) +
-                    (other.detail.empty() ? "" : ": " + other.detail) + '\n';
-        }
-    }
-    return text;
+    return with_other ? text + other_text(report) : text;
 }
 
 TextReporter::TextReporter(bool quiet)
@@ -245,12 +263,14 @@ void TextReporter::finished(const RunReport& report) {
     if (report.dry_run && !report.due.empty() && !report.cluster_version.empty()) {
         say(paint(k_bold, "This was a dry run: nothing was changed. The cluster version is still " +
                               report.cluster_version + "."));
-    } else if (report.dry_run && report.due.empty() && !report.final_version.empty() &&
-               report.final_version != report.cluster_version) {
+    } else if (report.dry_run && rises_without_upgrade(report)) {
         say(paint(k_bold,
                   "This was a dry run: nothing was changed. No upgrade is due; the cluster "
                   "version would become " +
                       report.final_version + "."));
+    } else if (!report.raised_from.empty()) {
+        say(paint(k_bold, "No upgrade was due. The cluster version was raised from " +
+                              report.raised_from + " to " + report.cluster_version + "."));
     } else if (report.outcome == Outcome::nothing_to_do && report.due.empty()) {
         say("Nothing to do." + (report.cluster_version.empty()
                                     ? ""
@@ -258,6 +278,8 @@ void TextReporter::finished(const RunReport& report) {
     } else if (report.outcome == Outcome::rolled_back) {
         say(paint(k_bold,
                   "Rolled back. The cluster version is now " + report.cluster_version + "."));
+    } else if (!report.cluster_version.empty() && report.final_version.empty()) {
+        say(paint(k_bold, "Done. The cluster version is " + report.cluster_version + "."));
     } else if (!report.cluster_version.empty()) {
         say(paint(k_bold,
                   "Upgrade complete. The cluster version is now " + report.cluster_version + "."));

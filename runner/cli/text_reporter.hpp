@@ -45,6 +45,9 @@ class TextReporter final : public Reporter {
     HostPhase m_phase = HostPhase::simulate;
 };
 
+/// What is not due, and why; empty when there is nothing.
+std::string other_text(const RunReport& report);
+
 /// What is due and what not, as `plan` shows it.
 std::string plan_text(const RunReport& report, bool with_other);
 

@@ -143,8 +143,10 @@ SchemaEntry make_schema() {  // lint: table
                     hook("snapshot",
                          "After 'before': saves the cluster; when it fails, nothing is "
                          "changed"),
-                    hook("after", "After a run that succeeded; when it fails, that is a warning"),
-                    hook("onFailure", "After a run that failed")}),
+                    hook("after",
+                         "After a run that called 'before' and did not fail; when this fails, "
+                         "that is a warning"),
+                    hook("onFailure", "After a run that called 'before' and failed")}),
             object(
                 "retry", "Of what an upgrade says is a transient failure", false,
                 {number("attempts", "How often one phase is tried, 1 to 9; default: 3", "^[1-9]$"),

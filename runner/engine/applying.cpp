@@ -335,6 +335,8 @@ void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
     run.supply->have_image(upgrade);
     const UndoResult undone =
         undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
+    upgrade.commands_run.insert(upgrade.commands_run.end(), undone.commands.begin(),
+                                undone.commands.end());
     run.parts.reporter.phase_ends(upgrade.version, HostPhase::rollback, undone.message,
                                   undone.good);
     AttemptEnd undo;

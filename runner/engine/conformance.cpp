@@ -3,6 +3,7 @@
 
 #include "engine/conformance_stage.hpp"
 #include "engine/describe_plugin.hpp"
+#include "engine/first_names.hpp"
 #include "engine/lease_holder.hpp"
 #include "engine/undo.hpp"
 #include "host/sandbox.hpp"
@@ -35,12 +36,7 @@ std::string difference(const Snapshot& expected, const Snapshot& found) {
     for (const auto& [name, content] : found) {
         if (expected.count(name) == 0) names.push_back(name + " is new");
     }
-    const std::size_t all = names.size();
-    if (all > k_named) {
-        names.resize(k_named);
-        names.push_back(counted(all - k_named, "more"));
-    }
-    return sanitize(join(names, ", "));
+    return sanitize(first_names(names, k_named));
 }
 
 class Proof {

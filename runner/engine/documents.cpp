@@ -142,6 +142,10 @@ Json upgrade_document(const RunReport& report) {
     return json;
 }
 
+Json error_document(const RunError& error) {
+    return {{"schemaVersion", k_schema_version}, {"error", error_entry(error)}};
+}
+
 Json verify_document(const VerifyReport& report) {
     Json json = {{"schemaVersion", k_schema_version},
                  {"cluster", report.cluster},
@@ -172,9 +176,16 @@ Json diagnosis_document(const Diagnosis& diagnosis) {
     return json;
 }
 
-Json history_document(const std::vector<RunRecord>& runs,
+Json history_document(const std::vector<RunRecord>& runs, const std::vector<HandChange>& by_hand,
                       const std::optional<std::int64_t>& first_broken_event) {
-    Json json = {{"schemaVersion", k_schema_version}, {"runs", Json::array()}};
+    Json json = {
+        {"schemaVersion", k_schema_version}, {"runs", Json::array()}, {"byHand", Json::array()}};
+    for (const HandChange& change : by_hand)
+        json["byHand"].push_back({{"kind", change.kind},
+                                  {"version", change.version},
+                                  {"actor", change.actor},
+                                  {"reason", change.reason},
+                                  {"at", format_time(change.at)}});
     for (const RunRecord& run : runs) {
         Json entry = {{"id", run.start.id},
                       {"command", run.start.command},

@@ -5,35 +5,13 @@
 
 #include "engine/attempt.hpp"
 #include "engine/escape_hatch.hpp"
+#include "engine/first_names.hpp"
 #include "support/text.hpp"
 
 namespace runner {
 namespace {
 
 constexpr std::size_t k_named = 10;  // of a longer list so many are named
-
-std::string named(const std::vector<std::string>& names) {
-    if (names.size() <= k_named) return join(names, ", ");
-    const std::vector<std::string> first(names.begin(),
-                                         names.begin() + static_cast<std::ptrdiff_t>(k_named));
-    return join(first, ", ") + " and " + std::to_string(names.size() - k_named) + " more";
-}
-
-/// What is left of an upgrade that did not come to its end.
-Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
-    Changes changes;
-    changes.commands = upgrade.commands_run;
-    if (upgrade.form == UpgradeForm::executable) {
-        changes.files = run.parts.work_tree.written_since(upgrade.begun_at, k_max_listed_files);
-        changes.unknown_commands = true;
-        return changes;
-    }
-    std::set<std::string> paths;
-    for (const FileIntent& change : run.ledger().changed_files(upgrade.version))
-        paths.insert(change.path);
-    changes.files.assign(paths.begin(), paths.end());
-    return changes;
-}
 
 int exit_code_of_signal(const Run& run) {
     return 128 + run.parts.signals.first_signal();
@@ -60,10 +38,26 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
 
 }  // namespace
 
+Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
+    Changes changes;
+    changes.commands = upgrade.commands_run;
+    if (upgrade.form == UpgradeForm::executable) {
+        changes.files = run.parts.work_tree.written_since(upgrade.begun_at, k_max_listed_files);
+        changes.unknown_commands = true;
+        return changes;
+    }
+    std::set<std::string> paths;
+    for (const FileIntent& change : run.ledger().changed_files(upgrade.version))
+        paths.insert(change.path);
+    changes.files.assign(paths.begin(), paths.end());
+    return changes;
+}
+
 std::string words_for_changes(const Changes& changes) {
     std::string words;
-    if (!changes.files.empty()) words += "; files changed: " + named(changes.files);
-    if (!changes.commands.empty()) words += "; commands run: " + named(changes.commands);
+    if (!changes.files.empty()) words += "; files changed: " + first_names(changes.files, k_named);
+    if (!changes.commands.empty())
+        words += "; commands run: " + first_names(changes.commands, k_named);
     if (changes.unknown_commands)
         words += "; which commands it ran is not known: it is an executable upgrade";
     return words;
@@ -139,11 +133,11 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
                           " before it done, " + counted(left, "upgrade") + " after it not begun";
     if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
-    message +=
-        untouched ? "; nothing was changed"
-        : undone && !all_undone
-            ? "; not undone, as the step that ran them did not finish: " + named(changes.commands)
-            : words_for_changes(changes);
+    message += untouched ? "; nothing was changed"
+               : undone && !all_undone
+                   ? "; not undone, as the step that ran them did not finish: " +
+                         first_names(changes.commands, k_named)
+                   : words_for_changes(changes);
     const Failure failure = undone      ? Failure::rolled_back
                             : untouched ? Failure::preparation
                                         : Failure::apply_failed;
@@ -154,7 +148,8 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
                                             : "perhaps"};
     run.report.error->changes = changes;
     if (!undone && !untouched)
-        run.report.error->commands = escape_hatch(run.ledger(), run.parts.config, end.version);
+        run.report.error->commands =
+            escape_hatch(run.ledger(), run.parts.config, end.version, changes.commands);
     const RunState state = undone                                    ? RunState::rolled_back
                            : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
                            : upgrade.cancelled                       ? RunState::cancelled

@@ -21,6 +21,9 @@ void end_between_upgrades(Run& run, const Kind& kind, std::size_t next);
 /// After an attempt that failed, was cancelled, or was rolled back.
 void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const AttemptEnd& end);
 
+/// What is there of an upgrade that did not come to its end, or whose undo did not.
+Changes changes_of(Run& run, const UpgradeInRun& upgrade);
+
 /// What an upgrade has changed, for people: its files, the commands that it ran. Empty when nothing
 /// is known of any change.
 std::string words_for_changes(const Changes& changes);

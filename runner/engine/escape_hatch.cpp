@@ -3,41 +3,75 @@
 
 #include <map>
 
+#include "engine/advice.hpp"
+#include "engine/undo.hpp"
+#include "support/text.hpp"
+
 namespace runner {
 namespace {
 
-/// One word of a shell.
-std::string quoted(const std::string& text) {
-    std::string word = "'";
-    for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return word + "'";
+using Lines = std::vector<std::string>;
+
+/// First what runner can undo by itself, where there is something to undo: with nothing of it
+/// there, `runner rollback` would undo another upgrade.
+void add_rollback(Lines& lines, LedgerView& ledger, const std::string& version,
+                  const std::string& cluster) {
+    const bool begun =
+        !ledger.finished_steps(version).empty() || !ledger.changed_files(version).empty();
+    UpgradeInRun upgrade = from_ledger(version, "", "", "");
+    if (!begun || !recall_attempt(ledger, upgrade)) return;
+    const std::string reason = why_not_undoable(upgrade);
+    if (reason.empty()) {
+        lines.emplace_back("# undo it: its finished steps and its files");
+        lines.push_back("runner rollback" + cluster);
+    } else {
+        lines.push_back("# 'runner rollback' cannot undo it: " + reason);
+    }
+}
+
+/// A comment each: what has to be undone of them nobody but the author knows.
+void add_commands(Lines& lines, const std::vector<std::string>& commands) {
+    if (commands.empty()) return;
+    lines.emplace_back("# undo by hand what these did, which it has run:");
+    for (const std::string& command : commands) {
+        for (const std::string_view line : split_lines(command))
+            lines.push_back("#   " + std::string(line));
+    }
+}
+
+/// Of several changes of a file the oldest has the original.
+void add_files(Lines& lines, LedgerView& ledger, const ClusterConfig& config,
+               const std::string& version) {
+    std::map<std::string, FileIntent> oldest;
+    for (const FileIntent& change : ledger.changed_files(version)) oldest[change.path] = change;
+    lines.emplace_back(oldest.empty() ? "# undone by hand: its records"
+                                      : "# undo it by hand: its files, then its records");
+    for (const auto& [path, change] : oldest) {
+        const std::string file = shell_quoted((config.repository_directory / path).string());
+        lines.push_back(change.backup.empty()
+                            ? "rm -f " + file
+                            : "cp -p " + shell_quoted(change.backup) + ' ' + file);
+    }
 }
 
 }  // namespace
 
 std::vector<std::string> escape_hatch(LedgerView& ledger, const ClusterConfig& config,
-                                      const std::string& version) {
-    const std::string cluster = " -c " + quoted(config.file.string());
-    std::vector<std::string> lines{
-        "# what it printed",
-        "runner logs " + version + cluster,
-        ledger.finished_steps(version).empty() ? "# run it again, from its start"
-                                               : "# go on after its last finished step",
-        "runner upgrade" + cluster,
-        "# finished by hand: count it as done",
-        "runner state record " + version + " --reason 'finished by hand'" + cluster,
-    };
-    // Of several changes of a file the oldest has the original.
-    std::map<std::string, FileIntent> oldest;
-    for (const FileIntent& change : ledger.changed_files(version)) oldest[change.path] = change;
-    if (!oldest.empty()) lines.emplace_back("# undo it by hand: its files, then its records");
-    for (const auto& [path, change] : oldest) {
-        const std::string file = quoted((config.repository_directory / path).string());
-        lines.push_back(change.backup.empty() ? "rm -f " + file
-                                              : "cp -p " + quoted(change.backup) + ' ' + file);
-    }
-    if (oldest.empty()) lines.emplace_back("# undone by hand: its records");
-    lines.push_back("runner state forget " + version + " --reason 'undone by hand'" + cluster);
+                                      const std::string& version,
+                                      const std::vector<std::string>& commands) {
+    const std::string file = config.file.string();
+    const std::string cluster = " -c " + shell_quoted(file);
+    Lines lines{"# what it printed", "runner logs " + version + cluster};
+    add_rollback(lines, ledger, version, cluster);
+    lines.emplace_back(ledger.finished_steps(version).empty()
+                           ? "# run it again, from its start"
+                           : "# go on after its last finished step");
+    lines.push_back("runner upgrade" + cluster);
+    lines.emplace_back("# finished by hand: count it as done");
+    lines.push_back(record_by_hand(version, "finished by hand", file));
+    add_commands(lines, commands);
+    add_files(lines, ledger, config, version);
+    lines.push_back(forget_by_hand(version, "undone by hand", file));
     return lines;
 }
 

@@ -69,11 +69,10 @@ void Hooks::before(const RunReport& report) {
 }
 
 void Hooks::after(RunReport& report) {
-    const bool failed = report.error.has_value();
-    // The user's own choice is no failure.
-    if (report.outcome == Outcome::aborted || report.outcome == Outcome::nothing_to_do ||
-        (report.outcome == Outcome::interrupted && report.error->changed == "no"))
-        return;
+    // The user's own choice, with nothing changed, is no failure.
+    const bool chosen = report.outcome == Outcome::aborted ||
+                        (report.outcome == Outcome::interrupted && report.error->changed == "no");
+    const bool failed = report.error.has_value() && !chosen;
     const char* name = failed ? "onFailure" : "after";
     const HookConfig& hook = failed ? m_parts.config.hooks.on_failure : m_parts.config.hooks.after;
     if (hook.command.empty()) return;

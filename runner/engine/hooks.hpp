@@ -21,7 +21,8 @@ class Hooks {
 
     /// `before`, then `snapshot`. Throws Error{preparation} when one fails.
     void before(const RunReport& report);
-    /// `after` or `onFailure`, by what the report says; a failure is a warning, and added to it.
+    /// `after` or `onFailure`, by what the report says: once for each run that has called
+    /// `before`, whatever became of it. A failure is a warning, and added to the report.
     void after(RunReport& report);
 
  private:

@@ -61,10 +61,17 @@ class Pipeline {
         m_run.supply.emplace(m_parts.config, m_parts.source, &m_parts.folder, m_kind.trust(m_run));
         m_run.view = m_parts.ledgers.look();
         check_run_id(*m_run.view, m_run.options.run_id);
-        m_run.facts = facts_as_of_now(*m_run.view, m_parts.clock);
-        m_run.original = known_original_version(m_parts.config, m_run.facts);
+        take_facts(facts_as_of_now(*m_run.view, m_parts.clock));
         pass_gates(m_run.gate_input(), GateMoment::look);
         m_run.check_interrupted();
+    }
+
+    /// What is known of the cluster from here on. An original version that was asked for, because
+    /// neither ledger nor config has one, stays.
+    void take_facts(LedgerFacts facts) {
+        m_run.facts = std::move(facts);
+        if (const auto known = known_original_version(m_parts.config, m_run.facts))
+            m_run.original = known;
     }
 
     /// Lease, what an earlier run left, and the row of this one.
@@ -75,13 +82,13 @@ class Pipeline {
         // Its host starts while the ledger is written.
         if (!m_run.upgrades.empty()) m_run.phase_runner();
         Ledger& ledger = m_run.ledger();
-        m_run.facts = ledger.facts();
+        take_facts(ledger.facts());
         check_identity(m_parts.config, m_run.facts);
         if (m_run.facts.identity)
             m_run.report.ledger_copy = m_parts.folder.copy_ledger(ledger, m_run.recorded->id());
         const bool unfinished = m_run.facts.has_unfinished_run || m_run.facts.has_unfinished_files;
         m_run.recorded->recover(m_parts.work_tree);
-        if (unfinished) m_run.facts = ledger.facts();
+        if (unfinished) take_facts(ledger.facts());
         pass_gates(m_run.gate_input(), GateMoment::look);
         if (!m_run.facts.identity) ledger.set_identity(m_run.identity());
         if (!m_run.facts.cluster.original_version && m_run.original)
@@ -93,6 +100,7 @@ class Pipeline {
     void publish() {
         if (!m_kind.changes_something()) return;
         m_kind.describe(m_run);
+        add_signature_warnings(m_run.report, m_run.upgrades);
         for (const std::string& warning : m_run.report.warnings) m_parts.reporter.warning(warning);
         m_parts.reporter.planned(m_run.report);
     }
@@ -206,9 +214,10 @@ class Pipeline {
             for (const std::string& fact : facts)
                 confirm(m_parts.terminal, m_parts.signals, fact + " Do you want to continue?");
         }
-        m_run.past_question = true;
-        if (is_recorded() && m_kind.has_user() && !m_run.upgrades.empty())
+        if (is_recorded() && m_kind.has_user() && !m_run.upgrades.empty()) {
+            m_run.hooks_begun = true;
             m_run.hooks().before(m_run.report);
+        }
         m_run.check_interrupted();
     }
 
@@ -319,7 +328,7 @@ RunReport run_pipeline(Run& run, Kind& kind) {
     }
     run.refresh_report();
     tidy_up(run);
-    if (run.recorded && run.past_question && kind.has_user()) run.hooks().after(run.report);
+    if (run.hooks_begun) run.hooks().after(run.report);
     run.phases.reset();  // no plugin process is left when the lease goes
     run.recorded.reset();
     run.parts.reporter.finished(run.report);

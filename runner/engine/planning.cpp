@@ -54,7 +54,7 @@ void complete_releases(ReleaseSource& source, std::vector<Release>& releases,
     std::vector<Release*> incomplete;
     for (Release& release : releases) {
         if (release.version && !release.digest && release.problem.empty() &&
-            release.version->semver > original)
+            is_above_original(*release.version, original))
             incomplete.push_back(&release);
     }
     if (!incomplete.empty()) source.complete(incomplete);
@@ -65,7 +65,8 @@ TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning
     try {
         return TrustPolicy::of(config);
     } catch (const Error& error) {
-        warning = std::string(error.what()) + "; 'upgrade' refuses to run like this";
+        warning =
+            std::string(error.what()) + "; 'upgrade' refuses to run like this: " + error.next();
         return {};
     }
 }
@@ -133,6 +134,14 @@ PlannedUpgrade shown_of(const UpgradeInRun& upgrade) {
     return shown;
 }
 
+void add_signature_warnings(RunReport& report, const std::vector<UpgradeInRun>& upgrades) {
+    for (const UpgradeInRun& upgrade : upgrades) {
+        if (upgrade.known.signature_problem.empty()) continue;
+        report.warnings.push_back(upgrade.known.signature_problem +
+                                  "; going on, because trust.verification is warn");
+    }
+}
+
 void mark_news(std::vector<UpgradeInRun>& upgrades, const std::set<Declaration>& declared) {
     if (declared.empty()) return;
     std::set<Declaration> seen = declared;
@@ -153,12 +162,7 @@ RunReport report_of(const ClusterConfig& config, const Choice& choice,
     report.cluster_version = choice.plan.cluster_version.to_string();
     report.final_version = choice.plan.final_version.to_string();
     report.warnings = choice.plan.warnings;
-    for (const UpgradeInRun& upgrade : upgrades) {
-        report.due.push_back(shown_of(upgrade));
-        if (!upgrade.known.signature_problem.empty())
-            report.warnings.push_back(upgrade.known.signature_problem +
-                                      "; going on, because trust.verification is warn");
-    }
+    for (const UpgradeInRun& upgrade : upgrades) report.due.push_back(shown_of(upgrade));
     if (!with_other) return report;
     for (const OtherUpgrade& other : choice.plan.other) {
         const Release& release = (*choice.releases)[other.release];
@@ -215,6 +219,7 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
     pass_gates(input, GateMoment::look);
     if (!upgrades.empty()) pass_gates(input, GateMoment::admit);
     RunReport report = report_of(m_config, choice, upgrades, true);
+    add_signature_warnings(report, upgrades);
     report.risks = risks_of(input);
     for (const UnsettledUpgrade& upgrade : facts.unsettled)
         report.warnings.push_back(standing_words(upgrade));

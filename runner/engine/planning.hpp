@@ -67,6 +67,10 @@ PlannedUpgrade shown_of(const UpgradeInRun& upgrade);
 /// here; with none nothing is new.
 void mark_news(std::vector<UpgradeInRun>& upgrades, const std::set<Declaration>& declared);
 
+/// Warns of each upgrade whose signature is not good and that goes on all the same. What is refused
+/// for that never comes here (gates/trust.cpp).
+void add_signature_warnings(RunReport& report, const std::vector<UpgradeInRun>& upgrades);
+
 /// The plan as it is shown; without the upgrades that are not due when nobody will see them.
 RunReport report_of(const ClusterConfig& config, const Choice& choice,
                     const std::vector<UpgradeInRun>& upgrades, bool with_other);

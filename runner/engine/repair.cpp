@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/advice.hpp"
 #include "engine/lease_holder.hpp"
 #include "engine/planning.hpp"
 #include "engine/recorded_run.hpp"
@@ -76,9 +77,9 @@ Diagnosis diagnose_damage(const ClusterConfig& config, const std::string& damage
         diagnosis.findings.push_back(
             {"attempted after that copy was made: " + join(since, ", "),
              "they will be due again, from their first step on: run them again, which changes "
-             "nothing where they are finished, or 'runner state record VERSION --reason …' those "
-             "whose log in " +
-                 logs_beside(config.state).string() + " shows that they are",
+             "nothing where they are finished, or record those whose log in " +
+                 logs_beside(config.state).string() +
+                 " shows that they are: " + record_by_hand("VERSION", "its log shows its end"),
              false});
     return diagnosis;
 }

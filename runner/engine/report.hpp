@@ -79,7 +79,8 @@ struct RunReport {
     std::string target;
     std::string original_version;
     std::string cluster_version;
-    std::string final_version;  ///< of the plan: where a complete run ends
+    std::string final_version;  ///< of the plan: where a complete run ends; empty: it moves none
+    std::string raised_from;    ///< the version that was raised without an upgrade; empty: none
     std::string ledger_copy;    ///< the file with the ledger as it was before; empty: none
     bool dry_run = false;
     bool rollback = false;  ///< `due` is undone, not done

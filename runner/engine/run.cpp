@@ -4,20 +4,19 @@
 namespace runner {
 
 GateInput Run::gate_input() const {
-    GateInput input{
-        .kind = kind,
-        .config = parts.config,
-        .options = options,
-        .facts = facts,
-        .ledger = ledger_view(),
-        .work_tree = parts.work_tree,
-        .sandbox = parts.processes.sandbox_support(),
-        .upgrades = upgrades,
-        .releases = releases,
-        .original = original,
-        .cluster_version = facts.cluster.cluster_version ? facts.cluster.cluster_version : original,
-        .final_version = std::nullopt,
-        .reached_before = {}};
+    GateInput input{.kind = kind,
+                    .config = parts.config,
+                    .options = options,
+                    .facts = facts,
+                    .ledger = ledger_view(),
+                    .work_tree = parts.work_tree,
+                    .sandbox = parts.processes.sandbox_support(),
+                    .upgrades = upgrades,
+                    .releases = releases,
+                    .original = original,
+                    .cluster_version = cluster_version(),
+                    .final_version = std::nullopt,
+                    .reached_before = {}};
     if (!choice) return input;
     input.cluster_version = choice->plan.cluster_version;
     input.final_version = choice->plan.final_version;

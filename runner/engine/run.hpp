@@ -49,7 +49,7 @@ struct Run {
     /// For runs whose phases need other options than those of the user.
     std::function<void(PhaseRunnerOptions&)> adjust_phases;
 
-    bool past_question = false;          ///< somebody has said yes, or nobody is asked
+    bool hooks_begun = false;            ///< `before` was called: `after` has to follow
     bool changing = false;               ///< something may be changed by now
     UpgradeInRun* current = nullptr;     ///< whose attempt is open
     bool current_is_undo = false;        ///< that attempt is to undo it
@@ -67,6 +67,10 @@ struct Run {
                         : PhaseRecord{};
     }
     [[nodiscard]] GateInput gate_input() const;
+    /// Where the cluster stands: at its original version until an upgrade has raised it.
+    [[nodiscard]] std::optional<SemanticVersion> cluster_version() const {
+        return facts.cluster.cluster_version ? facts.cluster.cluster_version : original;
+    }
     /// The identity that the config gives the cluster.
     [[nodiscard]] ClusterIdentity identity() const {
         return {parts.config.name, parts.config.region, parts.config.account_id};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/documents.hpp"
+#include "engine/first_names.hpp"
 #include "model/error.hpp"
 #include "model/platform.hpp"
 #include "support/sha256.hpp"
@@ -40,9 +41,7 @@ std::string extra(const std::set<std::string>& all, const std::set<std::string>&
     std::vector<std::string> versions;
     std::set_difference(all.begin(), all.end(), known.begin(), known.end(),
                         std::back_inserter(versions));
-    if (versions.empty()) return {};
-    return versions.front() +
-           (versions.size() == 1 ? "" : " and " + std::to_string(versions.size() - 1) + " more");
+    return first_names(versions, 1);
 }
 
 [[noreturn]] void refuse(const std::string& file, const std::vector<std::string>& moved) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/standing.hpp"
 
+#include "engine/advice.hpp"
 #include "engine/lease_holder.hpp"
 
 namespace runner {
@@ -76,10 +77,7 @@ bool is_half_applied(const UnsettledUpgrade& upgrade) {
 HalfUndone words_for_half_undone(const UnsettledUpgrade& upgrade) {
     return {standing_words(upgrade) + (upgrade.done ? "; it is recorded as done, and undone in part"
                                                     : "; it is undone in part"),
-            "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
-            "names, and then 'runner state record " +
-                upgrade.version + " --reason …' or 'runner state forget " + upgrade.version +
-                " --reason …'"};
+            ways_out_of_half_undone(upgrade.version)};
 }
 
 }  // namespace runner

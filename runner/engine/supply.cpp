@@ -81,17 +81,17 @@ void Supply::find_again(UpgradeInRun& upgrade) {
     if (take_kept(upgrade)) return;
     const UpgradeVersion version = UpgradeVersion::parse(upgrade.version);
     const auto applied = upgrade.digest();
-    std::vector<Release>& all = releases();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Release& release) {
-        return upgrade.tag.empty() ? release.version == version : release.tag == upgrade.tag;
-    });
-    if (found == all.end())
+    std::vector<Release*> found = releases_of(releases(), version);
+    if (!upgrade.tag.empty())
+        std::erase_if(found, [&](const Release* one) { return one->tag != upgrade.tag; });
+    if (found.empty())
         throw Error(Failure::preparation, "its release is gone from the source",
                     "bring the release back, or take a mirror that has it");
-    m_source.complete({&*found});
-    if (!found->problem.empty())
-        throw Error(Failure::preparation, "its release is malformed: " + found->problem);
-    KnownUpgrade known = std::move(m_store.manifests({&*found}).front());
+    m_source.complete(found);
+    const std::string problem =
+        why_not_runnable(*found.front(), found.size() > 1, Platform::current().to_string());
+    if (!problem.empty()) throw Error(Failure::preparation, problem);
+    KnownUpgrade known = std::move(m_store.manifests({found.front()}).front());
     if (applied && known.archive_digest != *applied) {
         throw Error(Failure::preparation,
                     "its release was changed after it was applied: it now has " +

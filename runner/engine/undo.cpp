@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/advice.hpp"
 #include "engine/recovery.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
@@ -90,8 +91,8 @@ std::optional<Refusal> refusal_of_interleaved(LedgerView& ledger, const std::str
                 return Refusal{version + " cannot be rolled back: " + done.version +
                                    " has changed " + change.path +
                                    " between two of its own changes",
-                               "undo both by hand, and then: runner state forget " + version +
-                                   "; runner state forget " + done.version,
+                               "undo both by hand, and then: " + forget_by_hand(version) + "; " +
+                                   forget_by_hand(done.version),
                                Failure::refused};
             }
         }
@@ -132,7 +133,7 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
             if (!problem.empty())
                 return Refusal{version + " cannot be rolled back: the original of " + change.path +
                                    " " + problem,
-                               "undo it by hand, and then: runner state forget " + version,
+                               "undo it by hand, and then: " + forget_by_hand(version),
                                Failure::refused};
             const auto earlier = after.find(change.path);
             const auto now =
@@ -168,6 +169,7 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
         paths.insert(change.path);
     if (needs_own_rollback(upgrade)) {
         const PhaseResult phase = phases.rollback(upgrade, record);
+        result.commands = phases.commands_begun();
         if (!phase.ok()) {
             result.message = "its own rollback failed: " + phase.message;
             return result;

@@ -35,8 +35,9 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
 
 struct UndoResult {
     bool good = false;
-    bool begun = true;    ///< something of it may be undone
-    std::string message;  ///< what was undone, or why it was not
+    bool begun = true;                    ///< something of it may be undone
+    std::string message;                  ///< what was undone, or why it was not
+    std::vector<std::string> commands{};  ///< changing commands that its own rollback has started
 };
 
 /// Runs the upgrade's own rollback and puts its files back. The records are left for the caller to

@@ -25,6 +25,8 @@ class LedgerView {
     /// attempted it.
     virtual std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade = {}) = 0;
     virtual std::optional<RunRecord> run(const std::string& id) = 0;
+    /// What people have changed by hand, newest first; at most `limit`.
+    virtual std::vector<HandChange> changes_by_hand(std::size_t limit) = 0;
     /// How many runs have ended how, by command.
     virtual std::vector<RunTally> tallies() = 0;
     /// The digest of an upgrade's archive for a platform as of its first attempt.

@@ -2,6 +2,7 @@
 #include "ledger/records.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace runner {
@@ -64,6 +65,13 @@ Settles settled_by(const std::optional<Outcome>& outcome) {
             return Settles::nothing;
     }
     return Settles::nothing;
+}
+
+bool is_by_hand(std::string_view kind) {
+    constexpr std::array<std::string_view, 10> k_kinds{
+        "recorded", "forgotten", "skipped",  "unskipped",       "version_corrected",
+        "locked",   "unlocked",  "imported", "digest_accepted", "repaired"};
+    return std::find(k_kinds.begin(), k_kinds.end(), kind) != k_kinds.end();
 }
 
 }  // namespace runner

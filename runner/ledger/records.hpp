@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -229,6 +230,17 @@ struct DoneRecord {
     std::string how;  ///< upgrade, record or import
     Time recorded_at{};
 };
+
+/// What somebody has changed in the ledger by hand, or has taken all the same.
+struct HandChange {
+    std::string kind;     ///< the event's, one of is_by_hand
+    std::string version;  ///< the upgrade's; of a corrected version, that; empty: of neither
+    std::string actor;
+    std::string reason;  ///< why, or what was done; may be empty
+    Time at{};
+};
+/// Whether events of this kind are what people do by hand.
+bool is_by_hand(std::string_view kind);
 
 /// What an interrupted run left.
 struct InterruptedRun {

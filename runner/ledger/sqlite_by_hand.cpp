@@ -4,6 +4,25 @@
 #include "ledger/sqlite_store.hpp"
 
 namespace runner {
+namespace {
+
+/// Who and why. What somebody has tampered with is told by first_broken_event, and hinders nothing
+/// here.
+void take_detail(HandChange& change, const std::string& text) {
+    try {
+        const std::string what = "an event of the history";
+        const Json document = parse_json(text, what);
+        const JsonObject detail(document, what);
+        if (change.kind == "version_corrected") change.version = detail.string_or("to", "");
+        change.actor = detail.string_or("actor", "");
+        change.reason =
+            detail.string_or("reason", detail.string_or("text", detail.string_or("digest", "")));
+    } catch (const Error&) {
+        change.reason = "(cannot be read)";
+    }
+}
+
+}  // namespace
 
 void SqliteLedger::record_done(const DoneRecord& done, const std::string& actor,
                                const std::string& reason) {
@@ -56,6 +75,21 @@ bool SqliteLedger::forget(const std::string& version, const std::string& actor,
         if (was_done) event("forgotten", "", version, {{"actor", actor}, {"reason", reason}});
     });
     return was_done;
+}
+
+std::vector<HandChange> SqliteQueries::changes_by_hand(std::size_t limit) {
+    std::vector<HandChange> changes;
+    if (m_database == nullptr) return changes;
+    const StatementUse query =
+        m_database->statement("SELECT kind, version, detail, at FROM history ORDER BY seq DESC");
+    while (changes.size() < limit && query.executeStep()) {
+        HandChange change{query.getColumn(0), query.getColumn(1), {}, {}, {}};
+        if (!is_by_hand(change.kind)) continue;
+        change.at = Time(query.getColumn(3).getInt64());
+        take_detail(change, query.getColumn(2));
+        changes.push_back(std::move(change));
+    }
+    return changes;
 }
 
 bool SqliteLedger::settle_attempts(const std::string& version) {

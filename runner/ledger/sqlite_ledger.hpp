@@ -36,6 +36,7 @@ class SqliteQueries {
     std::optional<LeaseInfo> lease();
     std::vector<RunRecord> runs(std::size_t limit, const std::string& upgrade);
     std::optional<RunRecord> run(const std::string& id);
+    std::vector<HandChange> changes_by_hand(std::size_t limit);
     std::vector<RunTally> tallies();
     std::optional<Digest> pinned(const std::string& version, const std::string& platform);
     std::optional<AttemptedManifest> manifest_of(const std::string& version);

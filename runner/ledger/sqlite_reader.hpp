@@ -24,6 +24,9 @@ class SqliteReader : public Base {
     std::optional<RunRecord> run(const std::string& id) override {
         return ask(&SqliteQueries::run, id);
     }
+    std::vector<HandChange> changes_by_hand(std::size_t limit) override {
+        return ask(&SqliteQueries::changes_by_hand, limit);
+    }
     std::vector<RunTally> tallies() override { return ask(&SqliteQueries::tallies); }
     std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
         return ask(&SqliteQueries::pinned, version, platform);

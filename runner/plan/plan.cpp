@@ -53,16 +53,30 @@ Order order_of(const std::vector<Release>& releases) {
     return order;
 }
 
+/// Whether a target names this version. An upgrade's pre-release has no dots: what is `0.0.65-rc`
+/// with the identifier `1` is written as the target `0.0.65-rc.1` is.
+bool names(const SemanticVersion& target, const UpgradeVersion& version) {
+    return version.semver == target || version.to_string() == target.to_string();
+}
+
 /// A target that no release has may be another program's version, or a slip of the hand.
 void warn_of_unknown_target(const std::vector<Release>& releases, const Order& order,
                             const SemanticVersion& target, bool take_prereleases, Plan& plan) {
     const SemanticVersion* newest = nullptr;
+    bool held_back = false;
     for (const std::size_t index : order) {
-        if (releases[index].prerelease && !take_prereleases) continue;
+        const bool is_target = names(target, *releases[index].version);
+        if (releases[index].prerelease && !take_prereleases) {
+            held_back = held_back || is_target;
+            continue;
+        }
         newest = &releases[index].version->semver;
-        if (*newest == target) return;
+        if (is_target) return;
     }
-    const std::string missing = "no release has " + target.to_string();
+    const std::string missing = held_back
+                                    ? "the target " + target.to_string() +
+                                          " is a pre-release, which the channel stable leaves out"
+                                    : "no release has " + target.to_string();
     if (newest != nullptr) {
         plan.warnings.push_back(missing + "; the newest is " + newest->to_string());
     } else if (order.empty()) {
@@ -127,7 +141,8 @@ std::optional<Reason> reason_not_due(const Release& release, const std::string& 
                                      const Recorded& recorded, const PlanOptions& options,
                                      const Plan& plan) {
     if (recorded.done.count(version) != 0) return Reason::done;
-    if (release.version->semver <= plan.original_version) return Reason::not_newer_than_original;
+    if (!is_above_original(*release.version, plan.original_version))
+        return Reason::not_newer_than_original;
     if (release.version->semver > plan.target) return Reason::newer_than_target;
     const bool named = contains(options.only, *release.version);
     if (release.prerelease && !options.take_prereleases && !named) return Reason::prerelease;
@@ -145,12 +160,9 @@ std::string problem_of_due(const std::vector<Release>& releases, const Order& or
     const auto same_version = [&](std::size_t neighbour) {
         return neighbour < order.size() && *releases[order[neighbour]].version == *release.version;
     };
-    if ((position > 0 && same_version(position - 1)) || same_version(position + 1))
-        return "release '" + release.tag + "' is one of several with this version";
-    if (!release.problem.empty())
-        return "the release '" + release.tag + "' is malformed: " + release.problem;
-    if (!release.has_build) return "the release '" + release.tag + "' has no build for " + platform;
-    return {};
+    const bool one_of_several =
+        (position > 0 && same_version(position - 1)) || same_version(position + 1);
+    return why_not_runnable(release, one_of_several, platform);
 }
 
 /// Fills `due` and `other`. Throws Error{preparation} that names every due upgrade that cannot run.
@@ -252,7 +264,7 @@ SemanticVersion highest_settled(const std::vector<Release>& releases, const Plan
         // selected.
         if (left && releases[other.release].version &&
             releases[other.release].version->semver <= plan.target &&
-            releases[other.release].version->semver > plan.original_version) {
+            is_above_original(*releases[other.release].version, plan.original_version)) {
             undone(other.release);
         }
     }
@@ -277,6 +289,27 @@ const char* to_string(Reason reason) {
         if (value == reason) return word;
     }
     return "unknown";
+}
+
+bool is_above_original(const UpgradeVersion& version, const SemanticVersion& original) {
+    return version.semver > original;
+}
+
+std::vector<Release*> releases_of(std::vector<Release>& releases, const UpgradeVersion& version) {
+    std::vector<Release*> found;
+    for (Release& release : releases) {
+        if (release.version == version) found.push_back(&release);
+    }
+    return found;
+}
+
+std::string why_not_runnable(const Release& release, bool one_of_several,
+                             const std::string& platform) {
+    if (one_of_several) return "release '" + release.tag + "' is one of several with this version";
+    if (!release.problem.empty())
+        return "the release '" + release.tag + "' is malformed: " + release.problem;
+    if (!release.has_build) return "the release '" + release.tag + "' has no build for " + platform;
+    return {};
 }
 
 Plan make_plan(const std::vector<Release>& releases, const ClusterFacts& facts,

@@ -81,6 +81,18 @@ struct Plan {
     std::vector<std::string> warnings;
 };
 
+/// Whether an upgrade can ever run on a cluster that was made with the version `original`: what is
+/// not above it is part of the cluster from the beginning.
+bool is_above_original(const UpgradeVersion& version, const SemanticVersion& original);
+
+/// The releases of one version; more than one is a fault of the source.
+std::vector<Release*> releases_of(std::vector<Release>& releases, const UpgradeVersion& version);
+
+/// Why a release cannot be run, though it is wanted; empty: it can. `one_of_several`: the source
+/// has more than one of its version, and nobody knows which is meant.
+std::string why_not_runnable(const Release& release, bool one_of_several,
+                             const std::string& platform);
+
 /// Throws Error{preparation} when a due upgrade has no build for this platform, is malformed or is
 /// there twice, and Error{refused} when the target was asked for and is below the cluster version.
 /// `facts.original_version` must be known.

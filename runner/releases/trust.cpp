@@ -45,30 +45,27 @@ TrustPolicy TrustPolicy::of(const ClusterConfig& config) {
     policy.revoked = config.revoked_keys;
     if (policy.verification != Verification::enabled) return policy;
     if (policy.keys.empty()) {
-        throw Error(Failure::usage,
-                    policy.config +
-                        ": trust.verification is enabled, and trust.publicKeys names no key; "
-                        "nothing was fetched or changed",
-                    "name the public keys of those who release upgrades for this cluster, or set "
-                    "trust.verification to disabled, knowing that digests alone are checked then");
+        throw Error(
+            Failure::usage,
+            policy.config + ": trust.verification is enabled, and trust.publicKeys names no key",
+            "name the public keys of those who release upgrades for this cluster, or set "
+            "trust.verification to disabled, knowing that digests alone are checked then");
     }
     const bool git = config.releases.source == SourceKind::git;
     for (const std::string& key : policy.keys) {
         if (git == (key.rfind("RW", 0) == 0 && key.find(' ') == std::string::npos))
             throw Error(Failure::usage,
                         policy.config + ": trust.publicKeys: '" + key.substr(0, 24) +
-                            "…' is not of the kind that this source needs; nothing was fetched or "
-                            "changed",
+                            "…' is not of the kind that this source needs",
                         git ? "tags are signed with OpenSSH keys: ssh-ed25519 AAAA…"
                             : "releases are signed with minisign keys: RW…");
     }
     if (git) return policy;  // a tag's signature is in the repository that it is of
     if (policy.repository.empty()) {
-        throw Error(Failure::usage,
-                    policy.config +
-                        ": trust.verification is enabled, and releases.repository is missing; "
-                        "nothing was fetched or changed",
-                    "name the OWNER/NAME that the signatures are made for");
+        throw Error(
+            Failure::usage,
+            policy.config + ": trust.verification is enabled, and releases.repository is missing",
+            "name the OWNER/NAME that the signatures are made for");
     }
     return policy;
 }

@@ -32,10 +32,100 @@ TEST_CASE("init writes a config that works, starts the ledger, and overwrites no
                                    "--original-version", "0.1.0", "--directory", "../releases"});
     REQUIRE(made.status == 0);
     sandbox.release_plugin("noop", "0.1.10001");
-    CHECK(sandbox.run({"upgrade", "--yes", "-c", "new/cluster.yaml"}).status == 0);
+    CHECK(sandbox.run({"upgrade", "--yes", "-c", "new/cluster.yaml", "--verification", "disabled"})
+              .status == 0);
     const std::string before = sandbox.read("new/cluster.yaml");
     CHECK(sandbox.run({"init", "-c", "new/cluster.yaml"}).status == 6);
     CHECK(sandbox.read("new/cluster.yaml") == before);
+}
+
+TEST_CASE("what init writes believes signed releases alone, and plan says what to fill in") {
+    Sandbox sandbox;
+    sandbox.release_plugin("noop", "0.1.10001");
+    const auto made = sandbox.run({"init", "-c", "new/cluster.yaml", "--original-version", "0.1.0",
+                                   "--directory", "../releases"});
+    REQUIRE(made.status == 0);
+    CHECK_THAT(made.out, Contains("releases.repository") && Contains("trust.publicKeys"));
+    const auto plan = sandbox.run({"plan", "-c", "new/cluster.yaml"});
+    CHECK(plan.status == 0);
+    CHECK_THAT(plan.err,
+               Contains("trust.verification is enabled, and trust.publicKeys names no key; "
+                        "'upgrade' refuses to run like this: name the public keys of those who "
+                        "release upgrades"));
+    const auto upgrade = sandbox.run({"upgrade", "--yes", "-c", "new/cluster.yaml"});
+    CHECK(upgrade.status == 2);
+    CHECK_THAT(upgrade.err, Contains("name the public keys of those who release upgrades"));
+    // With all of it said, a release that nobody has signed is refused for that.
+    const auto key = sandbox.run({"package", "--generate-key", "release.key"});
+    REQUIRE(key.status == 0);
+    REQUIRE(sandbox
+                .run({"init", "-c", "whole/cluster.yaml", "--original-version", "0.1.0",
+                      "--directory", "../releases", "--repository", "o/r", "--public-key",
+                      key.out.substr(0, key.out.find('\n'))})
+                .status == 0);
+    const auto unsigned_one = sandbox.run({"upgrade", "--yes", "-c", "whole/cluster.yaml"});
+    CHECK(unsigned_one.status == 3);
+    CHECK_THAT(unsigned_one.err, Contains("minisig"));
+}
+
+TEST_CASE("what is refused with -o json is one document with an error, whatever the command") {
+    Sandbox sandbox;
+    sandbox.release_plugin("noop", "0.1.10001");
+    sandbox.write("broken.yaml", "kind: [\n");
+    const std::string other = sandbox.read("cluster.yaml");
+    REQUIRE(sandbox.upgrade().status == 0);
+    std::string stranger = other;
+    stranger.replace(stranger.find("name: test"), 10, "name: else");
+    sandbox.write("stranger.yaml", stranger);
+    const std::vector<std::vector<std::string>> commands{
+        {"plan", "-c", "broken.yaml"},
+        {"plan", "-c", "stranger.yaml"},
+        {"plan", "--to", "0.1.2"},
+        {"plan", "-e", "a=b"},
+        {"plan", "--no-such-option"},
+        {"upgrade", "-c", "broken.yaml", "--yes"},
+        {"upgrade", "-c", "stranger.yaml", "--yes"},
+        {"upgrade", "--yes", "--wait", "soon"},
+        {"upgrade", "--yes", "--plan", "missing.json"},
+        {"upgrade", "--to", "0.1.2", "--yes"},
+        {"upgrade", "--events", "no/such/folder", "--yes"},
+        {"rollback", "-c", "broken.yaml", "--yes"},
+        {"rollback", "--to", "0.0.1", "--yes"},
+        {"verify", "-c", "stranger.yaml"},
+        {"verify", "0.1.9"},
+        {"history", "-c", "broken.yaml"},
+        {"history", "--limit", "0"},
+        {"run", "0.1.9"},
+        {"run"},
+        {"state", "show", "-c", "broken.yaml"},
+        {"state", "record", "0.1.10001"},
+        {"state", "forget", "0.1.9", "--reason", "r"},
+        {"state", "correct-version", "0.0.1", "--reason", "r"},
+        {"state", "import", "missing.json"},
+        {"state"},
+        {"releases", "list", "-c", "broken.yaml"},
+        {"conformance", "missing.so"},
+        {"token", "revoke", "nobody"},
+        {"check", "--no-such-option"},
+        {"no-such-command"},
+    };
+    for (std::vector<std::string> command : commands) {
+        std::string words;
+        for (const std::string& word : command) words += word + ' ';
+        CAPTURE(words);
+        command.insert(command.end(), {"-o", "json"});
+        const auto result = sandbox.run(command);
+        CHECK(result.status != 0);
+        CHECK_THAT(result.err, Contains("error"));
+        const runner::Json document = runner::Json::parse(result.out, nullptr, false);
+        REQUIRE(document.is_object());
+        CHECK(document["schemaVersion"] == 1);
+        CHECK(document["error"]["message"].get<std::string>().size() > 10);
+        CHECK(document["error"]["changed"] == "no");
+        CHECK(result.err.find(document["error"]["message"].get<std::string>().substr(0, 30)) !=
+              std::string::npos);
+    }
+    CHECK(sandbox.run({"plan", "--to", "0.1.2"}).out.empty());
 }
 
 TEST_CASE(
@@ -55,10 +145,14 @@ TEST_CASE("one upgrade by itself is a dry run unless told otherwise, and is reco
     sandbox.behaviour("0.1.10001 note\n");
     const auto dry = sandbox.run({"run", "0.1.10001"});
     CHECK(dry.status == 0);
-    CHECK_THAT(dry.out, Contains("This was a dry run: nothing was changed.\n"));
+    CHECK_THAT(dry.out, Contains("(at 0.1.0)") &&
+                            Contains("This was a dry run: nothing was changed. The cluster "
+                                     "version is still 0.1.0.\n"));
     CHECK_FALSE(sandbox.exists("repository/order"));
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false"}).status == 2);
-    CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm"}).status == 0);
+    const auto real = sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm"});
+    CHECK(real.status == 0);
+    CHECK_THAT(real.out, Contains("Done. The cluster version is 0.1.0.\n"));
     CHECK(sandbox.read("repository/order") == "0.1.10001\n");
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["upgrades"].empty());
     CHECK(sandbox.run({"run", "0.1.10001", "--dry-run=false", "--confirm", "--record"}).status ==

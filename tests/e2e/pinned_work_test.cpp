@@ -100,6 +100,33 @@ TEST_CASE("values that were given to the plan need not be given again, but may b
     CHECK(sandbox.read("repository/ran") == "ran\n");
 }
 
+TEST_CASE("who saves a plan sees what is in it: commands, diffs, and what is not due") {
+    WorldlySandbox world;
+    world.wish("0.1.10001 v1 v2 nothing writes\n");
+    world.release_plugin("noop", "0.1.0.old");
+    const auto saved = world.run({"plan", "--out", "plan.json"});
+    REQUIRE(saved.status == 0);
+    CHECK_THAT(saved.out, Contains("Found 1 applicable upgrade") &&
+                              Contains("would run: world set image v2") && Contains("+0.1.10001") &&
+                              Contains("not_newer_than_original") &&
+                              Contains("Saved in plan.json: 'runner upgrade --plan plan.json'"));
+    CHECK(saved.out.find("Found 1") < saved.out.find("would run:"));
+    CHECK(saved.out.rfind("Found 1") == saved.out.find("Found 1"));
+    const auto json = world.run({"plan", "--out", "second.json", "-o", "json"});
+    CHECK(json.json()["due"].size() == 1);
+}
+
+TEST_CASE("values for a plan that is not simulated are refused, not ignored: exit 2") {
+    WorldlySandbox world;
+    for (const char* option : {"--env", "--secret"}) {
+        const auto result = world.run({"plan", option, "size=env:SIZE"});
+        CHECK(result.status == 2);
+        CHECK_THAT(result.err, Contains("'plan' simulates only what it saves") &&
+                                   Contains("add --out FILE, or look with 'runner upgrade "
+                                            "--dry-run'"));
+    }
+}
+
 TEST_CASE("a file that is not as it was when the plan was made is named, and nothing runs") {
     WorldlySandbox world;
     world.write("repository/shared", "shared\n");

@@ -80,6 +80,22 @@ TEST_CASE("a dry run says what the version would become, and changes nothing") {
     CHECK(sandbox.snapshot("state") == before);
 }
 
+TEST_CASE("plan and upgrade say that the version rises, and not that there is nothing to do") {
+    UpToDate sandbox;
+    const auto plan = sandbox.run({"plan", "--to", "0.2.0"});
+    CHECK_THAT(plan.out, Contains("No upgrade is due; 'runner upgrade' would raise the version of "
+                                  "the cluster 'test' from 0.1.10001 to 0.2.0."));
+    const auto saved = sandbox.run({"plan", "--to", "0.2.0", "--out", "plan.json"});
+    CHECK_THAT(saved.out, Contains("No upgrade is due; 'runner upgrade' would raise"));
+    const auto raised = sandbox.upgrade({"--to", "0.2.0"});
+    CHECK_THAT(raised.out, Contains("No upgrade was due. The cluster version was raised from "
+                                    "0.1.10001 to 0.2.0.") &&
+                               !Contains("Nothing to do"));
+    CHECK_THAT(sandbox.upgrade({"--to", "0.2.0"}).out,
+               Contains("Nothing to do. The cluster version is 0.2.0."));
+    CHECK_THAT(sandbox.run({"plan", "--to", "0.2.0"}).out, Contains("Nothing is due"));
+}
+
 TEST_CASE("a version that was raised by mistake is set back by hand, with a reason") {
     UpToDate sandbox;
     REQUIRE(sandbox.upgrade({"--to", "9.9.9", "--confirm-major"}).status == 0);
@@ -87,6 +103,13 @@ TEST_CASE("a version that was raised by mistake is set back by hand, with a reas
     CHECK(sandbox.run({"state", "correct-version", "0.1.10001"}).status == 2);  // a reason is due
     CHECK(sandbox.run({"state", "correct-version", "0.1.10001", "--reason", "a slip"}).status == 0);
     CHECK(sandbox.version() == "0.1.10001");
+    CHECK_THAT(sandbox.run({"history"}).out,
+               Contains("by hand: version corrected 0.1.10001  by ") && Contains("\n    a slip\n"));
+    const auto by_hand = sandbox.run({"history", "-o", "json"}).json()["byHand"];
+    REQUIRE(by_hand.size() == 1);
+    CHECK(by_hand[0]["kind"] == "version_corrected");
+    CHECK(by_hand[0]["version"] == "0.1.10001");
+    CHECK(by_hand[0]["reason"] == "a slip");
     CHECK(sandbox.upgrade().status == 0);
     CHECK(sandbox.version() == "0.1.10002");
 }

@@ -361,6 +361,38 @@ TEST_CASE("what is skipped stays so until it is not, and what is done cannot be"
     CHECK(ledger->facts().cluster.skipped.size() == 1);
 }
 
+TEST_CASE("what is changed by hand is told with who and why, newest first, and no run is") {
+    EACH_PLACE(place);
+    CHECK(place.look()->changes_by_hand(10).empty());  // there is no ledger yet
+    const auto ledger = place.start();
+    CHECK(ledger->changes_by_hand(10).empty());
+    DoneRecord done;
+    done.version = "0.0.2";
+    done.how = "record";
+    ledger->record_done(done, "erna", "on Monday");
+    ledger->begin_run({"r1", "upgrade", "erna", "host", 1, "0", "latest"});
+    ledger->record_skip({"0.0.3", "not here", "otto"});
+    ledger->remove_skip("0.0.3", "otto");
+    ledger->remove_skip("0.0.3", "otto");  // nothing any more
+    ledger->correct_version(version("0.0.9"), "erna", "restored");
+    ledger->forget("0.0.2", "erna", "again");
+    ledger->note("soak_failed", "erna", "no hand's work");
+    ledger->note("repaired", "erna", "loose ends");
+    const std::vector<HandChange> changes = place.look()->changes_by_hand(10);
+    std::string told;
+    for (const HandChange& one : changes)
+        told += one.kind + '|' + one.version + '|' + one.actor + '|' + one.reason + '\n';
+    CHECK(told ==
+          "repaired||erna|loose ends\n"
+          "forgotten|0.0.2|erna|again\n"
+          "version_corrected|0.0.9|erna|restored\n"
+          "unskipped|0.0.3|otto|\n"
+          "skipped|0.0.3|otto|not here\n"
+          "recorded|0.0.2|erna|on Monday\n");
+    CHECK(changes.front().at.count() > 0);
+    CHECK(ledger->changes_by_hand(2).size() == 2);
+}
+
 TEST_CASE("what is exported can be imported into an empty ledger, and only there") {
     EACH_PLACE(place);
     const auto ledger = place.start();

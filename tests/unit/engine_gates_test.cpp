@@ -17,6 +17,7 @@ namespace {
 struct Scene {
     World world;
     RunOptions options;
+    std::string single = "0.0.52";  ///< what is run by itself
 
     Scene() {
         options.yes = true;
@@ -68,7 +69,7 @@ Refused carry_out(Scene& scene, KindOfRun kind) {
             case KindOfRun::single: {
                 SingleRunRequest request;
                 static_cast<RunOptions&>(request) = scene.options;
-                request.upgrade = "0.0.52";
+                request.upgrade = scene.single;
                 return of(scene.world.single(request));
             }
             case KindOfRun::rollback: {
@@ -96,7 +97,7 @@ Refused ask_directly(Scene& scene, KindOfRun kind, GateMoment moment) {
     const auto view = scene.world.ledgers.look();
     const LedgerFacts facts = view->facts();
     std::vector<UpgradeInRun> upgrades(1);
-    upgrades[0].version = "0.0.52";
+    upgrades[0].version = scene.single;
     GateInput input{.kind = kind,
                     .config = scene.world.config,
                     .options = scene.options,
@@ -105,7 +106,7 @@ Refused ask_directly(Scene& scene, KindOfRun kind, GateMoment moment) {
                     .work_tree = scene.world.work_tree,
                     .sandbox = SandboxSupport::files_and_network,
                     .upgrades = upgrades,
-                    .original = std::nullopt,
+                    .original = facts.cluster.original_version,
                     .cluster_version = std::nullopt,
                     .final_version = std::nullopt,
                     .reached_before = nullptr};
@@ -140,6 +141,11 @@ void distrust(Scene& scene) {
     scene.world.source.problem_with_signatures = "its tag is signed by nobody known";
 }
 
+void go_below_original(Scene& scene) {
+    scene.world.publish(ScriptedUpgrade::of("0.0.49").edits("conf"));
+    scene.single = "0.0.49";
+}
+
 void skip(Scene& scene) {
     scene.world.ledgers.open()->record_skip({"0.0.52", "too risky", "erna"});
 }
@@ -159,6 +165,17 @@ const std::vector<Cell>& cells() {
              scene.world.rollback(World::rollback_request());
          },
          "it is recorded as done, and undone in part",
+         6},
+        {"original",
+         {k_look, k_upgrade},
+         go_below_original,
+         "0.0.49 is not above the original version 0.0.50",
+         6,
+         true},
+        {"original",
+         {k_single},
+         go_below_original,
+         "0.0.49 is not above the original version 0.0.50",
          6},
         {"trust",
          {k_look, k_upgrade, k_single, k_rollback},

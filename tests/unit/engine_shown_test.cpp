@@ -155,8 +155,8 @@ struct Planned {
         request.parameters.secrets["password"] = "hunter2hunter2";
         UpgradeRequest planning = request;
         planning.dry_run = planning.pin_work = planning.report_other = true;
-        const RunReport report = plan_upgrade(world.parts(), planning);
-        const Json document = saved_plan_document(report, world.facts(), {"demo", "", ""}, {});
+        const PlanReport plan = plan_upgrade(world.parts(), planning);
+        const Json document = saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, {});
         request.saved_plan = SavedPlan::parse(dump_json(document), "plan.json");
     }
 };

@@ -114,7 +114,8 @@ TEST_CASE("a target that no release has is legal, and said with the newest relea
          "no release has 0.0.62; the newest is 0.0.63"},
         {"build metadata", some, "v0.0.65+7", false, "no release has 0.0.65; the newest is 0.0.63"},
         {"a pre-release that is not taken", some, "0.0.64-rc1", false,
-         "no release has 0.0.64-rc1; the newest is 0.0.63"},
+         "the target 0.0.64-rc1 is a pre-release, which the channel stable leaves out; the newest "
+         "is 0.0.63"},
         {"a pre-release that is taken", some, "0.0.64-rc1", true, ""},
         {"above one that is taken", some, "0.0.64", true,
          "no release has 0.0.64; the newest is 0.0.64-rc1"},

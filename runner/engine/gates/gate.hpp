@@ -114,6 +114,7 @@ std::optional<Refusal> identity_refusal(const ClusterConfig& config, const Ledge
 // One file each, in gates/.
 std::optional<Refusal> identity_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> standing_gate(const GateInput& run, const UpgradeInRun*);
+std::optional<Refusal> original_gate(const GateInput& run, const UpgradeInRun* upgrade);
 std::optional<Refusal> trust_gate(const GateInput& run, const UpgradeInRun* upgrade);
 std::optional<Refusal> pin_gate(const GateInput& run, const UpgradeInRun* upgrade);
 std::optional<Refusal> policy_gate(const GateInput& run, const UpgradeInRun* upgrade);
@@ -131,7 +132,7 @@ Risks risks_of(const GateInput& run);
 /// version.
 bool is_major_step(const SemanticVersion& from, const SemanticVersion& to);
 /// What --yes and the first yes do not cover, a sentence each: downtime, and a step to another
-/// major version.
+/// major version. Nothing where the gate `risk` does not stand.
 std::vector<std::string> unconfirmed_risks(const GateInput& run);
 
 }  // namespace runner

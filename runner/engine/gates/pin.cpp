@@ -5,15 +5,32 @@
 #include "engine/gates/gate.hpp"
 
 namespace runner {
+namespace {
+
+/// A pin is the digest of a release's archive, which a file by itself does not have. What is only
+/// shown leaves no trace that could be taken for the release's.
+std::optional<Refusal> refusal_of_file(const GateInput& run, const UpgradeInRun& upgrade,
+                                       const Digest& pinned) {
+    if (run.options.dry_run) return std::nullopt;
+    return Refusal{upgrade.version + " was attempted from a release before (" + pinned.to_string() +
+                       "); whether this file is of that release cannot be known",
+                   "run the release, 'runner run " + upgrade.version +
+                       "', or take this file all the same with --accept-changed " +
+                       upgrade.version};
+}
+
+}  // namespace
 
 std::optional<Refusal> pin_gate(const GateInput& run, const UpgradeInRun* upgrade) {
     const auto found = upgrade->digest();
-    if (!found) return std::nullopt;
+    const bool is_file = upgrade->supplier == Supplier::file;
+    if (!found && !is_file) return std::nullopt;
     const auto pinned = run.ledger.pinned(upgrade->version, Platform::current().to_string());
-    if (!pinned || *pinned == *found) return std::nullopt;
+    if (!pinned || pinned == found) return std::nullopt;
     const auto& accepted = run.options.accept_changed;
     if (std::find(accepted.begin(), accepted.end(), upgrade->version) != accepted.end())
         return std::nullopt;
+    if (is_file) return refusal_of_file(run, *upgrade, *pinned);
     return Refusal{upgrade->version +
                        " was changed after it was first attempted: its release now has " +
                        found->to_string() + ", attempted was " + pinned->to_string(),

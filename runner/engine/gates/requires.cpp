@@ -7,7 +7,8 @@ namespace runner {
 namespace {
 
 bool is_met(const GateInput& run, const UpgradeInRun& upgrade, const std::string& needed) {
-    if (run.original && UpgradeVersion::parse(needed).semver <= *run.original) return true;
+    if (run.original && !is_above_original(UpgradeVersion::parse(needed), *run.original))
+        return true;
     if (run.versions.is_done(run.facts, needed)) return true;
     for (const UpgradeInRun& earlier : run.upgrades) {
         if (&earlier == &upgrade) return false;

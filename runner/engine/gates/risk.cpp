@@ -37,6 +37,7 @@ std::string unconfirmed_major_step(const GateInput& run) {
 
 std::vector<std::string> unconfirmed_risks(const GateInput& run) {
     std::vector<std::string> sentences;
+    if (!gate_named("risk").stands_for(run.kind)) return sentences;
     if (const std::string downtime = unconfirmed_downtime(run); !downtime.empty())
         sentences.push_back("Downtime is caused by " + downtime + ".");
     if (const std::string step = unconfirmed_major_step(run); !step.empty())

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/advice.hpp"
+#include "engine/ending.hpp"
 #include "engine/pipeline.hpp"
 #include "engine/standing.hpp"
 #include "engine/undo.hpp"
@@ -23,7 +25,7 @@ SemanticVersion semver_of(const UpgradeInRun& upgrade) {
                          Failure failure = Failure::refused, std::string next = {}) {
     throw Error(failure,
                 upgrade.version + " cannot be rolled back: " + why + "; nothing was changed",
-                next.empty() ? "undo it by hand, and then: runner state forget " + upgrade.version
+                next.empty() ? "undo it by hand, and then: " + forget_by_hand(upgrade.version)
                              : std::move(next));
 }
 
@@ -260,6 +262,7 @@ Worked RollbackKind::work(Run& run, UpgradeInRun& upgrade) {
         worked.end.outcome = Outcome::blocked;
     }
     worked.end.message = undone.message;
+    upgrade.commands_run = std::move(undone.commands);
     worked.good = undone.good;
     run.parts.reporter.phase_ends(upgrade.version, HostPhase::rollback,
                                   undone.message + (undone.good ? "; recording" : ""), undone.good);
@@ -272,9 +275,10 @@ void RollbackKind::end(Run& run) {
 }
 
 void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
+    const Changes changes = changes_of(run, upgrade);
     const std::string message = upgrade.version + " could not be rolled back: " + end.message +
                                 "; " + counted(position_of(run, upgrade), "upgrade") +
-                                " before it rolled back";
+                                " before it rolled back" + words_for_changes(changes);
     // It was refused before its first effect, and none was undone before it.
     const bool unchanged = end.outcome == Outcome::blocked && &upgrade == run.upgrades.data();
     const Outcome outcome =
@@ -285,6 +289,7 @@ void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const Atte
     run.report.error = RunError{to_string(failure), message,
                                 "mend the cause and run it again: it goes on from there",
                                 unchanged ? "no" : "perhaps"};
+    run.report.error->changes = changes;
     run.report.exit_code = exit_code(failure);
 }
 

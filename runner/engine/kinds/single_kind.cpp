@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/kinds/single_kind.hpp"
 
-#include <algorithm>
-
+#include "engine/advice.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/pipeline.hpp"
 #include "model/error.hpp"
@@ -30,7 +29,17 @@ TrustPolicy SingleKind::trust(const Run& run) const {
 }
 
 void SingleKind::choose(Run& run) {
-    if (run.upgrades.empty()) is_file() ? choose_file(run) : choose_release(run);
+    // The same upgrade whatever the ledger says by now; where the cluster stands may be new.
+    if (run.upgrades.empty()) {
+        if (is_file()) {
+            choose_file(run);
+        } else {
+            choose_release(run);
+        }
+    }
+    if (run.original) run.report.original_version = run.original->to_string();
+    if (const auto version = run.cluster_version())
+        run.report.cluster_version = version->to_string();
     m_version = run.upgrades.front().version;
     const auto& done = run.facts.cluster.done;
     if (std::any_of(done.begin(), done.end(),
@@ -58,38 +67,29 @@ void SingleKind::choose_file(Run& run) const {
 
 void SingleKind::choose_release(Run& run) const {
     const UpgradeVersion wanted = UpgradeVersion::parse(m_request.upgrade);
-    std::vector<Release>& releases = run.supply->releases();
-    const auto found = std::find_if(releases.begin(), releases.end(), [&](const Release& release) {
-        return release.version == wanted;
-    });
-    if (found == releases.end()) {
+    const std::vector<Release*> found = releases_of(run.supply->releases(), wanted);
+    if (found.empty()) {
         throw Error(Failure::preparation, "there is no file and no release " + m_request.upgrade,
                     "'runner releases list' shows the releases");
     }
-    run.parts.source.complete({&*found});
-    if (!found->problem.empty())
-        throw Error(Failure::preparation,
-                    "release '" + found->tag + "' is malformed: " + found->problem);
-    run.releases = &releases;
+    run.parts.source.complete(found);
+    const std::string platform = Platform::current().to_string();
+    const std::string problem = why_not_runnable(*found.front(), found.size() > 1, platform);
+    if (!problem.empty()) throw Error(Failure::preparation, wanted.to_string() + ": " + problem);
+    run.releases = &run.supply->releases();
     UpgradeInRun upgrade;
     upgrade.version = wanted.to_string();
-    upgrade.tag = found->tag;
-    upgrade.platform = Platform::current().to_string();
-    upgrade.known.release = &*found;
+    upgrade.tag = found.front()->tag;
+    upgrade.platform = platform;
+    upgrade.known.release = found.front();
     upgrade.known.manifest = Manifest::undeclared(wanted);
     run.upgrades.push_back(std::move(upgrade));
 }
 
-void SingleKind::load(Run& run) {
-    Kind::load(run);
-    const std::string& problem = run.upgrades.front().known.signature_problem;
-    if (!problem.empty()) run.report.warnings.push_back(problem);
-}
-
 void SingleKind::end_with_nothing_to_do(Run& run) {
     run.report.outcome = Outcome::nothing_to_do;
-    run.warn(m_version + " is done already; 'runner state forget " + m_version +
-             " --reason …' makes it due again");
+    run.warn(m_version + " is done already; to make it due again: " +
+             forget_by_hand(m_version, "to be run again"));
     if (run.recorded && !run.report.run.empty())
         run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
 }

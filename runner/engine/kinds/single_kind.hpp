@@ -22,7 +22,6 @@ class SingleKind final : public ApplyingKind {
     [[nodiscard]] TrustPolicy trust(const Run& run) const override;
     void choose(Run& run) override;
     void end_with_nothing_to_do(Run& run) override;
-    void load(Run& run) override;
     [[nodiscard]] std::string question(const Run& run) const override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;
     void end(Run& run) override;

@@ -100,6 +100,7 @@ void UpgradeKind::end_with_nothing_to_do(Run& run) {
     run.changing = true;
     run.ledger().raise_cluster_version(version, run.report.run);
     run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
+    if (asks_without_upgrades(run)) run.report.raised_from = run.report.cluster_version;
     run.report.cluster_version = version.to_string();
 }
 
@@ -194,12 +195,12 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
     return run_pipeline(run, kind);
 }
 
-RunReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
+PlanReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request) {
     Run run(parts, request, KindOfRun::upgrade);
     UpgradeKind kind(request);
     carry_out(run, kind);
     run.refresh_report();
-    return std::move(run.report);
+    return {std::move(run.report), std::move(run.facts)};
 }
 
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {

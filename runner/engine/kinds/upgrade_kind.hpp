@@ -57,7 +57,7 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 
 /// As run_upgrade with a dry run, for those who want the plan and what was shown. Throws Error and
 /// Interrupted.
-RunReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request);
+PlanReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 
 /// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
 PlanReport make_plan_report(const EngineParts& parts, const Selection& selection);

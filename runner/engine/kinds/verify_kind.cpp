@@ -61,6 +61,9 @@ void VerifyKind::load(Run& run) {
         }
     }
     check_names(run);
+    RunReport warned;
+    add_signature_warnings(warned, run.upgrades);
+    for (const std::string& warning : warned.warnings) run.warn(warning);
 }
 
 /// What one upgrade is refused for hinders no other one.

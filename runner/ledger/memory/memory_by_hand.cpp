@@ -57,14 +57,15 @@ bool MemoryLedger::settle_attempts(const std::string& version) {
     return any;
 }
 
-void MemoryLedger::record_done(const DoneRecord& done, const std::string& /*actor*/,
-                               const std::string& /*reason*/) {
+void MemoryLedger::record_done(const DoneRecord& done, const std::string& actor,
+                               const std::string& reason) {
     write("record_done", [&](MemoryTables& tables) {
         DoneRecord record = done;
         record.recorded_at = now();
         tables.add_done(std::move(record));
         settle_attempts(done.version);
         event("recorded", done.run, done.version);
+        by_hand("recorded", done.version, actor, reason);
     });
 }
 
@@ -73,20 +74,23 @@ void MemoryLedger::record_skip(const SkippedUpgrade& skip) {
         if (tables.done.count(skip.version) > 0) throw done_already(skip.version);
         tables.skips[skip.version] = skip;
         event("skipped", "", skip.version);
+        by_hand("skipped", skip.version, skip.actor, skip.reason);
     });
 }
 
-bool MemoryLedger::remove_skip(const std::string& version, const std::string& /*actor*/) {
+bool MemoryLedger::remove_skip(const std::string& version, const std::string& actor) {
     bool was_skipped = false;
     write("remove_skip", [&](MemoryTables& tables) {
         was_skipped = tables.skips.erase(version) > 0;
-        if (was_skipped) event("unskipped", "", version);
+        if (!was_skipped) return;
+        event("unskipped", "", version);
+        by_hand("unskipped", version, actor);
     });
     return was_skipped;
 }
 
-bool MemoryLedger::forget(const std::string& version, const std::string& /*actor*/,
-                          const std::string& /*reason*/) {
+bool MemoryLedger::forget(const std::string& version, const std::string& actor,
+                          const std::string& reason) {
     bool was_begun = false;
     write("forget", [&](MemoryTables& tables) {
         was_begun = tables.done.erase(version) > 0;
@@ -94,27 +98,31 @@ bool MemoryLedger::forget(const std::string& version, const std::string& /*actor
         const auto pins =
             std::erase_if(tables.pins, [&](const auto& pin) { return pin.first.first == version; });
         was_begun = settle_attempts(version) || pins > 0 || was_begun;
-        if (was_begun) event("forgotten", "", version);
+        if (!was_begun) return;
+        event("forgotten", "", version);
+        by_hand("forgotten", version, actor, reason);
     });
     return was_begun;
 }
 
-void MemoryLedger::import(const LedgerDump& dump, const std::string& /*actor*/) {
+void MemoryLedger::import(const LedgerDump& dump, const std::string& actor) {
     write("import", [&](MemoryTables& tables) {
         if (tables.identity) throw not_empty("the memory");
         MemoryTables imported = tables;
         import_into(imported, dump);
         tables = std::move(imported);
         event("imported", "", "");
+        by_hand("imported", "", actor);
     });
 }
 
 void MemoryLedger::accept_digest(const std::string& version, const std::string& platform,
-                                 const Digest& digest, const std::string& /*actor*/) {
+                                 const Digest& digest, const std::string& actor) {
     write("accept_digest", [&](MemoryTables& tables) {
         const auto pin = tables.pins.find({version, platform});
         if (pin != tables.pins.end()) pin->second = digest.to_string();
         event("digest_accepted", "", version);
+        by_hand("digest_accepted", version, actor, digest.to_string());
     });
 }
 

@@ -71,6 +71,7 @@ void MemoryLedger::lock_by_hand(const LeaseInfo& owner) {
             manual.owner = "manual";
             store_lease(manual);
             event("locked", "", "");
+            by_hand("locked", "", manual.actor, manual.reason);
         });
     } catch (...) {
         unlock();
@@ -79,13 +80,14 @@ void MemoryLedger::lock_by_hand(const LeaseInfo& owner) {
     unlock();
 }
 
-bool MemoryLedger::unlock_by_hand(const std::string& /*actor*/) {
+bool MemoryLedger::unlock_by_hand(const std::string& actor) {
     bool was_locked = false;
     write("unlock_by_hand", [&](MemoryTables& tables) {
         was_locked = tables.lease && tables.lease->manual();
         if (!was_locked) return;
         tables.lease.reset();
         event("unlocked", "", "");
+        by_hand("unlocked", "", actor);
     });
     return was_locked;
 }

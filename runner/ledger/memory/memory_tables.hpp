@@ -67,6 +67,7 @@ struct MemoryTables {
     std::set<Declaration> declared;
     std::optional<LeaseInfo> lease;
     std::vector<MemoryEvent> history;
+    std::vector<HandChange> by_hand;  ///< the oldest first
 
     /// Makes it the newest of those that are done.
     void add_done(DoneRecord record);

@@ -10,6 +10,12 @@ void MemoryLedger::event(const std::string& kind, const std::string& run,
     m_store.m_tables->history.push_back({kind, run, version});
 }
 
+void MemoryLedger::by_hand(const std::string& kind, const std::string& version,
+                           const std::string& actor, const std::string& reason) {
+    if (is_by_hand(kind))
+        m_store.m_tables->by_hand.push_back({kind, version, actor, reason, now()});
+}
+
 void MemoryLedger::copy_to(const std::filesystem::path& file) {
     write("copy_to", [&](MemoryTables& tables) {
         m_store.m_copies[file] = std::make_shared<const MemoryTables>(tables);
@@ -52,18 +58,22 @@ void MemoryLedger::raise_cluster_version(const SemanticVersion& version, const s
     });
 }
 
-void MemoryLedger::correct_version(const SemanticVersion& version, const std::string& /*actor*/,
-                                   const std::string& /*reason*/) {
+void MemoryLedger::correct_version(const SemanticVersion& version, const std::string& actor,
+                                   const std::string& reason) {
     write("correct_version", [&](MemoryTables& tables) {
         check_correction(tables.identity, tables.original_version, version);
         tables.cluster_version = version;
         event("version_corrected", "", "");
+        by_hand("version_corrected", version.to_string(), actor, reason);
     });
 }
 
-void MemoryLedger::note(const std::string& kind, const std::string& /*actor*/,
-                        const std::string& /*text*/) {
-    write("note", [&](MemoryTables&) { event(kind, "", ""); });
+void MemoryLedger::note(const std::string& kind, const std::string& actor,
+                        const std::string& text) {
+    write("note", [&](MemoryTables&) {
+        event(kind, "", "");
+        by_hand(kind, "", actor, text);
+    });
 }
 
 }  // namespace runner

@@ -2,6 +2,7 @@
 // Reading and writing a ledger in memory.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,11 @@ class MemoryReader : public Base {
         return m_read->newest_runs(limit, upgrade);
     }
     std::optional<RunRecord> run(const std::string& id) override { return m_read->run(id); }
+    std::vector<HandChange> changes_by_hand(std::size_t limit) override {
+        const std::vector<HandChange>& all = m_read->by_hand;
+        const auto count = static_cast<std::ptrdiff_t>(std::min(limit, all.size()));
+        return {all.rbegin(), all.rbegin() + count};
+    }
     std::vector<RunTally> tallies() override { return m_read->tallies(); }
     std::optional<Digest> pinned(const std::string& version, const std::string& platform) override {
         const auto found = m_read->pins.find({version, platform});
@@ -134,6 +140,9 @@ class MemoryLedger final : public MemoryReader<Ledger> {
     void undo_records(const AttemptEnd& end);
     void store_values(const std::string& version, const StateMap& values);
     void event(const std::string& kind, const std::string& run, const std::string& version);
+    /// Notes it where is_by_hand has its kind.
+    void by_hand(const std::string& kind, const std::string& version, const std::string& actor,
+                 const std::string& reason = {});
 
     MemoryLedgerStore& m_store;
     std::string m_lease_owner;

@@ -107,7 +107,7 @@ typedef const upgrade_plugin* (*upgrade_entry)(const upgrade_host* host);
 typedef struct upgrade_rollback {
     uint32_t size;
     uint32_t abi_minor;
-    /* Undo. The host restores files by itself afterwards; this undoes what it cannot know of. */
+    /* Undoes what is no file; the host restores files after it. Simulated, too, as apply is. */
     int32_t (*rollback)(void* context);
 } upgrade_rollback;
 

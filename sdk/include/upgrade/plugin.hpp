@@ -26,8 +26,8 @@ class Upgrade {
     /// Did it work? Runs after apply, and again later. Throw when not. Changes nothing.
     virtual void verify(Context& context) { (void)context; }
 
-    /// Undo what the host cannot: by default the undo of every finished step, newest first. Files
-    /// are restored by the host afterwards.
+    /// Undo what the host cannot, simulated and for real: by default the undo of every finished
+    /// step, newest first. Files are restored by the host afterwards.
     virtual void rollback(Context& context) {
         context.walk([&] { apply(context); });
         context.undo_steps();

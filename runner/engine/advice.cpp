@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/advice.hpp"
+
+namespace runner {
+namespace {
+
+std::string state_command(const std::string& what, const std::string& version,
+                          const std::string& why, const std::string& config) {
+    return "runner state " + what + ' ' + version + " --reason " + shell_quoted(why) +
+           (config.empty() ? "" : " -c " + shell_quoted(config));
+}
+
+}  // namespace
+
+std::string shell_quoted(const std::string& text) {
+    std::string word = "'";
+    for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return word + "'";
+}
+
+std::string record_by_hand(const std::string& version, const std::string& why,
+                           const std::string& config) {
+    return state_command("record", version, why, config);
+}
+
+std::string forget_by_hand(const std::string& version, const std::string& why,
+                           const std::string& config) {
+    return state_command("forget", version, why, config);
+}
+
+std::string ways_out_of_half_undone(const std::string& version) {
+    return "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
+           "names, and then: " +
+           record_by_hand(version, "put right by hand") + "   or: " + forget_by_hand(version);
+}
+
+}  // namespace runner

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs beside a run come in pairs: after `before`, however the run ends, `after` or
+// `onFailure` is run once; without it neither is.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/engine_world.hpp"
+
+using namespace test;
+using namespace runner;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+/// A cluster with 0.0.51 done and 0.0.52 due, and hooks that note their names.
+struct Hooked {
+    World world;
+    RunOptions options;
+
+    Hooked() {
+        options.yes = true;
+        ScriptedUpgrade done = ScriptedUpgrade::of("0.0.51").edits("app").sets("image", "v1");
+        done.reversible();
+        world.publish(done);
+        if (world.upgrade()->exit_code != 0) throw std::runtime_error("no scene");
+        world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
+        world.config.hooks.before.command = {"before"};
+        world.config.hooks.snapshot.command = {"snapshot"};
+        world.config.hooks.after.command = {"after"};
+        world.config.hooks.on_failure.command = {"onFailure"};
+    }
+
+    /// `work` happens while the hook `before` runs.
+    void during_before(std::function<void()> work) {
+        world.at("before program", 1, std::move(work));
+    }
+
+    std::optional<RunReport> run(KindOfRun kind) {
+        if (kind == KindOfRun::rollback) {
+            RollbackRequest request;
+            static_cast<RunOptions&>(request) = options;
+            return world.rollback(request);
+        }
+        if (kind == KindOfRun::single) {
+            SingleRunRequest request;
+            static_cast<RunOptions&>(request) = options;
+            request.upgrade = "0.0.52";
+            return world.single(request);
+        }
+        UpgradeRequest request;
+        static_cast<RunOptions&>(request) = options;
+        return world.upgrade(request);
+    }
+};
+
+constexpr KindOfRun k_upgrade = KindOfRun::upgrade;
+constexpr KindOfRun k_single = KindOfRun::single;
+constexpr KindOfRun k_rollback = KindOfRun::rollback;
+
+struct Ending {
+    const char* what;
+    std::vector<KindOfRun> kinds;
+    void (*provoke)(Hooked&);
+    Strings hooks;
+};
+
+const Strings k_good{"before", "snapshot", "after"};
+const Strings k_bad{"before", "snapshot", "onFailure"};
+
+// lint: table
+const std::vector<Ending>& endings() {
+    static const std::vector<Ending> table{
+        {"it goes well", {k_upgrade, k_single, k_rollback}, [](Hooked&) {}, k_good},
+        {"its preflight finds nothing to do",
+         {k_upgrade, k_single},
+         [](Hooked& scene) {
+             scene.world.script("0.0.52").preflight = bad(PhaseEnd::nothing_to_do, "it is there");
+         },
+         k_good},
+        {"it fails and is rolled back",
+         {k_upgrade, k_single},
+         [](Hooked& scene) { scene.world.script("0.0.52").fails(HostPhase::apply, 1); },
+         k_bad},
+        {"it fails and stays",
+         {k_upgrade, k_single},
+         [](Hooked& scene) {
+             scene.options.roll_back = false;
+             scene.world.script("0.0.52").fails(HostPhase::apply, 1);
+         },
+         k_bad},
+        {"its undo fails",
+         {k_rollback},
+         [](Hooked& scene) { scene.world.script("0.0.51").fails(HostPhase::rollback, 1); },
+         k_bad},
+        {"the hook before fails",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) { scene.world.processes.exit_statuses["before"] = 1; },
+         {"before", "onFailure"}},
+        {"the hook snapshot fails",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) { scene.world.processes.exit_statuses["snapshot"] = 1; },
+         k_bad},
+        {"a file is changed while the hook runs",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) {
+             scene.during_before([&scene] {
+                 scene.world.now.files["conf"] = "by hand\n";
+                 scene.world.now.files["app"] = "by hand\n";
+             });
+         },
+         k_bad},
+        {"a signal comes while the hook runs",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) { scene.during_before([&scene] { scene.world.signals.signals = 1; }); },
+         k_good},
+        {"a later question is declined",
+         {k_upgrade},
+         [](Hooked& scene) {
+             // What 0.0.53 does is shown, and asked for, when 0.0.52 has nothing to do after all.
+             ScriptedUpgrade first = ScriptedUpgrade::of("0.0.52").sets("mode", "new");
+             first.preflight = good();
+             scene.world.publish(first);
+             ScriptedUpgrade second = ScriptedUpgrade::of("0.0.53").edits("conf");
+             second.needs("mode", "new");
+             scene.world.publish(second);
+             scene.options.yes = false;
+             scene.world.terminal.answer = [](const std::string& question) {
+                 const bool late = question.find("could not be shown before") != std::string::npos;
+                 return std::optional<std::string>(late ? "n" : "y");
+             };
+         },
+         k_bad},
+        {"the question is declined",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) {
+             scene.options.yes = false;
+             scene.world.terminal.answer = [](const std::string&) { return std::optional("n"); };
+         },
+         {}},
+        {"it cannot be simulated",
+         {k_upgrade, k_single},
+         [](Hooked& scene) { scene.world.script("0.0.52").fails(HostPhase::simulate, 1); },
+         {}},
+        {"it is a dry run",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) { scene.options.dry_run = true; },
+         {}},
+        {"the ledger is another cluster's",
+         {k_upgrade, k_single, k_rollback},
+         [](Hooked& scene) { scene.world.config.name = "other"; },
+         {}},
+    };
+    return table;
+}
+
+}  // namespace
+
+TEST_CASE("whoever got the hook before gets one of those afterwards, and nobody else") {
+    for (const Ending& ending : endings()) {
+        for (const KindOfRun kind : ending.kinds) {
+            Hooked scene;
+            ending.provoke(scene);
+            const auto report = scene.run(kind);
+            INFO(ending.what << ", " << to_string(kind) << ": " << words(report));
+            CHECK(scene.world.processes.programs == ending.hooks);
+        }
+    }
+}
+
+TEST_CASE("a rise of the version without an upgrade has no hook, also when it fails") {
+    for (const bool fails : {false, true}) {
+        Hooked scene;
+        scene.world.withdraw("0.0.52");
+        UpgradeRequest request = World::yes();
+        request.selection.target = "0.0.60";
+        if (fails) scene.world.at("before raise_cluster_version", 1, fail_disk);
+        CHECK(scene.world.upgrade(request)->exit_code == (fails ? 1 : 0));
+        CHECK(scene.world.processes.programs.empty());
+    }
+}
