@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/dll/shared_library.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -69,15 +70,38 @@ class SupervisorBackend final : public services::Backend {
     }
 
     void command_shown(const std::vector<std::string>& arguments) override {
-        show({{"type", "command"}, {"arguments", arguments}});
+        show({{"type", "command"}, {"arguments", told_command(arguments)}});
     }
 
-    void command_begun(const std::vector<std::string>& arguments) override {
+    void command_begun(const std::vector<std::string>& arguments,
+                       const std::vector<services::TextRanges>& learned) override {
         std::fflush(stdout);
-        Json message = {{"type", "commandBegun"}, {"arguments", arguments}};
-        if (dump_json(message).size() > k_max_frame) message["arguments"] = cut(arguments);
+        const std::vector<std::string> told = told_command(arguments);
+        Json message = {{"type", "commandBegun"}, {"arguments", told}};
+        const bool any = std::any_of(learned.begin(), learned.end(),
+                                     [](const auto& ranges) { return !ranges.empty(); });
+        // Of a command that was cut nothing is known but that it is the same.
+        if (any && told == arguments) message["learned"] = to_json(learned);
+        if (dump_json(message).size() > k_max_frame) message.erase("learned");
         ask(message);
     }
+
+    /// Only what was read first counts: it is what all that follows was made from.
+    void found(const std::string& path, services::PathKind kind,
+               const std::string* content) override {
+        FoundFile& file = found_place(path, kind);
+        const bool unread = file.kind == services::PathKind::file && !file.digest;
+        if (content != nullptr && unread) file.digest = sha256(*content);
+    }
+
+    void listed(const std::string& pattern, const std::vector<std::string>& paths) override {
+        if (m_found.lists.count(pattern) != 0) return;
+        check_found_count();
+        m_found.lists.emplace(pattern, digest_of_list(paths));
+    }
+
+    /// What a simulation was made from.
+    [[nodiscard]] const FoundInRepository& found() const { return m_found; }
 
     bool step_is_finished(const std::string& id) override { return m_finished.count(id) != 0; }
 
@@ -153,14 +177,17 @@ class SupervisorBackend final : public services::Backend {
     }
 
  private:
-    /// The beginning of a command: short enough for a message, however its bytes are written.
-    static std::vector<std::string> cut(std::vector<std::string> arguments) {
-        constexpr std::size_t k_told_arguments = 32;
-        constexpr std::size_t k_told_bytes = 4096;
-        if (arguments.size() > k_told_arguments) arguments.resize(k_told_arguments);
-        for (std::string& argument : arguments)
-            argument.resize(std::min(argument.size(), k_told_bytes));
-        return arguments;
+    void check_found_count() const {
+        if (m_found.files.size() + m_found.lists.size() >= k_max_shown)
+            throw services::Refusal(UPGRADE_FAILED, "one upgrade looks at more than " +
+                                                        std::to_string(k_max_shown) + " files");
+    }
+
+    FoundFile& found_place(const std::string& path, services::PathKind kind) {
+        const auto known = m_found.files.find(path);
+        if (known != m_found.files.end()) return known->second;
+        check_found_count();
+        return m_found.files.emplace(path, FoundFile{kind, std::nullopt}).first->second;
     }
 
     void post(const Json& message) {
@@ -201,6 +228,7 @@ class SupervisorBackend final : public services::Backend {
     FrameChannel& m_channel;
     std::set<std::string> m_finished;
     std::vector<ShownChange> m_shown;
+    FoundInRepository m_found;
     Frame m_answer;
     bool m_cancelled = false;
 };
@@ -220,6 +248,7 @@ services::SessionOptions session_options(const Json& start, services::Phase phas
         options.parameters[key] =
             value.is_string() ? std::optional(value.get<std::string>()) : std::nullopt;
     }
+    options.after_effects = start.value("afterEffects", false);
     if (overlay >= 0)
         options.base =
             services::decode(read_all(overlay, k_max_overlay, "the changes before this upgrade"));
@@ -422,7 +451,10 @@ class PluginRun {
         done["message"] = m_session->report().message.substr(0, k_max_log_line);
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
         std::vector<UniqueFd> files;
-        if (m_phase->phase == HostPhase::simulate && status == UPGRADE_OK) {
+        const bool simulated = m_phase->phase == HostPhase::simulate;
+        if (simulated && (status == UPGRADE_OK || status == UPGRADE_NOTHING_TO_DO))
+            attach(done, files, "foundDescriptor", encode_found(m_backend.found()));
+        if (simulated && status == UPGRADE_OK) {
             done["renders"] = m_session->renders();
             attach(done, files, "changesDescriptor", services::encode(m_session->changes()));
             attach(done, files, "shownDescriptor", encode_shown(m_backend.shown()));

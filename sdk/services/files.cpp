@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <map>
@@ -100,6 +101,13 @@ mode_t mode_at(const std::string& root, const std::string& path) {
     return status.st_mode;
 }
 
+PathKind kind_of(mode_t mode) {
+    if (mode == 0) return PathKind::none;
+    if (S_ISREG(mode)) return PathKind::file;
+    if (S_ISDIR(mode)) return PathKind::folder;
+    return S_ISLNK(mode) ? PathKind::link : PathKind::other;
+}
+
 std::string read_from_disk(const std::string& root, const std::string& path) {
     const Descriptor folder = open_folder(root, parent_of(path), false);
     if (!folder) fail("read " + path, errno);
@@ -127,13 +135,17 @@ std::string read_from_disk(const std::string& root, const std::string& path) {
     return content;
 }
 
-void write_synced(int fd, std::string_view bytes, const std::string& what) {
+void write_all(int fd, std::string_view bytes, const std::string& what) {
     while (!bytes.empty()) {
         const ssize_t count = ::write(fd, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) fail("write " + what, errno);
         bytes.remove_prefix(static_cast<std::size_t>(count));
     }
+}
+
+void write_synced(int fd, std::string_view bytes, const std::string& what) {
+    write_all(fd, bytes, what);
     if (::fsync(fd) != 0) fail("sync " + what, errno);
 }
 
@@ -162,26 +174,6 @@ void list_below(int folder_fd, const std::string& prefix, std::vector<std::strin
             ::openat(folder_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (folder) list_below(folder.get(), prefix + name + '/', found);
     }
-}
-
-/// '*' and '?' within one part, '**' for any number of parts.
-bool matches(std::string_view pattern, std::string_view path) {
-    const auto head = [](std::string_view text) {
-        return std::string(text.substr(0, text.find('/')));
-    };
-    const auto tail = [](std::string_view text) {
-        const std::size_t slash = text.find('/');
-        return slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
-    };
-    if (pattern.empty() || path.empty()) return pattern.empty() && path.empty();
-    if (head(pattern) == "**") {
-        if (matches(tail(pattern), path)) return true;
-        return matches(pattern, tail(path)) || (tail(pattern).empty() && tail(path).empty());
-    }
-    return ::fnmatch(head(pattern).c_str(), head(path).c_str(), FNM_PERIOD) == 0 &&
-           (path.find('/') == std::string_view::npos) ==
-               (pattern.find('/') == std::string_view::npos || (tail(pattern).empty())) &&
-           matches(tail(pattern), tail(path));
 }
 
 /// Removes temporary files that were not renamed.
@@ -288,13 +280,34 @@ class NewBytes {
     UnnamedFiles m_unnamed;
 };
 
-/// Copies the file `path` to `backup`, synced, with its mode.
-void keep_original(const std::string& root, const std::string& path, mode_t mode,
-                   const std::string& backup) {
-    const Descriptor copy(::open(backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!copy || ::fchmod(copy.get(), mode & 07777U) != 0)
+/// Gives `file` the owner, group, mode and times of `status`. Owner and group only as far as that
+/// is permitted: they say whose it was, and are no part of what is kept.
+bool take_over(int file, const struct stat& status) {
+    const bool owned = ::fchown(file, status.st_uid, status.st_gid) == 0 ||
+                       ::fchown(file, static_cast<uid_t>(-1), status.st_gid) == 0;
+    if (!owned && errno != EPERM) return false;
+    if (::fchmod(file, status.st_mode & 07777U) != 0) return false;  // giving it away clears bits
+#if defined(__APPLE__)
+    const std::array<timespec, 2> times{status.st_atimespec, status.st_mtimespec};
+#else
+    const std::array<timespec, 2> times{status.st_atim, status.st_mtim};
+#endif
+    return ::futimens(file, times.data()) == 0;
+}
+
+/// Copies the file `path` to `backup`, synced, with its owner, group, mode and times.
+void keep_original(const std::string& root, const std::string& path, const std::string& backup) {
+    const Descriptor folder = open_folder(root, parent_of(path), false);
+    struct stat status {};
+    if (!folder ||
+        ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         fail("keep the original of " + path, errno);
-    write_synced(copy.get(), read_from_disk(root, path), "the original of " + path);
+    const std::string content = read_from_disk(root, path);
+    const Descriptor copy(::open(backup.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!copy) fail("keep the original of " + path, errno);
+    write_all(copy.get(), content, "the original of " + path);
+    if (!take_over(copy.get(), status) || ::fsync(copy.get()) != 0)
+        fail("keep the original of " + path, errno);
 }
 
 /// Folders that a removal left empty go too, as git would have it.
@@ -333,14 +346,92 @@ bool covers(const std::vector<std::string>& declared, std::string_view path) {
     });
 }
 
+bool matches(std::string_view pattern, std::string_view path) {
+    const auto head = [](std::string_view text) {
+        return std::string(text.substr(0, text.find('/')));
+    };
+    const auto tail = [](std::string_view text) {
+        const std::size_t slash = text.find('/');
+        return slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
+    };
+    if (pattern.empty() || path.empty()) return pattern.empty() && path.empty();
+    if (head(pattern) == "**") {
+        if (matches(tail(pattern), path)) return true;
+        return matches(pattern, tail(path)) || (tail(pattern).empty() && tail(path).empty());
+    }
+    return ::fnmatch(head(pattern).c_str(), head(path).c_str(), FNM_PERIOD) == 0 &&
+           (path.find('/') == std::string_view::npos) ==
+               (pattern.find('/') == std::string_view::npos || (tail(pattern).empty())) &&
+           matches(tail(pattern), tail(path));
+}
+
 RepositoryFiles::RepositoryFiles(std::string root, FileChanges base)
     : m_root(std::move(root)), m_base(std::move(base)) {}
 
-const FileChange* RepositoryFiles::overlaid(const std::string& path) const {
-    for (const FileChanges* changes : {&m_pending, &m_settled, &m_base}) {
+const FileChange* RepositoryFiles::own_change(const std::string& path) const {
+    for (const FileChanges* changes : {&m_pending, &m_settled}) {
         if (const auto found = changes->find(path); found != changes->end()) return &found->second;
     }
     return nullptr;
+}
+
+const FileChange* RepositoryFiles::overlaid(const std::string& path) const {
+    if (const FileChange* change = own_change(path)) return change;
+    const auto found = m_base.find(path);
+    return found == m_base.end() ? nullptr : &found->second;
+}
+
+bool RepositoryFiles::has_below(const FileChanges& changes, const std::string& folder) const {
+    const std::string below = folder + '/';
+    for (auto file = changes.lower_bound(below);
+         file != changes.end() && file->first.compare(0, below.size(), below) == 0; ++file) {
+        if (overlaid(file->first)->content) return true;
+    }
+    return false;
+}
+
+PathStatus RepositoryFiles::look(std::string_view path_view) const {
+    check_path(path_view);
+    try {
+        const mode_t mode = mode_at(m_root, std::string(path_view));
+        return {kind_of(mode), S_ISREG(mode) ? mode & 07777U : 0U};
+    } catch (const Refusal& refusal) {
+        if (refusal.status() != UPGRADE_DENIED) throw;
+        return {PathKind::link, 0};  // it leads through one
+    }
+}
+
+PathKind RepositoryFiles::kind_beneath(const std::string& path) const {
+    PathKind kind = PathKind::link;
+    if (const auto changed = m_base.find(path); changed != m_base.end()) {
+        kind = changed->second.content ? PathKind::file : PathKind::none;
+    } else if (has_below(m_base, path)) {
+        kind = PathKind::folder;
+    } else {
+        try {
+            kind = kind_of(mode_at(m_root, path));
+        } catch (const Refusal&) {  // it leads through a link
+            found(path, kind);
+            throw;
+        }
+    }
+    found(path, kind);
+    return kind;
+}
+
+std::string RepositoryFiles::read_beneath(const std::string& path) const {
+    const auto changed = m_base.find(path);
+    if (changed != m_base.end() && changed->second.content) return *changed->second.content;
+    if (changed == m_base.end()) {
+        try {
+            return read_from_disk(m_root, path);
+        } catch (const Refusal&) {
+            if (m_witness != nullptr) kind_beneath(path);
+            throw;
+        }
+    }
+    kind_beneath(path);
+    fail("read " + path, ENOENT);
 }
 
 FileChanges RepositoryFiles::changes() const {
@@ -361,28 +452,24 @@ std::optional<std::string> RepositoryFiles::committed(const std::string& path) c
 int RepositoryFiles::kind(std::string_view path_view) const {
     check_path(path_view);
     const std::string path(path_view);
-    if (const FileChange* change = overlaid(path))
+    if (const FileChange* change = own_change(path))
         return change->content ? UPGRADE_FILE_REGULAR : UPGRADE_FILE_NONE;
-    const std::string below = path + '/';
-    for (const FileChanges* changes : {&m_pending, &m_settled, &m_base}) {
-        for (auto file = changes->lower_bound(below);
-             file != changes->end() && file->first.compare(0, below.size(), below) == 0; ++file) {
-            if (overlaid(file->first)->content) return UPGRADE_FILE_FOLDER;
-        }
-    }
-    const mode_t mode = mode_at(m_root, path);
-    if (S_ISREG(mode)) return UPGRADE_FILE_REGULAR;
-    return S_ISDIR(mode) ? UPGRADE_FILE_FOLDER : UPGRADE_FILE_NONE;
+    if (has_below(m_pending, path) || has_below(m_settled, path)) return UPGRADE_FILE_FOLDER;
+    const PathKind kind = kind_beneath(path);
+    if (kind == PathKind::file) return UPGRADE_FILE_REGULAR;
+    return kind == PathKind::folder ? UPGRADE_FILE_FOLDER : UPGRADE_FILE_NONE;
 }
 
 std::string RepositoryFiles::read(std::string_view path_view) const {
     check_path(path_view);
     const std::string path(path_view);
-    if (const FileChange* change = overlaid(path)) {
+    if (const FileChange* change = own_change(path)) {
         if (change->content) return *change->content;
         fail("read " + path, ENOENT);
     }
-    return read_from_disk(m_root, path);
+    std::string content = read_beneath(path);
+    found(path, PathKind::file, &content);
+    return content;
 }
 
 void RepositoryFiles::write(std::string_view path, std::string_view content) {
@@ -407,32 +494,30 @@ void RepositoryFiles::move(std::string_view from, std::string_view to) {
     remove(from);
 }
 
-std::vector<std::string> RepositoryFiles::all_files() const {
+std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
+    check_path(pattern);
     std::vector<std::string> on_disk;
     const Descriptor root = open_folder(m_root, "", false);
     if (!root) fail("list " + m_root, errno);
     list_below(root.get(), "", on_disk);
-    std::set<std::string> files(on_disk.begin(), on_disk.end());
-    for (const FileChanges* changes : {&m_base, &m_settled, &m_pending}) {
-        for (const auto& [path, change] : *changes) {
-            if (change.content) {
-                files.insert(path);
-            } else {
+    std::set<std::string> files;
+    for (std::string& path : on_disk) {
+        if (matches(pattern, path)) files.insert(std::move(path));
+    }
+    const auto lay = [&](const FileChanges& changes) {
+        for (const auto& [path, change] : changes) {
+            if (!change.content) {
                 files.erase(path);
+            } else if (matches(pattern, path)) {
+                files.insert(path);
             }
         }
-    }
+    };
+    lay(m_base);
+    if (m_witness != nullptr) m_witness->listed(std::string(pattern), {files.begin(), files.end()});
+    lay(m_settled);
+    lay(m_pending);
     return {files.begin(), files.end()};
-}
-
-std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
-    check_path(pattern);
-    std::vector<std::string> found = all_files();
-    found.erase(
-        std::remove_if(found.begin(), found.end(),
-                       [pattern](const std::string& path) { return !matches(pattern, path); }),
-        found.end());
-    return found;
 }
 
 void RepositoryFiles::commit(
@@ -448,7 +533,7 @@ void RepositoryFiles::commit(
         if (old_mode != 0) {
             std::filesystem::create_directories(backup_folder);
             entry.backup = backup_folder + '/' + std::to_string(++m_backups);
-            keep_original(m_root, path, old_mode, entry.backup);
+            keep_original(m_root, path, entry.backup);
         }
         if (change.content) {
             entry.content = &*change.content;
