@@ -50,8 +50,9 @@ class ScriptedPhase {
           m_events(events),
           m_script(stage.scripts.at(request.info.at("version"))) {
         if (request.overlay >= 0)
-            m_files = upgrade::services::decode(
+            m_base = upgrade::services::decode(
                 runner::read_all(request.overlay, k_max_overlay, "the overlay"));
+        m_files = m_base;
     }
 
     PhaseResult run() {
@@ -232,8 +233,7 @@ class ScriptedPhase {
         for (const std::string& pattern : step.lists) {
             const std::vector<std::string> on_disk = m_stage.work_tree.names(pattern);
             std::set<std::string> names(on_disk.begin(), on_disk.end());
-            for (const auto& [path, change] : m_files) {
-                if (m_own.count(path) != 0) continue;
+            for (const auto& [path, change] : m_base) {
                 if (!change.content) names.erase(path);
                 if (change.content && upgrade::services::matches(pattern, path)) names.insert(path);
             }
@@ -370,6 +370,7 @@ class ScriptedPhase {
     HostEvents& m_events;
     ScriptedUpgrade& m_script;
     std::set<std::string> m_own;  ///< what this phase has changed
+    FileChanges m_base;           ///< the files as the upgrades before it would leave them
     FileChanges m_files;          ///< as this phase sees them, where they are not as on disk
     PhaseResult m_result;
     std::size_t m_actions = 0;
