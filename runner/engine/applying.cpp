@@ -2,7 +2,6 @@
 #include "engine/applying.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "engine/attempt.hpp"
 #include "engine/confirmations.hpp"
@@ -33,22 +32,43 @@ bool follows_what_was_not_shown(const Run& run, const UpgradeInRun& upgrade) {
     });
 }
 
-/// Whether all files that are not as they were when its diff was made are as this run itself has
-/// left them: an upgrade that could not be shown before, or an executable, of which nobody knows
-/// what it writes.
+/// Whether it may leave other files than was known when the upgrades after it were shown.
+bool may_have_left_other_files(const UpgradeInRun& earlier) {
+    return earlier.form == UpgradeForm::executable || earlier.shown_late ||
+           !earlier.commands_run.empty();
+}
+
+/// Whether an upgrade, as the ledger knows it, has left the path as it is now.
+bool has_left_so(Run& run, const std::vector<FileIntent>& changes, const std::string& path) {
+    const auto now = run.parts.work_tree.look(path).kind;
+    return std::any_of(changes.begin(), changes.end(), [&](const FileIntent& change) {
+        if (change.path == path) return run.parts.work_tree.digest(path) == change.new_digest;
+        const bool below = change.path.rfind(path + '/', 0) == 0;
+        return below && (now == upgrade::services::PathKind::folder) == bool(change.new_digest);
+    });
+}
+
+/// Whether all files that are not as they were when it was shown are as this run itself has left
+/// them: an upgrade that could not be shown before, an executable, of which nobody knows what it
+/// writes, or, of what is only read, commands.
 bool run_has_changed_its_files(Run& run, const UpgradeInRun& upgrade) {
-    std::map<std::string, std::optional<Digest>> changed;
-    for (const auto& [path, before] : upgrade.shown.before) {
-        const auto now = run.parts.work_tree.digest(path);
-        if (now != before) changed[path] = now;
+    std::vector<const UpgradeInRun*> earlier;
+    for (const UpgradeInRun* one = run.upgrades.data(); one != &upgrade; ++one) {
+        if (may_have_left_other_files(*one)) earlier.push_back(one);
     }
+    if (earlier.empty()) return false;
+    std::vector<std::string> changed = upgrade.shown.not_as_before(run.parts.work_tree);
     if (changed.empty()) return false;
-    for (const UpgradeInRun* earlier = run.upgrades.data(); earlier != &upgrade; ++earlier) {
-        if (earlier->form == UpgradeForm::executable) return true;
-        for (const FileIntent& change : run.ledger().changed_files(earlier->version)) {
-            const auto found = changed.find(change.path);
-            if (found != changed.end() && found->second == change.new_digest) changed.erase(found);
-        }
+    const auto& before = upgrade.shown.before;
+    std::erase_if(changed, [&](const std::string& path) {
+        const auto found = before.find(path);
+        return found == before.end() || !found->second.changed;
+    });
+    for (const UpgradeInRun* one : earlier) {
+        if (one->form == UpgradeForm::executable) return true;
+        const std::vector<FileIntent> changes = run.ledger().changed_files(one->version);
+        std::erase_if(changed,
+                      [&](const std::string& path) { return has_left_so(run, changes, path); });
     }
     return changed.empty();
 }
@@ -125,6 +145,7 @@ void show_late(Run& run, UpgradeInRun& upgrade) {
     }
     if (!result.ok()) refuse_to_run(upgrade, result, words, "it was not begun");
     upgrade.verdict = Verdict::ready;
+    upgrade.shown_late = true;
     if (run.options.yes) return;
     const auto answer = run.parts.terminal.ask(
         "This is what " + upgrade.version +
@@ -234,6 +255,7 @@ void ApplyingKind::look_again(Run& run, UpgradeInRun& upgrade, SecondLook look) 
         if (upgrade.verdict == Verdict::ready && !provisional)
             refuse_changed(upgrade, "ready", words);
         upgrade.verdict = Verdict::nothing_to_do;
+        upgrade.shown = {};  // what it would have done was made from what was there before
         upgrade.words = words;
         return;
     }

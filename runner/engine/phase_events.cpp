@@ -60,16 +60,28 @@ void PhaseEvents::on_progress(std::uint64_t done, std::uint64_t total, const std
 
 void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments) {
     flush_lines();
-    m_commands.push_back(m_redactor.mask(joined(arguments)));
-    m_parts.reporter.command_shown(m_commands.back());
+    CommandWords words;
+    for (const std::string& argument : arguments) words.push_back(comparable(argument));
+    m_commands.push_back(std::move(words));
+    m_parts.reporter.command_shown(m_redactor.mask(joined(arguments)));
 }
 
-void PhaseEvents::on_command_begun(const std::vector<std::string>& arguments) {
+void PhaseEvents::on_command_begun(const BegunCommand& command) {
+    if (is_held_to_shown()) hold_to_shown(command);
     if (!m_has_open_effects && m_record.writer != nullptr)
         m_record.writer->record_other_effects(m_record.run, m_upgrade.version);
     m_has_open_effects = true;
-    m_begun.push_back(m_redactor.mask(joined(arguments)));
+    m_begun.push_back(m_redactor.mask(joined(command.arguments)));
     if (m_step_is_open) m_in_open_step.push_back(m_begun.back());
+}
+
+std::string PhaseEvents::comparable(const std::string& word) const {
+    std::string text = m_redactor.mask(word);
+    const std::string& folder = m_options.temporary_folder;
+    if (folder.empty()) return text;
+    for (std::size_t at = 0; (at = text.find(folder, at)) != std::string::npos;)
+        text.replace(at, folder.size(), "$TMPDIR");
+    return text;
 }
 
 void PhaseEvents::on_step_begun(const std::string& id, const std::string& description) {
@@ -98,37 +110,39 @@ void PhaseEvents::record_files(const std::string& step,
     std::vector<FileIntent> intents;
     for (const HostFileChange& change : changes) {
         intents.push_back(checked_intent(change));
-        if (m_phase == HostPhase::apply && m_options.hold_to_shown)
-            hold_to_shown(step, change, intents.back());
+        if (is_held_to_shown()) hold_to_shown(step, change, intents.back());
     }
     writer().record_files(m_record.run, m_upgrade.version, step, intents);
 }
 
+void PhaseEvents::refuse_as_changed(const std::string& why) {
+    m_changed = "changed since it was shown: " + why;
+    throw Error(Failure::preparation, m_upgrade.version + " " + m_changed);
+}
+
 void PhaseEvents::hold_to_shown(const std::string& step, const HostFileChange& change,
                                 const FileIntent& intent) {
-    const ShownWork& shown = m_upgrade.shown;
-    const auto refuse = [&](const std::string& why) {
-        m_changed = "changed since it was shown: " + why;
-        throw Error(Failure::preparation, m_upgrade.version + " " + m_changed);
-    };
-    const auto of_path = [&](const ShownChange& commit) { return commit.path == change.path; };
-    const bool shown_at_all = std::any_of(shown.commits.begin(), shown.commits.end(), of_path);
-    if (!shown_at_all) {
-        if (change.rendered && shown.renders > 0) return;
-        refuse("its simulation did not show that " + change.path + " would be changed");
+    const std::string other = m_upgrade.shown.why_other(step, change, intent);
+    if (!other.empty()) refuse_as_changed(other);
+    if (m_upgrade.shown.replaces_what_was(intent, m_parts.work_tree)) return;
+    const std::vector<FileIntent> own = m_view.changed_files(m_upgrade.version);
+    const bool wrote_it = std::any_of(own.begin(), own.end(), [&](const FileIntent& earlier) {
+        return earlier.path == intent.path && earlier.new_digest == intent.old_digest;
+    });
+    if (!wrote_it) refuse_as_changed(change.path + " is not as it was when that was shown");
+}
+
+void PhaseEvents::hold_to_shown(const BegunCommand& command) {
+    std::vector<WordPieces> words;
+    for (std::size_t i = 0; i < command.arguments.size(); ++i) {
+        static const upgrade::services::TextRanges k_none;
+        const auto& learned = i < command.learned.size() ? command.learned[i] : k_none;
+        words.push_back(pieces_of(command.arguments[i], learned));
+        for (std::string& piece : words.back()) piece = comparable(piece);
     }
-    const bool as_shown =
-        std::any_of(shown.commits.begin(), shown.commits.end(), [&](const ShownChange& commit) {
-            return of_path(commit) && commit.step == step && commit.digest == intent.new_digest;
-        });
-    if (!as_shown) refuse("what it writes to " + change.path + " is not what was shown");
-    const auto before = shown.before.find(change.path);
-    const bool as_found =
-        (before != shown.before.end() && before->second == intent.old_digest) ||
-        std::any_of(shown.commits.begin(), shown.commits.end(), [&](const ShownChange& commit) {
-            return of_path(commit) && commit.digest == intent.old_digest;
-        });
-    if (!as_found) refuse(change.path + " is not as it was when its diff was made");
+    if (is_shown(m_upgrade.shown.commands, words)) return;
+    refuse_as_changed("its simulation did not show the command '" +
+                      m_redactor.mask(joined(command.arguments)) + "'");
 }
 
 void PhaseEvents::record_step(const std::string& id, const HostValues& values) {

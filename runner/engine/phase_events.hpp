@@ -22,7 +22,9 @@ struct PhaseRunnerOptions {
     bool yes = false;  ///< confirmations are skipped
     int lease = -1;
     bool sandbox = true;        ///< the kernel enforces the declared permissions, where it can
-    bool hold_to_shown = true;  ///< apply writes what its simulation has shown, or nothing
+    bool hold_to_shown = true;  ///< apply does what its simulation has shown, or nothing
+    /// That each phase finds empty; it goes by a name in what is compared. Empty: there is none.
+    std::string temporary_folder{};
     /// Called when a step is recorded as finished; what it throws ends the plugin there. For
     /// proving that an upgrade that died goes on.
     std::function<void(const std::string& step)> after_step;
@@ -47,7 +49,7 @@ class PhaseEvents final : public HostEvents {
     void on_output(std::string_view bytes) override;
     void on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) override;
     void on_command_shown(const std::vector<std::string>& arguments) override;
-    void on_command_begun(const std::vector<std::string>& arguments) override;
+    void on_command_begun(const BegunCommand& command) override;
     void on_step_begun(const std::string& id, const std::string& description) override;
     bool confirm(const std::string& question) override;
     std::optional<std::string> state_value(std::int32_t scope, const std::string& key) override;
@@ -68,8 +70,8 @@ class PhaseEvents final : public HostEvents {
     /// Why the upgrade was stopped before it wrote something else than was shown, or before its
     /// undo put back what somebody has changed; empty: it was not.
     [[nodiscard]] const std::string& changed_since_shown() const { return m_changed; }
-    /// The commands that a simulation has shown, masked.
-    [[nodiscard]] std::vector<std::string> take_commands() { return std::move(m_commands); }
+    /// The commands that a simulation has shown.
+    [[nodiscard]] std::vector<CommandWords> take_commands() { return std::move(m_commands); }
     /// Whether a changing command was started for real.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
     /// Those of a step that did not finish, added to those of earlier tries.
@@ -84,9 +86,16 @@ class PhaseEvents final : public HostEvents {
     void flush_lines() { show(m_lines.flush()); }
     void show(const std::vector<LineRedactor::Line>& lines);
     [[nodiscard]] FileIntent checked_intent(const HostFileChange& change) const;
-    /// Throws Error{preparation} when the change is not what was shown.
+    [[nodiscard]] bool is_held_to_shown() const {
+        return m_phase == HostPhase::apply && m_options.hold_to_shown;
+    }
+    [[noreturn]] void refuse_as_changed(const std::string& why);
+    /// These throw Error{preparation} when it is not what was shown.
     void hold_to_shown(const std::string& step, const HostFileChange& change,
                        const FileIntent& intent);
+    void hold_to_shown(const BegunCommand& command);
+    /// A word of a command as it can be shown and compared.
+    [[nodiscard]] std::string comparable(const std::string& word) const;
     void refuse_changed_by_hand();
     void end_step() { m_step_is_open = m_has_open_effects = false; }
     Ledger& writer();
@@ -102,7 +111,7 @@ class PhaseEvents final : public HostEvents {
     LineRedactor m_lines;
     Heart m_heart;
     LineBuffer m_output;
-    std::vector<std::string> m_commands;
+    std::vector<CommandWords> m_commands;
     std::vector<std::string> m_begun;
     std::vector<std::string> m_in_open_step;
     bool m_step_is_open = false;

@@ -46,6 +46,12 @@ upgrade::services::FileChanges decode_changes(const std::string& bytes) {
     }
 }
 
+void take_found(ShownWork& shown, const FoundInRepository& found) {
+    for (const auto& [path, file] : found.files)
+        shown.before[path] = {.kind = file.kind, .digest = file.digest};
+    shown.lists = found.lists;
+}
+
 }  // namespace
 
 PhaseRunner::PhaseRunner(const EngineParts& parts, PhaseRunnerOptions options, LedgerView& ledger)
@@ -54,7 +60,9 @@ PhaseRunner::PhaseRunner(const EngineParts& parts, PhaseRunnerOptions options, L
       m_ledger(ledger),
       m_host(parts.processes.start_host(
           {plugin_environment(parts.config.environment), m_options.lease}, parts.signals,
-          parts.clock)) {}
+          parts.clock)) {
+    m_options.temporary_folder = m_host->temporary_folder().string();
+}
 
 PhaseRunner::~PhaseRunner() = default;
 
@@ -178,18 +186,8 @@ PhaseResult PhaseRunner::simulate_once(UpgradeInRun& upgrade, HostPhase phase,
     if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
     PhaseEvents events(m_parts, m_options, m_redactor, m_ledger, upgrade, phase, {});
     PhaseResult result = run(upgrade, request, events);
-    upgrade.shown.commands = comparable(events.take_commands());
+    upgrade.shown.commands = events.take_commands();
     return result;
-}
-
-std::vector<std::string> PhaseRunner::comparable(std::vector<std::string> commands) const {
-    const std::string folder = m_host->temporary_folder().string();
-    if (folder.empty()) return commands;
-    for (std::string& command : commands) {
-        for (std::size_t at = 0; (at = command.find(folder, at)) != std::string::npos;)
-            command.replace(at, folder.size(), "$TMPDIR");
-    }
-    return commands;
 }
 
 PhaseResult PhaseRunner::simulate(UpgradeInRun& upgrade, bool another_follows) {
@@ -208,6 +206,7 @@ PhaseResult PhaseRunner::simulate(UpgradeInRun& upgrade, bool another_follows) {
     upgrade.has_verify = result.has("verify");
     if (result.ok() && result.phase == HostPhase::preflight && upgrade.has_preflight)
         result = once(HostPhase::simulate);
+    take_found(upgrade.shown, result.found);
     if (result.ok()) take_shown(upgrade, result);
     return result;
 }
@@ -239,20 +238,36 @@ std::optional<std::string> PhaseRunner::simulated_content(const std::string& pat
     return m_parts.work_tree.content(path);
 }
 
+std::optional<unsigned> PhaseRunner::simulated_permissions(const std::string& path) const {
+    const auto earlier = m_chain_permissions.find(path);
+    if (earlier != m_chain_permissions.end()) return earlier->second;
+    const upgrade::services::PathStatus now = m_parts.work_tree.look(path);
+    if (now.kind != upgrade::services::PathKind::file) return std::nullopt;
+    return now.permissions;
+}
+
+void PhaseRunner::note_before(ShownWork& shown, const std::string& path) const {
+    PathBefore& before = shown.before[path];
+    if (before.changed) return;
+    before.changed = true;
+    before.permissions = simulated_permissions(path);
+    if (before.digest) return;
+    // What the upgrade itself has read is known from it.
+    const auto content = simulated_content(path);
+    if (!content) return;
+    before.kind = upgrade::services::PathKind::file;
+    before.digest = sha256(*content);
+}
+
 void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     upgrade.shown.renders = result.renders;
     upgrade.shown.commits = std::move(result.shown);
-    const auto note_before = [&](const std::string& path) {
-        if (upgrade.shown.before.count(path) != 0) return;
-        const auto before = simulated_content(path);
-        upgrade.shown.before[path] = before ? std::optional(sha256(*before)) : std::nullopt;
-    };
-    for (const ShownChange& commit : upgrade.shown.commits) note_before(commit.path);
+    for (const ShownChange& commit : upgrade.shown.commits) note_before(upgrade.shown, commit.path);
     if (!result.changes) return;
     const upgrade::services::FileChanges changes =
         decode_changes(read_all(result.changes.get(), k_max_changes, "the simulated changes"));
     for (const auto& [path, change] : changes) {
-        note_before(path);
+        note_before(upgrade.shown, path);
         const auto before = simulated_content(path);
         std::optional<std::string_view> old_text;
         std::optional<std::string_view> new_text;
@@ -265,7 +280,10 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
 }
 
 void PhaseRunner::lay_over(const upgrade::services::FileChanges& changes) {
-    for (const auto& [path, change] : changes) m_chain[path] = change;
+    for (const auto& [path, change] : changes) {
+        m_chain_permissions[path] = change.content ? simulated_permissions(path) : std::nullopt;
+        m_chain[path] = change;
+    }
     if (!m_overlay) m_overlay = make_memory_file("overlay");
     ::lseek(m_overlay.get(), 0, SEEK_END);
     write_all(m_overlay.get(), upgrade::services::encode(changes), "the changes so far");
@@ -273,6 +291,7 @@ void PhaseRunner::lay_over(const upgrade::services::FileChanges& changes) {
 
 void PhaseRunner::forget_simulated() {
     m_chain.clear();
+    m_chain_permissions.clear();
     m_overlay.reset();
 }
 
@@ -283,11 +302,13 @@ PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& r
     PhaseResult result = retried(upgrade, record.writer, true, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::apply);
         request.another_follows = another_follows;
+        request.after_effects = m_after_effects;
         PhaseEvents events(m_parts, m_options, m_redactor, *record.writer, upgrade,
                            HostPhase::apply, record);
         PhaseResult once = run(upgrade, request, events);
         begun.insert(begun.end(), m_begun.begin(), m_begun.end());
         events.add_open_commands(m_open_commands);
+        if (!m_begun.empty() || upgrade.form == UpgradeForm::executable) m_after_effects = true;
         if (!request.write_paths.empty()) m_parts.folder.remove_if_empty(request.backup_folder);
         return once;
     });

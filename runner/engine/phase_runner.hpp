@@ -72,8 +72,11 @@ class PhaseRunner {
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
     PhaseResult simulate_once(UpgradeInRun& upgrade, HostPhase phase, bool another_follows);
     void take_shown(UpgradeInRun& upgrade, PhaseResult& result);
-    /// The same in each run: the temporary folder, which is not, goes by a name.
-    [[nodiscard]] std::vector<std::string> comparable(std::vector<std::string> commands) const;
+    /// Notes what was at a path that an upgrade changes, before that.
+    void note_before(ShownWork& shown, const std::string& path) const;
+    /// The permissions of a file after everything that was simulated; nothing: there is no file, or
+    /// it is a new one.
+    [[nodiscard]] std::optional<unsigned> simulated_permissions(const std::string& path) const;
 
     const EngineParts& m_parts;
     PhaseRunnerOptions m_options;
@@ -81,9 +84,11 @@ class PhaseRunner {
     std::unique_ptr<PhaseHost> m_host;
     Redactor m_redactor;
     upgrade::services::FileChanges m_chain;
+    std::map<std::string, std::optional<unsigned>> m_chain_permissions;  ///< of the same paths
     UniqueFd m_overlay;
     std::vector<std::string> m_begun;
     std::vector<std::string> m_open_commands;
+    bool m_after_effects = false;  ///< something outside of the repository may be changed by now
 };
 
 }  // namespace runner

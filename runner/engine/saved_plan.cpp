@@ -124,8 +124,9 @@ PinnedWork work_of(const UpgradeInRun& upgrade, const std::optional<std::string>
     PinnedWork work;
     work.verdict = word_for(upgrade.verdict);
     work.values = pinned_values(upgrade, key);
-    for (const auto& [path, digest] : upgrade.shown.before)
-        work.files[path] = digest ? digest->to_string() : "none";
+    for (const auto& [path, before] : upgrade.shown.before) work.files[path] = before.to_string();
+    for (const auto& [pattern, names] : upgrade.shown.lists)
+        work.files[pattern] = "list " + names.to_string();
     work.shown = upgrade.shown.digest().to_string();
     return work;
 }
@@ -309,8 +310,9 @@ void SavedPlan::check_work(const Run& run) const {
         if (now.verdict != planned.verdict) {
             moved.push_back(upgrade.version + " was " + planned.verdict + " and is " + now.verdict);
         } else if (now.files != planned.files) {
-            moved.push_back("files that " + upgrade.version + " changes are not as they were: " +
-                            differing(planned.files, now.files));
+            moved.push_back(
+                "files that " + upgrade.version +
+                " reads or changes are not as they were: " + differing(planned.files, now.files));
         } else if (now.shown != planned.shown) {
             moved.push_back(upgrade.version + " would do something else than the plan shows");
         }

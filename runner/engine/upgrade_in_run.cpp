@@ -1,38 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/upgrade_in_run.hpp"
 
-#include "support/sha256.hpp"
-
 namespace runner {
-namespace {
-
-/// Appends a text with its length, so that no two lists of texts look alike.
-void append(std::string& bytes, const std::string& text) {
-    bytes += std::to_string(text.size());
-    bytes += ':';
-    bytes += text;
-}
-
-std::string text_of(const std::optional<Digest>& digest) {
-    return digest ? digest->to_string() : "";
-}
-
-}  // namespace
-
-Digest ShownWork::digest() const {
-    std::string bytes;
-    for (const auto& [path, digest_before] : before) {
-        append(bytes, path);
-        append(bytes, text_of(digest_before));
-    }
-    for (const ShownChange& commit : commits) {
-        append(bytes, commit.step);
-        append(bytes, commit.path);
-        append(bytes, text_of(commit.digest));
-    }
-    for (const std::string& command : commands) append(bytes, command);
-    return sha256(bytes);
-}
 
 UpgradeInRun from_ledger(const std::string& version, const std::string& tag,
                          const std::string& platform, const std::string& digest) {

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/parameters.hpp"
 #include "engine/report.hpp"
+#include "engine/shown_work.hpp"
 #include "host/host.hpp"
 #include "ledger/ledger.hpp"
 #include "ledger/records.hpp"
@@ -26,18 +26,6 @@ enum class Verdict {
     later,     ///< blocked, or nothing to do, but only as far as can be seen before the upgrades
                ///< ahead of it have run: it is asked again then
     left_out,  ///< blocked, or requires what is blocked: this run goes on without it
-};
-
-/// What a simulation has shown of an upgrade.
-struct ShownWork {
-    std::vector<ShownChange> commits;  ///< what it writes, step by step, in order
-    /// By path: the file's digest when its diff was made; nothing: there was no such file.
-    std::map<std::string, std::optional<Digest>> before;
-    std::size_t renders = 0;            ///< programs whose output becomes a file
-    std::vector<std::string> commands;  ///< that would be run, as they were shown
-
-    /// Over all of it: what a saved plan pins.
-    [[nodiscard]] Digest digest() const;
 };
 
 /// Where an upgrade's release is read from.
@@ -81,6 +69,7 @@ struct UpgradeInRun {
     bool cancelled = false;                  ///< by the user, whatever became of it then
     bool held_back = false;          ///< stopped before it did something else than was shown
     std::optional<Outcome> outcome;  ///< nothing: it was not begun
+    bool shown_late = false;         ///< only when its turn had come
     std::string message;
 
     [[nodiscard]] const Manifest& manifest() const { return known.manifest; }

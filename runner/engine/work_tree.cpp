@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/work_tree.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "model/error.hpp"
@@ -28,6 +30,22 @@ std::int64_t timestamp_lag_ms() {
     return (tick.tv_nsec + k_nanoseconds - 1) / k_nanoseconds;
 }
 
+/// Gives `file` the owner, group, mode and times of `original`. Owner and group only as far as that
+/// is permitted.
+void take_over(const fs::path& file, const std::string& original) {
+    struct stat kept {};
+    if (::stat(original.c_str(), &kept) != 0)
+        throw system_error("cannot look at the original of " + file.string(), errno);
+    const bool owned = ::lchown(file.c_str(), kept.st_uid, kept.st_gid) == 0 ||
+                       ::lchown(file.c_str(), static_cast<uid_t>(-1), kept.st_gid) == 0 ||
+                       errno == EPERM;
+    const std::array<timespec, 2> times{kept.st_atim, kept.st_mtim};
+    // The mode after the owner: giving a file away clears bits of it.
+    if (!owned || ::chmod(file.c_str(), kept.st_mode & 07777U) != 0 ||
+        ::utimensat(AT_FDCWD, file.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
+        throw system_error("cannot restore owner, mode and times of " + file.string(), errno);
+}
+
 }  // namespace
 
 std::optional<Digest> WorkTree::digest(const std::string& path) {
@@ -39,6 +57,22 @@ std::optional<std::string> DiskWorkTree::content(const std::string& path) {
     return read_file_if_there(m_repository / path, k_max_file);
 }
 
+upgrade::services::PathStatus DiskWorkTree::look(const std::string& path) {
+    try {
+        return m_files.look(path);
+    } catch (const upgrade::services::Refusal& refusal) {
+        throw Error(Failure::preparation, refusal.what());
+    }
+}
+
+std::vector<std::string> DiskWorkTree::names(const std::string& pattern) {
+    try {
+        return m_files.glob(pattern);
+    } catch (const upgrade::services::Refusal& refusal) {
+        throw Error(Failure::preparation, refusal.what());
+    }
+}
+
 std::optional<std::string> DiskWorkTree::original(const FileIntent& change) {
     if (change.backup.empty()) return std::nullopt;
     return read_file(change.backup, k_max_file);
@@ -48,10 +82,7 @@ void DiskWorkTree::put_back(const FileIntent& change) {
     const fs::path path = m_repository / change.path;
     if (const auto before = original(change)) {
         replace_file(path, *before);
-        struct stat kept {};
-        if (::stat(change.backup.c_str(), &kept) != 0 ||
-            ::chmod(path.c_str(), kept.st_mode & 07777U) != 0)
-            throw system_error("cannot restore the mode of " + path.string(), errno);
+        take_over(path, change.backup);
         return;
     }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)

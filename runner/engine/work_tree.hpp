@@ -11,6 +11,7 @@
 
 #include "ledger/records.hpp"
 #include "model/digest.hpp"
+#include "services/files.hpp"
 
 namespace runner {
 
@@ -23,6 +24,10 @@ class WorkTree {
     virtual ~WorkTree() = default;
     /// A file's content; nothing when there is no such file.
     virtual std::optional<std::string> content(const std::string& path) = 0;
+    /// What is at a path; a link, or what lies behind one, is a link.
+    virtual upgrade::services::PathStatus look(const std::string& path) = 0;
+    /// The files that a pattern of the files service names, sorted.
+    virtual std::vector<std::string> names(const std::string& pattern) = 0;
     /// The original that was kept for a change; nothing when the change made the file.
     virtual std::optional<std::string> original(const FileIntent& change) = 0;
     /// The original in its place again, durably; a file that the change made is removed, with the
@@ -44,8 +49,12 @@ class DiskWorkTree final : public WorkTree {
  public:
     /// `state`: the ledger's file, whose folder is no part of the repository.
     DiskWorkTree(std::filesystem::path repository, std::filesystem::path state)
-        : m_repository(std::move(repository)), m_state(std::move(state)) {}
+        : m_repository(std::move(repository)),
+          m_state(std::move(state)),
+          m_files(m_repository.string(), {}) {}
     std::optional<std::string> content(const std::string& path) override;
+    upgrade::services::PathStatus look(const std::string& path) override;
+    std::vector<std::string> names(const std::string& pattern) override;
     std::optional<std::string> original(const FileIntent& change) override;
     void put_back(const FileIntent& change) override;
     void remove_temporary(const FileIntent& change) override;
@@ -55,6 +64,7 @@ class DiskWorkTree final : public WorkTree {
  private:
     std::filesystem::path m_repository;
     std::filesystem::path m_state;
+    upgrade::services::RepositoryFiles m_files;  ///< nothing is written through it
 };
 
 }  // namespace runner

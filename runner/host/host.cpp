@@ -102,6 +102,7 @@ class PhaseConductor {
             message["parameters"][key] = value ? Json(*value) : Json();
         message["finishedSteps"] = m_request.finished_steps;
         message["arguments"] = m_request.arguments;
+        message["afterEffects"] = m_request.after_effects;
         if (m_request.manifest != nullptr) message["manifest"] = *m_request.manifest;
         if (m_request.without_preflight)
             message["withoutPreflight"] = to_string(*m_request.without_preflight);
@@ -222,7 +223,7 @@ class PhaseConductor {
         if (type == "files") {
             m_events.record_files(text_at(message, "step"), changes_at(message));
         } else if (type == "commandBegun") {
-            m_events.on_command_begun(texts_at(message, "arguments"));
+            m_events.on_command_begun(begun_command_at(message));
         } else if (type == "stepFinished") {
             m_events.record_step(text_at(message, "id"), values_at(message));
         } else {
@@ -294,6 +295,8 @@ class PhaseConductor {
         m_result.changes = take_descriptor(frame, "changesDescriptor");
         if (const UniqueFd shown = take_descriptor(frame, "shownDescriptor"))
             m_result.shown = read_shown(shown.get());
+        if (const UniqueFd found = take_descriptor(frame, "foundDescriptor"))
+            m_result.found = read_found(found.get());
     }
 
     /// The one that was asked for, or what the request goes on with without a preflight.

@@ -18,6 +18,8 @@
 #include "model/json.hpp"
 #include "model/manifest.hpp"
 #include "services/changes.hpp"
+#include "services/files.hpp"
+#include "services/learned_texts.hpp"
 #include "support/clock.hpp"
 #include "support/stop_signals.hpp"
 #include "support/unique_fd.hpp"
@@ -73,6 +75,25 @@ struct ShownChange {
     std::optional<Digest> digest;  ///< of the new content; absent: the file is removed
 };
 
+/// What a simulation has found in the repository beneath its own changes.
+struct FoundFile {
+    upgrade::services::PathKind kind = upgrade::services::PathKind::none;
+    std::optional<Digest> digest;  ///< of a file's content; absent: it was not read
+};
+struct FoundInRepository {
+    std::map<std::string, FoundFile> files;  ///< by path
+    /// By pattern: the digest of the sorted paths, each with a newline.
+    std::map<std::string, Digest> lists;
+};
+
+/// A command that changes or renders something and is about to begin for real.
+struct BegunCommand {
+    std::vector<std::string> arguments;
+    /// For each argument the parts of it that the simulation could not know, as programs have
+    /// printed them since something was changed.
+    std::vector<upgrade::services::TextRanges> learned;
+};
+
 /// What a running phase tells and asks. Calls that throw end the phase as failed.
 class HostEvents {
  public:
@@ -82,11 +103,12 @@ class HostEvents {
     virtual void on_output(std::string_view bytes) = 0;
     virtual void on_progress(std::uint64_t done, std::uint64_t total,
                              const std::string& message) = 0;
+    /// Of a command that is too long for a message the beginning is told, here and when it begins,
+    /// and a digest of all of it.
     virtual void on_command_shown(const std::vector<std::string>& arguments) = 0;
     /// A command that changes or renders something is about to run for real; it waits for this, and
-    /// does not run when this throws. Of a command that is too long for a message the beginning is
-    /// told.
-    virtual void on_command_begun(const std::vector<std::string>& arguments) = 0;
+    /// does not run when this throws.
+    virtual void on_command_begun(const BegunCommand& command) = 0;
     virtual void on_step_begun(const std::string& id, const std::string& description) = 0;
     virtual bool confirm(const std::string& question) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& key) = 0;
@@ -121,6 +143,8 @@ struct PhaseRequest {
     std::map<std::string, std::string> info;
     std::map<std::string, std::optional<std::string>> parameters;
     std::vector<std::string> finished_steps;
+    /// apply: commands may have changed the world since it was simulated.
+    bool after_effects = false;
     int overlay = -1;                    ///< encoded changes of the upgrades before it; -1: none
     std::vector<std::string> arguments;  ///< of an executable upgrade
     bool relay_input = false;            ///< hand standard input on to an executable upgrade
@@ -139,6 +163,7 @@ struct PhaseResult {
     HostValues values;
     UniqueFd changes;                ///< encoded changes of a simulation; empty when there are none
     std::vector<ShownChange> shown;  ///< of a simulation: its commits, in order
+    FoundInRepository found;         ///< of a simulation: what it was made from
     std::size_t renders = 0;         ///< of a simulation: how many RENDER commands it has shown
     std::string description;
     std::uint32_t strays = 0;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/message.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "model/error.hpp"
 #include "services/files.hpp"
 #include "support/memory_file.hpp"
+#include "support/sha256.hpp"
 
 namespace runner {
 namespace {
@@ -13,24 +16,73 @@ namespace {
 constexpr std::size_t k_max_text = 64U << 10U;
 constexpr std::size_t k_max_shown_line = 64U << 10U;
 
-ShownChange shown_from(std::string_view line) {
+/// A line of three texts, the first or second of which is a path, and what is left of the text.
+using Line = std::array<std::string, 3>;
+
+Line texts_of(std::string_view line) {
     try {
-        const Json item = parse_json(line, "a shown change");
-        bool texts = item.is_array() && item.size() == 3;
-        for (std::size_t i = 0; texts && i < item.size(); ++i) texts = item[i].is_string();
-        if (!texts) throw ProtocolError("a shown change is malformed");
-        ShownChange change{item[0].get<std::string>(), item[1].get<std::string>(), std::nullopt};
-        upgrade::services::check_path(change.path);
-        const auto digest = item[2].get<std::string>();
-        if (!digest.empty()) change.digest = Digest::parse(digest);
-        if (change.digest.has_value() == digest.empty())
-            throw ProtocolError("a shown change has something else than a digest");
-        return change;
+        const Json item = parse_json(line, "a line of a list");
+        Line texts;
+        bool good = item.is_array() && item.size() == texts.size();
+        for (std::size_t i = 0; good && i < texts.size(); ++i) {
+            good = item[i].is_string();
+            if (good) texts[i] = item[i].get<std::string>();
+        }
+        if (!good) throw ProtocolError("a line of a list is malformed");
+        return texts;
     } catch (const Error& error) {
         throw ProtocolError(error.what());
+    }
+}
+
+void check_told_path(const std::string& path) {
+    try {
+        upgrade::services::check_path(path);
     } catch (const upgrade::services::Refusal& refusal) {
         throw ProtocolError(refusal.what());
     }
+}
+
+/// Nothing where there is no text.
+std::optional<Digest> digest_in(const std::string& text) {
+    auto digest = text.empty() ? std::nullopt : Digest::parse(text);
+    if (digest.has_value() == text.empty())
+        throw ProtocolError("a line of a list has something else than a digest");
+    return digest;
+}
+
+/// Takes the lines of a list one by one.
+template <typename Take>
+void for_each_line(std::string_view bytes, const Take& take) {
+    for (std::size_t count = 0; !bytes.empty(); ++count) {
+        const std::size_t end = bytes.find('\n');
+        if (end == std::string_view::npos || end > k_max_shown_line)
+            throw ProtocolError("a line of a list is cut short, or too long");
+        if (count == k_max_shown) throw ProtocolError("it shows too many changes or files");
+        take(texts_of(bytes.substr(0, end)));
+        bytes.remove_prefix(end + 1);
+    }
+}
+
+std::string list_in(int file) {
+    try {
+        return read_all(file, k_max_shown_bytes, "a list of what was shown");
+    } catch (const Error& error) {
+        throw ProtocolError(error.what());
+    }
+}
+
+using upgrade::services::PathKind;
+
+/// In the order of PathKind, and a list at the end.
+constexpr std::array<const char*, 6> k_found_words{"none", "file",  "folder",
+                                                   "link", "other", "list"};
+constexpr std::size_t k_list_word = 5;
+
+std::size_t found_word(const std::string& word) {
+    const auto* const found = std::find(k_found_words.begin(), k_found_words.end(), word);
+    if (found == k_found_words.end()) throw ProtocolError("it has found something unheard of");
+    return static_cast<std::size_t>(found - k_found_words.begin());
 }
 
 }  // namespace
@@ -108,25 +160,105 @@ std::string encode_shown(const std::vector<ShownChange>& shown) {
 
 std::vector<ShownChange> decode_shown(std::string_view bytes) {
     std::vector<ShownChange> shown;
-    while (!bytes.empty()) {
-        const std::size_t end = bytes.find('\n');
-        if (end == std::string_view::npos || end > k_max_shown_line)
-            throw ProtocolError("a shown change is cut short, or too long");
-        if (shown.size() == k_max_shown) throw ProtocolError("it shows too many changes");
-        shown.push_back(shown_from(bytes.substr(0, end)));
-        bytes.remove_prefix(end + 1);
-    }
+    for_each_line(bytes, [&](const Line& line) {
+        check_told_path(line[1]);
+        shown.push_back({line[0], line[1], digest_in(line[2])});
+    });
     return shown;
 }
 
 std::vector<ShownChange> read_shown(int file) {
+    return decode_shown(list_in(file));
+}
+
+std::string encode_found(const FoundInRepository& found) {
     std::string bytes;
-    try {
-        bytes = read_all(file, k_max_shown_bytes, "the list of shown changes");
-    } catch (const Error& error) {
-        throw ProtocolError(error.what());
+    const auto add = [&](std::size_t word, const std::string& name,
+                         const std::optional<Digest>& digest) {
+        bytes += dump_json(Json::array(
+                     {k_found_words.at(word), name, digest ? digest->to_string() : ""})) +
+                 '\n';
+    };
+    for (const auto& [path, file] : found.files)
+        add(static_cast<std::size_t>(file.kind), path, file.digest);
+    for (const auto& [pattern, digest] : found.lists) add(k_list_word, pattern, digest);
+    return bytes;
+}
+
+FoundInRepository decode_found(std::string_view bytes) {
+    FoundInRepository found;
+    for_each_line(bytes, [&](const Line& line) {
+        const std::size_t word = found_word(line[0]);
+        const auto digest = digest_in(line[2]);
+        check_told_path(line[1]);
+        const bool is_list = word == k_list_word;
+        const bool is_file = !is_list && static_cast<PathKind>(word) == PathKind::file;
+        if (is_list != digest.has_value() && !is_file)
+            throw ProtocolError("what it has found has a digest too many, or none");
+        if (is_list) {
+            found.lists[line[1]] = *digest;
+        } else {
+            found.files[line[1]] = {static_cast<PathKind>(word), digest};
+        }
+    });
+    return found;
+}
+
+FoundInRepository read_found(int file) {
+    return decode_found(list_in(file));
+}
+
+Digest digest_of_list(const std::vector<std::string>& paths) {
+    std::string bytes;
+    for (const std::string& path : paths) bytes += path + '\n';
+    return sha256(bytes);
+}
+
+BegunCommand begun_command_at(const Json& message) {
+    BegunCommand command{texts_at(message, "arguments"), {}};
+    const auto learned = message.find("learned");
+    if (command.arguments.empty()) throw ProtocolError("a command of a message has no program");
+    command.learned.resize(command.arguments.size());
+    if (learned == message.end()) return command;
+    if (!learned->is_array() || learned->size() != command.arguments.size())
+        throw ProtocolError("'learned' of a message does not fit its command");
+    for (std::size_t i = 0; i < learned->size(); ++i) {
+        std::size_t last = 0;
+        for (const Json& range : (*learned)[i]) {
+            const bool good = range.is_array() && range.size() == 2 &&
+                              range[0].is_number_unsigned() && range[1].is_number_unsigned();
+            if (!good) throw ProtocolError("a range of a message is malformed");
+            const auto begin = range[0].get<std::size_t>();
+            const auto end = range[1].get<std::size_t>();
+            if (begin < last || end <= begin || end > command.arguments[i].size())
+                throw ProtocolError("a range of a message does not fit its argument");
+            command.learned[i].emplace_back(begin, end);
+            last = end;
+        }
     }
-    return decode_shown(bytes);
+    return command;
+}
+
+Json to_json(const std::vector<upgrade::services::TextRanges>& learned) {
+    Json list = Json::array();
+    for (const upgrade::services::TextRanges& ranges : learned) {
+        list.push_back(Json::array());
+        for (const auto& [begin, end] : ranges) list.back().push_back(Json::array({begin, end}));
+    }
+    return list;
+}
+
+std::vector<std::string> told_command(std::vector<std::string> arguments) {
+    constexpr std::size_t k_told_arguments = 32;
+    constexpr std::size_t k_told_bytes = 4096;
+    if (dump_json(Json(arguments)).size() <= k_max_frame / 2) return arguments;
+    std::string all;
+    for (const std::string& argument : arguments) all += argument + '\0';
+    if (arguments.size() > k_told_arguments) arguments.resize(k_told_arguments);
+    for (std::string& argument : arguments)
+        argument.resize(std::min(argument.size(), k_told_bytes));
+    arguments.push_back("[cut: sha256 " + sha256(all).to_string() + "]");
+    return arguments;
 }
 
 void attach(Json& message, std::vector<UniqueFd>& files, const char* key,

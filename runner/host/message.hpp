@@ -24,7 +24,12 @@ HostValues values_at(const Json& message);
 /// The file changes of a message.
 std::vector<HostFileChange> changes_at(const Json& message);
 
-/// The bounds of a list of shown changes: both sides keep to them.
+/// The command of a message, which is about to begin.
+BegunCommand begun_command_at(const Json& message);
+/// The same in a message.
+Json to_json(const std::vector<upgrade::services::TextRanges>& learned);
+
+/// The bounds of a list of shown changes, and of what was found: both sides keep to them.
 constexpr std::size_t k_max_shown = 500'000;
 constexpr std::size_t k_max_shown_bytes = 128U << 20U;
 
@@ -34,6 +39,19 @@ std::string encode_shown(const std::vector<ShownChange>& shown);
 std::vector<ShownChange> decode_shown(std::string_view bytes);
 /// The same from the file.
 std::vector<ShownChange> read_shown(int file);
+
+/// What a simulation was made from, as it travels in a file in memory.
+std::string encode_found(const FoundInRepository& found);
+/// Reads what encode_found wrote. Throws ProtocolError when the bytes are anything else.
+FoundInRepository decode_found(std::string_view bytes);
+/// The same from the file.
+FoundInRepository read_found(int file);
+/// The digest by which a list of paths is known.
+Digest digest_of_list(const std::vector<std::string>& paths);
+
+/// A command as it is told: when it is too long for a message, its beginning and a digest of all of
+/// it.
+std::vector<std::string> told_command(std::vector<std::string> arguments);
 
 /// What is too long for a message goes beside it: puts `bytes` into a file in memory, which joins
 /// `files`, and its place among them under `key`. Does nothing with no bytes.

@@ -12,198 +12,22 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <set>
 
 #include "host/frame.hpp"
 #include "host/message.hpp"
 #include "host/phases.hpp"
 #include "host/sandbox.hpp"
+#include "host/supervisor_backend.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
 #include "services/service_error.hpp"
 #include "services/session.hpp"
 #include "support/memory_file.hpp"
-#include "support/sha256.hpp"
 #include "upgrade/abi.h"
 
 namespace runner {
 namespace {
-
-namespace services = upgrade::services;
-
-constexpr std::size_t k_max_log_line = 64U << 10U;
-constexpr std::size_t k_max_overlay = 512U << 20U;
-
-/// Ends the process: the supervisor is gone, and nobody is left to answer to.
-[[noreturn]] void orphaned() {
-    ::_exit(1);
-}
-
-/// The services' backend that asks the supervisor.
-class SupervisorBackend final : public services::Backend {
- public:
-    SupervisorBackend(FrameChannel& channel, const Json& start) : m_channel(channel) {
-        for (const Json& step : start.at("finishedSteps"))
-            m_finished.insert(step.get<std::string>());
-    }
-
-    void log(std::int32_t level, std::string_view text) override {
-        const std::string cut(text.substr(0, k_max_log_line));
-        show({{"type", "log"},
-              {"level", level},
-              {"text", text.size() > k_max_log_line ? cut + " [cut]" : cut}});
-    }
-
-    void progress(std::uint64_t done, std::uint64_t total, std::string_view message) override {
-        show({{"type", "progress"},
-              {"done", done},
-              {"total", total},
-              {"message", message.substr(0, 512)}});
-    }
-
-    bool confirm(std::string_view question) override {
-        const Json answer =
-            ask({{"type", "confirm"}, {"question", question.substr(0, k_max_log_line)}});
-        return answer.value("yes", false);
-    }
-
-    void command_shown(const std::vector<std::string>& arguments) override {
-        show({{"type", "command"}, {"arguments", arguments}});
-    }
-
-    void command_begun(const std::vector<std::string>& arguments) override {
-        std::fflush(stdout);
-        Json message = {{"type", "commandBegun"}, {"arguments", arguments}};
-        if (dump_json(message).size() > k_max_frame) message["arguments"] = cut(arguments);
-        ask(message);
-    }
-
-    bool step_is_finished(const std::string& id) override { return m_finished.count(id) != 0; }
-
-    void step_begun(const std::string& id, std::string_view description) override {
-        show({{"type", "stepBegun"}, {"id", id}, {"description", description.substr(0, 4096)}});
-    }
-
-    void files_prepared(const std::string& step,
-                        const std::vector<services::PreparedChange>& changes) override {
-        // In pieces: each is recorded by itself, and all before anything is renamed.
-        constexpr std::size_t k_piece = 500;
-        for (std::size_t begin = 0; begin < changes.size(); begin += k_piece) {
-            Json list = Json::array();
-            for (std::size_t i = begin; i < std::min(changes.size(), begin + k_piece); ++i) {
-                const std::string* content = changes[i].content;
-                list.push_back({changes[i].path, changes[i].temporary, changes[i].backup,
-                                content == nullptr ? "" : sha256(*content).to_string(),
-                                changes[i].rendered});
-            }
-            ask({{"type", "files"}, {"step", step}, {"changes", std::move(list)}});
-        }
-    }
-
-    void files_shown(const std::string& step,
-                     const std::vector<services::ShownFile>& changes) override {
-        if (m_shown.size() + changes.size() > k_max_shown)
-            throw services::Refusal(UPGRADE_FAILED, "more than " + std::to_string(k_max_shown) +
-                                                        " file changes in one upgrade");
-        for (const services::ShownFile& change : changes) {
-            m_shown.push_back({step, change.path,
-                               change.content == nullptr ? std::nullopt
-                                                         : std::optional(sha256(*change.content))});
-        }
-    }
-
-    /// What a simulation has shown so far.
-    [[nodiscard]] const std::vector<ShownChange>& shown() const { return m_shown; }
-
-    void step_finished(const std::string& id, const services::StateValues& values) override {
-        ask({{"type", "stepFinished"}, {"id", id}, {"values", values_to_json(values)}});
-        m_finished.insert(id);
-    }
-
-    services::FileChanges step_undone(const std::string& id,
-                                      const services::StateValues& values) override {
-        ask({{"type", "stepUndone"}, {"id", id}, {"values", values_to_json(values)}});
-        m_finished.erase(id);
-        const UniqueFd put_back = take_descriptor(m_answer, "changesDescriptor");
-        if (!put_back) return {};
-        return services::decode(
-            read_all(put_back.get(), k_max_overlay, "the files that would be put back"));
-    }
-
-    std::optional<std::string> state(std::int32_t scope, const std::string& key) override {
-        const Json answer = ask({{"type", "state"}, {"scope", scope}, {"key", key}});
-        const auto value = answer.find("value");
-        if (value == answer.end() || !value->is_string()) return std::nullopt;
-        return value->get<std::string>();
-    }
-
-    bool cancelled() override {
-        if (!m_channel.receive(false)) orphaned();
-        take_frames();
-        return m_cancelled;
-    }
-
-    int wake_descriptor() override { return m_channel.descriptor(); }
-
-    static Json values_to_json(const services::StateValues& values) {
-        Json list = Json::array();
-        for (const auto& [key, value] : values) list.push_back({key.first, key.second, value});
-        return list;
-    }
-
- private:
-    /// The beginning of a command: short enough for a message, however its bytes are written.
-    static std::vector<std::string> cut(std::vector<std::string> arguments) {
-        constexpr std::size_t k_told_arguments = 32;
-        constexpr std::size_t k_told_bytes = 4096;
-        if (arguments.size() > k_told_arguments) arguments.resize(k_told_arguments);
-        for (std::string& argument : arguments)
-            argument.resize(std::min(argument.size(), k_told_bytes));
-        return arguments;
-    }
-
-    void post(const Json& message) {
-        if (!m_channel.send(message)) orphaned();
-    }
-
-    /// What is only shown goes the way of the upgrade's own output, so that both keep their order.
-    static void show(const Json& message) {
-        std::fflush(stdout);
-        write_all(STDOUT_FILENO, k_record_separator + dump_json(message) + '\n', "the output");
-    }
-
-    void take_frames() {
-        Frame frame;
-        while (m_channel.next(frame)) {
-            if (frame.type() == "cancel") {
-                m_cancelled = true;
-            } else {
-                m_answer = std::move(frame);
-            }
-        }
-    }
-
-    Json ask(const Json& message) {
-        m_answer = Frame();
-        post(message);
-        take_frames();
-        while (m_answer.message.is_null()) {
-            if (!m_channel.receive(true)) orphaned();
-            take_frames();
-        }
-        if (m_answer.type() == "refused") {
-            throw services::Refusal(UPGRADE_FAILED, m_answer.message.value("message", "refused"));
-        }
-        return m_answer.message;
-    }
-
-    FrameChannel& m_channel;
-    std::set<std::string> m_finished;
-    std::vector<ShownChange> m_shown;
-    Frame m_answer;
-    bool m_cancelled = false;
-};
 
 services::SessionOptions session_options(const Json& start, services::Phase phase, int overlay) {
     services::SessionOptions options;
@@ -220,6 +44,7 @@ services::SessionOptions session_options(const Json& start, services::Phase phas
         options.parameters[key] =
             value.is_string() ? std::optional(value.get<std::string>()) : std::nullopt;
     }
+    options.after_effects = start.value("afterEffects", false);
     if (overlay >= 0)
         options.base =
             services::decode(read_all(overlay, k_max_overlay, "the changes before this upgrade"));
@@ -426,7 +251,10 @@ class PluginRun {
         done["message"] = m_session->report().message.substr(0, k_max_log_line);
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
         std::vector<UniqueFd> files;
-        if (m_phase->phase == HostPhase::simulate && status == UPGRADE_OK) {
+        const bool simulated = m_phase->phase == HostPhase::simulate;
+        if (simulated && (status == UPGRADE_OK || status == UPGRADE_NOTHING_TO_DO))
+            attach(done, files, "foundDescriptor", encode_found(m_backend.found()));
+        if (simulated && status == UPGRADE_OK) {
             done["renders"] = m_session->renders();
             attach(done, files, "changesDescriptor", services::encode(m_session->changes()));
             attach(done, files, "shownDescriptor", encode_shown(m_backend.shown()));

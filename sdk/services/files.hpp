@@ -33,6 +33,26 @@ struct ShownFile {
     const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
 };
 
+/// What is at a path; a link is never followed.
+enum class PathKind { none, file, folder, link, other };
+
+/// A path as it is on the disk.
+struct PathStatus {
+    PathKind kind = PathKind::none;
+    unsigned permissions = 0;  ///< of a file: the bits that chmod sets
+};
+
+/// Is told what a session finds in the repository beneath its own changes: what its work was made
+/// from.
+class FileWitness {
+ public:
+    virtual ~FileWitness() = default;
+    /// Somebody has looked at `path`. `content`: of a file that was read, else null.
+    virtual void found(const std::string& path, PathKind kind, const std::string* content) = 0;
+    /// Somebody has asked for the files of this pattern.
+    virtual void listed(const std::string& pattern, const std::vector<std::string>& paths) = 0;
+};
+
 /// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL.
 /// Throws Refusal.
 void check_path(std::string_view path);
@@ -41,11 +61,21 @@ void check_path(std::string_view path);
 /// `path`.
 bool covers(const std::vector<std::string>& declared, std::string_view path);
 
+/// Whether a pattern of RepositoryFiles::glob names `path`: '*' and '?' within one part, '**' for
+/// any number of parts.
+bool matches(std::string_view pattern, std::string_view path);
+
 class RepositoryFiles {
  public:
     /// `root`: the repository directory. `base`: changes that earlier upgrades of a simulated chain
     /// would have made.
     RepositoryFiles(std::string root, FileChanges base);
+
+    /// From now on this one, which must outlive the object, is told what is found; null: nobody.
+    void tell(FileWitness* witness) { m_witness = witness; }
+
+    /// What is at `path` on the disk, whatever lies over it. Throws Refusal.
+    [[nodiscard]] PathStatus look(std::string_view path) const;
 
     /// UPGRADE_FILE_*.
     [[nodiscard]] int kind(std::string_view path) const;
@@ -82,7 +112,18 @@ class RepositoryFiles {
     void lay_over(const FileChanges& changes);
 
  private:
+    /// The newest change of `path` among those of this object.
+    [[nodiscard]] const FileChange* own_change(const std::string& path) const;
+    /// The same, or else that of the upgrades before it.
     [[nodiscard]] const FileChange* overlaid(const std::string& path) const;
+    /// Whether one of these changes has put a file below `folder` that is still there.
+    [[nodiscard]] bool has_below(const FileChanges& changes, const std::string& folder) const;
+    /// What is there beneath the changes of this object, and tells it. Throws Refusal.
+    PathKind kind_beneath(const std::string& path) const;
+    [[nodiscard]] std::string read_beneath(const std::string& path) const;
+    void found(const std::string& path, PathKind kind, const std::string* content = nullptr) const {
+        if (m_witness != nullptr) m_witness->found(path, kind, content);
+    }
     /// The content that the newest commit has left at `path`; nothing where there is no file.
     [[nodiscard]] std::optional<std::string> committed(const std::string& path) const;
     /// Whether a commit makes the change: not when the file is that way already, nor when it was
@@ -90,9 +131,9 @@ class RepositoryFiles {
     [[nodiscard]] bool is_made(const std::string& path, const FileChange& change) const {
         return committed(path) != change.content;
     }
-    [[nodiscard]] std::vector<std::string> all_files() const;
 
     std::string m_root;
+    FileWitness* m_witness = nullptr;
     FileChanges m_base;
     FileChanges m_settled;  ///< over m_base
     FileChanges m_pending;  ///< over m_settled

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "services/files.hpp"
+#include "services/learned_texts.hpp"
 #include "upgrade/abi.h"
 
 namespace upgrade::services {
@@ -24,18 +25,22 @@ enum class Phase { preflight, simulate, apply, verify, rollback, simulate_rollba
 using StateValues = std::map<std::pair<std::int32_t, std::string>, std::string>;
 
 /// What a session needs from whoever runs it. Each call may throw Refusal.
-class Backend {
+class Backend : public FileWitness {
  public:
-    virtual ~Backend() = default;
     virtual void log(std::int32_t level, std::string_view text) = 0;
     virtual void progress(std::uint64_t done, std::uint64_t total, std::string_view message) = 0;
     virtual bool confirm(std::string_view question) = 0;
     /// A changing command that a simulation shows instead of running.
     virtual void command_shown(const std::vector<std::string>& arguments) = 0;
     /// A CHANGE or RENDER command that is about to run for real; it does not run when this throws.
-    virtual void command_begun(const std::vector<std::string>& arguments) = 0;
+    /// `learned`: for each argument the parts of it that the simulation could not know.
+    virtual void command_begun(const std::vector<std::string>& arguments,
+                               const std::vector<TextRanges>& learned) = 0;
     /// Whether the step was finished in an earlier attempt.
     virtual bool step_is_finished(const std::string& id) = 0;
+    // A simulation tells what it was made from.
+    void found(const std::string&, PathKind, const std::string*) override {}
+    void listed(const std::string&, const std::vector<std::string>&) override {}
     virtual void step_begun(const std::string& id, std::string_view description) = 0;
     /// Remembers durably what is about to be renamed or removed; `step` is empty outside of steps.
     virtual void files_prepared(const std::string& step,
@@ -56,9 +61,10 @@ class Backend {
 
 struct SessionOptions {
     Phase phase = Phase::simulate;
-    std::string repository;                   ///< the repository directory, absolute
-    std::string backup_folder;                ///< where originals are kept; made when needed
-    FileChanges base;                         ///< what upgrades before this one would have changed
+    std::string repository;      ///< the repository directory, absolute
+    std::string backup_folder;   ///< where originals are kept; made when needed
+    FileChanges base;            ///< what upgrades before this one would have changed
+    bool after_effects = false;  ///< since the simulation, commands may have changed the world
     std::vector<std::string> write_paths;     ///< declared
     std::vector<std::string> commands;        ///< declared
     std::map<std::string, std::string> info;  ///< for info/1
@@ -85,7 +91,7 @@ class Session {
 
     /// Goes on as another phase, before the plugin has used any service: one process serves
     /// preflight and simulation of a plugin that has no preflight.
-    void become(Phase phase) { m_options.phase = phase; }
+    void become(Phase phase);
 
     /// How many RENDER commands a simulation has shown: what they would print is not known yet.
     [[nodiscard]] std::size_t renders() const { return m_renders; }
@@ -129,6 +135,8 @@ class Session {
         return m_options.phase == Phase::simulate || m_options.phase == Phase::simulate_rollback;
     }
     [[nodiscard]] std::vector<PreparedChange> marked(std::vector<PreparedChange> changes) const;
+    /// A command that changes or renders something begins for real.
+    void begin(const std::vector<std::string>& arguments);
     /// Where a real run commits what was written, a simulation shows it.
     void commit_files(const std::string& step);
     [[nodiscard]] bool is_rollback() const {
@@ -146,6 +154,7 @@ class Session {
     std::size_t m_commits = 0;
     std::size_t m_renders = 0;
     std::set<std::string> m_rendered;  ///< what RENDER commands have printed
+    LearnedTexts m_learned;            ///< what programs have printed since something was changed
     bool m_walking = false;            ///< rollback: over apply, to find the undo of its steps
     upgrade_host m_host{};
 };

@@ -218,7 +218,8 @@ void Harness::command_shown(const std::vector<std::string>& arguments) {
     m_shown.push_back(joined(arguments));
 }
 
-void Harness::command_begun(const std::vector<std::string>& arguments) {
+void Harness::command_begun(const std::vector<std::string>& arguments,
+                            const std::vector<services::TextRanges>&) {
     m_begun.push_back(joined(arguments));
 }
 

@@ -195,7 +195,8 @@ class Harness final : private services::Backend {
     void progress(std::uint64_t, std::uint64_t, std::string_view) override {}
     bool confirm(std::string_view) override { return m_answer; }
     void command_shown(const std::vector<std::string>& arguments) override;
-    void command_begun(const std::vector<std::string>& arguments) override;
+    void command_begun(const std::vector<std::string>& arguments,
+                       const std::vector<services::TextRanges>& learned) override;
     bool step_is_finished(const std::string& id) override;
     void step_begun(const std::string&, std::string_view) override {}
     void files_prepared(const std::string&,

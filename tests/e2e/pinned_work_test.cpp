@@ -135,7 +135,8 @@ TEST_CASE("a file that is not as it was when the plan was made is named, and not
     world.write("repository/shared", "by hand\n");
     const auto result = world.upgrade({"--plan", "plan.json"});
     CHECK(result.status == 6);
-    CHECK_THAT(result.err, Contains("files that 0.1.10001 changes are not as they were: shared"));
+    CHECK_THAT(result.err,
+               Contains("files that 0.1.10001 reads or changes are not as they were: shared"));
     CHECK(world.read("repository/shared") == "by hand\n");
     world.write("repository/shared", "shared\n");
     CHECK(world.upgrade({"--plan", "plan.json"}).status == 0);

@@ -109,6 +109,75 @@ TEST_CASE("a file that was never shown is never written") {
     CHECK(world.get("image") == "v1");
 }
 
+TEST_CASE("a file that an upgrade only reads stops it when it is edited meanwhile: exit 3") {
+    WorldlySandbox world;
+    world.wish("0.1.10001 v1 v2 blocked\n");
+    world.after_the_question("echo >> repository/worldly\n");
+    const auto result = world.upgrade({"-o", "json"});
+    CHECK(result.status == 3);
+    CHECK_THAT(result.err,
+               Contains("0.1.10001 changed since it was shown: worldly is not as when it was "
+                        "shown; it was not begun"));
+    CHECK(result.json()["error"]["changed"] == "no");
+    CHECK(world.get("image") == "v1");
+    CHECK_FALSE(world.exists("repository/notes"));
+    world.configure();
+    CHECK(world.upgrade().status == 0);
+}
+
+TEST_CASE("a file that becomes executable or a link while the question waits stops the upgrade") {
+    for (const std::string how :
+         {"chmod 755 repository/shared\n",
+          "mv repository/shared other; ln -s ../other repository/shared\n"}) {
+        INFO(how);
+        Edited sandbox;
+        sandbox.after_the_question(how);
+        const auto result = sandbox.upgrade();
+        CHECK(result.status == 3);
+        CHECK_THAT(result.err, Contains("changed since it was shown: shared is not as when it was "
+                                        "shown; it was not begun"));
+        CHECK(sandbox.read("repository/shared") == "shared\n");
+        CHECK(sandbox.state()["upgrades"].empty());
+    }
+}
+
+TEST_CASE("a command that was not shown is never begun") {
+    WorldlySandbox world;
+    world.wish("0.1.10001 v1 v2 blocked runs\n");
+    world.after_the_question("echo evil > repository/world/mood\n");
+    const auto result = world.upgrade({"--no-auto-rollback", "-o", "json"});
+    CHECK(result.status == 1);  // a step that writes a file is finished
+    CHECK_THAT(result.err, Contains("changed since it was shown: its simulation did not show the "
+                                    "command 'world set seen evil'"));
+    CHECK(world.get("image") == "v1");
+    CHECK_FALSE(world.exists("repository/world/seen"));
+    CHECK(result.json()["error"]["commandsRun"].empty());
+    world.configure();
+    CHECK(world.upgrade().status == 0);  // the evil is shown now
+    CHECK(world.get("seen") == "evil");
+}
+
+TEST_CASE("a command more than was shown stops an upgrade after those that were shown: exit 1") {
+    WorldlySandbox world;
+    world.wish("0.1.10001 v1 v2 blocked adds\n");
+    world.after_the_question("echo evil > repository/world/mood\n");
+    const auto result = world.upgrade({"--no-auto-rollback", "-o", "json"});
+    CHECK(result.status == 1);
+    CHECK_THAT(result.err, Contains("did not show the command 'world set seen everything'"));
+    CHECK(result.json()["error"]["commandsRun"] == runner::Json::array({"world set image v2"}));
+    CHECK_FALSE(world.exists("repository/world/seen"));
+}
+
+TEST_CASE("a command may hold what an earlier command of its upgrade has led to") {
+    WorldlySandbox world;
+    world.wish("0.1.10001 v1 v2 blocked repeats-it\n");
+    const auto result = world.upgrade();
+    INFO(result.err);
+    CHECK_THAT(result.out, Contains("world set seen v1"));
+    CHECK(result.status == 0);
+    CHECK(world.get("seen") == "v2");
+}
+
 TEST_CASE("a preflight that answers otherwise after the question stops the upgrade: exit 3") {
     const auto stopped = [](const std::string& shown, const std::string& later,
                             const std::string& words) {

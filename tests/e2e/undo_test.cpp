@@ -3,6 +3,12 @@
 // effect, and needs no release for what is beside the ledger.
 #include "support/catch.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
 #include "support/worldly_sandbox.hpp"
 
 using Catch::Contains;
@@ -228,4 +234,29 @@ TEST_CASE("releases are kept as long as originals: those of the newest 100 upgra
         CHECK(world.exists(folder + std::string("0.1.10003")));
         CHECK(world.exists(folder + std::string("0.1.10102")));
     }
+}
+
+TEST_CASE(
+    "a file that is undone has its mode, times and, where that is permitted, its owner back") {
+    WorldlySandbox world;
+    world.write("repository/shared", "shared\n");
+    world.release_plugin("files_only", "0.1.10001");
+    const std::string path = (world.repository() / "shared").string();
+    if (::geteuid() == 0) REQUIRE(::chown(path.c_str(), 12, 34) == 0);
+    REQUIRE(::chmod(path.c_str(), 0640) == 0);
+    const std::array<timespec, 2> times{timespec{1'000'000'000, 5}, timespec{1'000'000'000, 7}};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) == 0);
+    struct stat before {};
+    REQUIRE(::stat(path.c_str(), &before) == 0);
+    REQUIRE(world.upgrade().status == 0);
+    REQUIRE(world.read("repository/shared") != "shared\n");
+    REQUIRE(world.run({"rollback", "--yes"}).status == 0);
+    struct stat after {};
+    REQUIRE(::stat(path.c_str(), &after) == 0);
+    CHECK(world.read("repository/shared") == "shared\n");
+    CHECK(after.st_mode == before.st_mode);
+    CHECK(after.st_uid == before.st_uid);
+    CHECK(after.st_gid == before.st_gid);
+    CHECK(after.st_mtim.tv_sec == before.st_mtim.tv_sec);
+    CHECK(after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
 }

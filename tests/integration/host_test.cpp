@@ -51,7 +51,8 @@ struct Witness final : HostEvents {
     void on_command_shown(const std::vector<std::string>& arguments) override {
         shown_commands.push_back(arguments);
     }
-    void on_command_begun(const std::vector<std::string>& arguments) override {
+    void on_command_begun(const BegunCommand& command) override {
+        const std::vector<std::string>& arguments = command.arguments;
         if (refuses_commands) throw Error(Failure::preparation, "the ledger is full");
         commands.push_back(arguments);
     }
@@ -258,9 +259,15 @@ TEST_CASE("of a command that is too long for a message the beginning is told") {
     INFO(applied.message.substr(0, 40));
     REQUIRE(applied.ok());
     REQUIRE(stage.witness.commands.size() == 2);
-    CHECK(stage.witness.commands[1].size() == 14);
-    CHECK(stage.witness.commands[1][0] == "true");
-    CHECK(stage.witness.commands[1][2] == std::string(4096, 'x'));
+    const std::vector<std::string> told = stage.witness.commands[1];
+    REQUIRE(told.size() == 15);
+    CHECK(told[0] == "true");
+    CHECK(told[2] == std::string(4096, 'x'));
+    CHECK_THAT(told.back(), Catch::Contains("[cut: sha256 "));
+    Stage simulated;
+    simulated.write("long-command", "");
+    REQUIRE(simulated.run(HostPhase::simulate).ok());
+    CHECK(simulated.witness.shown_commands.at(1) == told);
 }
 
 TEST_CASE("the undo in a simulated rollback finds the files as it will find them for real") {
@@ -331,6 +338,43 @@ TEST_CASE("a message that is not what it should be is refused") {
     frame.message = {{"descriptor", 0}};
     CHECK(take_descriptor(frame, "descriptor"));
     CHECK_FALSE(take_descriptor(frame, "descriptor"));
+}
+
+TEST_CASE("what a simulation was made from travels whole, and nothing else is taken for it") {
+    using upgrade::services::PathKind;
+    FoundInRepository found;
+    found.files["a/b"] = {PathKind::file, sha256("x")};
+    found.files["asked"] = {PathKind::file, std::nullopt};
+    found.files["none"] = {PathKind::none, std::nullopt};
+    found.files["link"] = {PathKind::link, std::nullopt};
+    found.lists["**/*.yaml"] = digest_of_list({"a", "b"});
+    const std::string good = encode_found(found);
+    CHECK(encode_found(decode_found(good)) == good);
+    CHECK(decode_found(good).files.at("a/b").digest == sha256("x"));
+    for (const std::string bad : {"[\"file\",\"a\"]\n", "[\"file\",\"../a\",\"\"]\n",
+                                  "[\"pipe\",\"a\",\"\"]\n", "[\"file\",\"a\",\"abc\"]\n",
+                                  "[\"list\",\"*\",\"\"]\n", "[\"file\",\"a\",\"\"]", "{}\n"}) {
+        INFO(bad);
+        CHECK_THROWS_AS(decode_found(bad), ProtocolError);
+        CHECK_THROWS_AS(decode_found(good + bad), ProtocolError);
+    }
+    const std::string digest = sha256("x").to_string();
+    CHECK_THROWS_AS(decode_found("[\"none\",\"a\",\"" + digest + "\"]\n"), ProtocolError);
+}
+
+TEST_CASE("a command that begins says which parts of it were learned, within its words") {
+    const auto begun = [](const Json& learned) {
+        return begun_command_at({{"arguments", {"set", "abc"}}, {"learned", learned}});
+    };
+    const auto good = begun(to_json({{}, {{0, 1}, {2, 3}}}));
+    CHECK(good.learned.at(1) == upgrade::services::TextRanges{{0, 1}, {2, 3}});
+    CHECK(begun_command_at({{"arguments", {"set"}}}).learned.size() == 1);
+    CHECK_THROWS_AS(begun_command_at({{"arguments", Json::array()}}), ProtocolError);
+    for (const char* bad : {"[]", "[[]]", "[[],[[0]]]", "[[],[[0,4]]]", "[[],[[2,1]]]",
+                            "[[],[[-1,1]]]", "[[],[[1,2],[0,1]]]", "[[],[\"a\"]]", "{}", "7"}) {
+        INFO(bad);
+        CHECK_THROWS_AS(begun(Json::parse(bad)), ProtocolError);
+    }
 }
 
 TEST_CASE("a list of shown changes that is not what it should be is refused") {

@@ -150,10 +150,12 @@ struct Puppet final : upgrade::Upgrade {
     static void transient(upgrade::Context& context, const std::string& how) {
         const auto work = [&] {
             context.files().write("half", "done");
-            if (!is_real(context)) return;
+            const bool real = is_real(context);
             const bool second = context.files().exists("attempt-1");
             const bool third = context.files().exists("attempt-2");
-            context.exec().change({"touch", second ? "attempt-2" : "attempt-1"});
+            if (!real || !second) context.exec().change({"touch", "attempt-1"});
+            if (!real || second) context.exec().change({"touch", "attempt-2"});
+            if (!real) return;
             if (!third) throw upgrade::Transient("the server restarts");
         };
         if (how == "transient") {

@@ -7,7 +7,10 @@
 //   writes   the content of the file `found`
 //   wanders  the name of a file
 //   repeats  whether a step's id begins a second time
+//   runs     a word of a command that it runs
+//   adds     whether it runs a command that it has not shown
 //   fails    whether it fails at the end, after its steps
+// And HOW may be `repeats-it`: one of its commands takes a word from what another has led to.
 #include <sstream>
 #include <upgrade/sdk.hpp>
 
@@ -64,10 +67,17 @@ struct Worldly final : upgrade::Upgrade {
         });
         if (wish.how == "repeats" && look(context, "mood") == "evil")
             context.step("note", "write it down again", [&] { files.write("twice", "twice\n"); });
+        const upgrade::Exec& exec = context.exec();
         context.step(
             "bump", "to " + wish.to,
             [&] {
-                context.exec().change({"world", "set", "image", wish.to});
+                if (wish.how == "runs")
+                    exec.change({"world", "set", "seen", look(context, "mood")});
+                exec.change({"world", "set", "image", wish.to});
+                if (wish.how == "repeats-it")
+                    exec.change({"world", "set", "seen", look(context, "image")});
+                if (wish.how == "adds" && look(context, "mood") == "evil")
+                    exec.change({"world", "set", "seen", "everything"});
             },
             [&context, wish] {
                 context.exec().change({"world", "set", "image", wish.from});

@@ -23,6 +23,9 @@ ScriptedStep random_step(Dice& dice, const std::string& version, std::size_t num
         const std::string path = dice.chance(75) ? dice.one_of(shared_files()) : "new-" + version;
         step.edits.push_back({.path = path, .line = line + " edit " + std::to_string(i)});
     }
+    if (dice.chance(25)) step.reads.push_back(dice.one_of(shared_files()));
+    if (dice.chance(10)) step.lists.emplace_back("**");
+    if (dice.chance(10)) step.asks_for.emplace_back("folder");
     if (dice.chance(5)) step.question = "really?";
     if (dice.chance(10)) step.values["key"] = line;
     return step;

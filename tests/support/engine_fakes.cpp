@@ -109,6 +109,23 @@ std::optional<std::string> FakeWorkTree::content(const std::string& path) {
     return found == m_now.files.end() ? std::nullopt : std::optional(found->second);
 }
 
+upgrade::services::PathStatus FakeWorkTree::look(const std::string& path) {
+    using upgrade::services::PathKind;
+    if (const auto status = statuses.find(path); status != statuses.end()) return status->second;
+    if (m_now.files.count(path) != 0) return {PathKind::file, 0644U};
+    const auto below = m_now.files.lower_bound(path + '/');
+    const bool folder = below != m_now.files.end() && below->first.rfind(path + '/', 0) == 0;
+    return {folder ? PathKind::folder : PathKind::none, 0};
+}
+
+std::vector<std::string> FakeWorkTree::names(const std::string& pattern) {
+    std::vector<std::string> found;
+    for (const auto& [path, content] : m_now.files) {
+        if (upgrade::services::matches(pattern, path)) found.push_back(path);
+    }
+    return found;
+}
+
 std::optional<std::string> FakeWorkTree::original(const FileIntent& change) {
     if (change.backup.empty()) return std::nullopt;
     const auto found = originals.find(change.backup);

@@ -132,7 +132,10 @@ class FakeWorkTree final : public runner::WorkTree {
         : m_process(process), m_clock(clock), m_now(now) {}
     std::map<std::string, std::string> originals;  ///< by backup name
     std::set<std::string> temporaries;
+    std::map<std::string, upgrade::services::PathStatus> statuses;  ///< of what is no plain file
 
+    upgrade::services::PathStatus look(const std::string& path) override;
+    std::vector<std::string> names(const std::string& pattern) override;
     std::optional<std::string> content(const std::string& path) override;
     std::optional<std::string> original(const runner::FileIntent& change) override;
     void put_back(const runner::FileIntent& change) override;

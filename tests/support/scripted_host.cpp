@@ -2,7 +2,9 @@
 #include "support/scripted_host.hpp"
 
 #include <algorithm>
+#include <set>
 
+#include "host/message.hpp"
 #include "model/error.hpp"
 #include "support/memory_file.hpp"
 #include "support/sha256.hpp"
@@ -48,8 +50,9 @@ class ScriptedPhase {
           m_events(events),
           m_script(stage.scripts.at(request.info.at("version"))) {
         if (request.overlay >= 0)
-            m_files = upgrade::services::decode(
+            m_base = upgrade::services::decode(
                 runner::read_all(request.overlay, k_max_overlay, "the overlay"));
+        m_files = m_base;
     }
 
     PhaseResult run() {
@@ -179,15 +182,22 @@ class ScriptedPhase {
             if (is_finished(step.id)) continue;
             act();
             if (!step.id.empty()) m_events.on_step_begun(step.id, "scripted");
-            for (const ScriptedCommand& command : step.commands)
-                m_events.on_command_shown({"set", command.key, command.value});
+            for (const ScriptedCommand& command : step.commands) {
+                if (!command.only_real)
+                    m_events.on_command_shown({"set", command.key, command.value});
+            }
+            find_what_it_reads(step);
             std::map<std::string, bool> rendered;
             for (const auto& [path, change] : changes_of(step, false, rendered)) {
+                if (rendered[path]) {
+                    ++m_result.renders;  // what it will be is not known
+                    continue;
+                }
                 m_result.shown.push_back({step.id, path,
                                           change.content
                                               ? std::optional(runner::sha256(*change.content))
                                               : std::nullopt});
-                if (rendered[path]) ++m_result.renders;
+                m_own.insert(path);
                 m_files[path] = change;
                 all[path] = change;
             }
@@ -195,6 +205,45 @@ class ScriptedPhase {
         if (all.empty()) return;
         m_result.changes = runner::make_memory_file("changes");
         runner::write_all(m_result.changes.get(), upgrade::services::encode(all), "the changes");
+    }
+
+    /// Whether one of the changes that pass puts a file below the folder.
+    [[nodiscard]] bool has_below(const std::string& folder, bool own) const {
+        return std::any_of(m_files.begin(), m_files.end(), [&](const auto& change) {
+            return change.second.content && change.first.rfind(folder + '/', 0) == 0 &&
+                   (m_own.count(change.first) != 0) == own;
+        });
+    }
+
+    /// Beneath its own changes.
+    void find_file(const std::string& path, bool reads) {
+        using upgrade::services::PathKind;
+        if (m_own.count(path) != 0 || has_below(path, true)) return;
+        const auto text = content(path);
+        PathKind kind = text ? PathKind::file : PathKind::none;
+        if (has_below(path, false)) {
+            kind = PathKind::folder;
+        } else if (m_files.count(path) == 0) {
+            kind = m_stage.work_tree.look(path).kind;
+        }
+        auto& found = m_result.found.files.emplace(path, runner::FoundFile{kind, {}}).first->second;
+        if (reads && text && !found.digest) found.digest = runner::sha256(*text);
+    }
+
+    void find_what_it_reads(const ScriptedStep& step) {
+        for (const std::string& path : step.reads) find_file(path, true);
+        for (const std::string& path : step.asks_for) find_file(path, false);
+        for (const FileEdit& edit : step.edits) find_file(edit.path, true);
+        for (const std::string& pattern : step.lists) {
+            const std::vector<std::string> on_disk = m_stage.work_tree.names(pattern);
+            std::set<std::string> names(on_disk.begin(), on_disk.end());
+            for (const auto& [path, change] : m_base) {
+                if (!change.content) names.erase(path);
+                if (change.content && upgrade::services::matches(pattern, path)) names.insert(path);
+            }
+            m_result.found.lists.emplace(pattern,
+                                         runner::digest_of_list({names.begin(), names.end()}));
+        }
     }
 
     void apply() {
@@ -217,10 +266,18 @@ class ScriptedPhase {
         m_result.values = std::move(values);
     }
 
-    void run(const ScriptedCommand& command) {
+    void run(ScriptedCommand command) {
         act();
+        runner::BegunCommand begun{{"set", command.key, command.value}, {{}, {}, {}}};
+        if (m_result.phase == HostPhase::apply && command.really)
+            begun.arguments.back() = *command.really;
+        if (m_result.phase == HostPhase::apply && command.learned_from) {
+            begun.arguments.back() += outside(*command.learned_from);
+            begun.learned.back().emplace_back(command.value.size(), begun.arguments.back().size());
+        }
+        m_events.on_command_begun(begun);
+        command.value = begun.arguments.back();
         m_events.on_log(UPGRADE_LOG_INFO, "run: " + command.text());
-        m_events.on_command_begun({"set", command.key, command.value});
         take_effect(command);
     }
 
@@ -316,7 +373,9 @@ class ScriptedPhase {
     const PhaseRequest& m_request;
     HostEvents& m_events;
     ScriptedUpgrade& m_script;
-    FileChanges m_files;  ///< as this phase sees them, where they are not as on disk
+    std::set<std::string> m_own;  ///< what this phase has changed
+    FileChanges m_base;           ///< the files as the upgrades before it would leave them
+    FileChanges m_files;          ///< as this phase sees them, where they are not as on disk
     PhaseResult m_result;
     std::size_t m_actions = 0;
     std::size_t m_commits = 0;

@@ -25,16 +25,20 @@ struct Surroundings {
 struct FileEdit {
     std::string path;
     std::string line{};
-    bool removes = false;
     bool rendered = false;                 ///< the new bytes are the output of a RENDER command
     std::optional<std::string> really{};   ///< for real this line is added, not the one shown
     std::optional<std::string> instead{};  ///< for real this file is changed, not the one shown
+    bool removes = false;
 };
 
 /// `set KEY VALUE`: changes something that is no file.
 struct ScriptedCommand {
     std::string key;
     std::string value;
+    std::optional<std::string> really{};  ///< for real it is set to this, and not to what is shown
+    /// For real it is set to what this key is then: an earlier command has told it.
+    std::optional<std::string> learned_from{};
+    bool only_real = false;  ///< it is not shown
     [[nodiscard]] std::string text() const { return "set " + key + ' ' + value; }
 };
 
@@ -46,6 +50,9 @@ struct ScriptedStep {
     std::vector<ScriptedCommand> undo{};
     std::map<std::string, std::string> values{};  ///< state values of the upgrade
     std::string question{};
+    std::vector<std::string> reads{};     ///< files that its work depends on
+    std::vector<std::string> lists{};     ///< patterns of files that it depends on
+    std::vector<std::string> asks_for{};  ///< paths of which it only asks what is there
 };
 
 /// What a phase sees: the files as they are for it, and the rest as it is.

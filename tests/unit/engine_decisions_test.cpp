@@ -243,7 +243,7 @@ TEST_CASE("a file that is edited when its upgrade has begun is not removed") {
     };
     const auto report = world.upgrade();
     CHECK(report->exit_code == 3);
-    CHECK(has(report->error->message, "a is not as it was when its diff was made"));
+    CHECK(has(report->error->message, "a is not as it was when that was shown"));
     CHECK(world.file("a") == "by hand\n");
     world.stage.before_phase = nullptr;
     CHECK(world.upgrade()->exit_code == 0);

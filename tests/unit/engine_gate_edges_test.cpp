@@ -264,8 +264,9 @@ TEST_CASE("only what is half undone stops every run") {
 TEST_CASE("a file that was to be created, changed or removed is compared with what was shown") {
     Asked asked;
     asked.world.now.files["there"] = "text";
-    asked.upgrades[0].shown.before["there"] = asked.world.work_tree.digest("there");
-    asked.upgrades[0].shown.before["absent"] = std::nullopt;
+    asked.upgrades[0].shown.before["there"] = {.kind = upgrade::services::PathKind::file,
+                                               .digest = asked.world.work_tree.digest("there")};
+    asked.upgrades[0].shown.before["absent"] = {};
     CHECK(asked("work tree").empty());
     asked.world.now.files["absent"] = "";
     CHECK_THAT(asked("work tree"), Contains("absent is not as"));

@@ -191,7 +191,7 @@ TEST_CASE("a saved plan is refused with another secret, other work or another ve
     CHECK_THAT(refused([](Planned& planned) { planned.world.now.outside["there"] = "yes"; }),
                Contains("0.0.52 was ready and is nothing_to_do"));
     CHECK_THAT(refused([](Planned& planned) { planned.world.now.files["app"] = "mine\n"; }),
-               Contains("files that 0.0.52 changes are not as they were: app"));
+               Contains("files that 0.0.52 reads or changes are not as they were: app"));
     CHECK_THAT(refused([](Planned& planned) {
                    planned.world.publish(ScriptedUpgrade::of("0.0.51.a").edits("x"));
                    planned.world.script("0.0.52").content = "2";

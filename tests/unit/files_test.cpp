@@ -3,7 +3,14 @@
 
 #include "support/catch.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
 #include "services/changes.hpp"
+#include "services/learned_texts.hpp"
 #include "support/file.hpp"
 #include "upgrade/abi.h"
 
@@ -168,4 +175,101 @@ TEST_CASE("changes survive their way between processes, and garbage is refused")
         if (length == encode({{"a", changes["a"]}}).size()) continue;
         CHECK_THROWS(decode(bytes.substr(0, length)));
     }
+}
+
+namespace {
+
+/// Remembers what is told.
+struct Told final : FileWitness {
+    std::vector<std::string> lines;
+    void found(const std::string& path, PathKind kind, const std::string* content) override {
+        const std::vector<std::string> words{"none", "file", "folder", "link", "other"};
+        lines.push_back(path + ' ' + words.at(static_cast<std::size_t>(kind)) +
+                        (content != nullptr ? ": " + *content : ""));
+    }
+    void listed(const std::string& pattern, const std::vector<std::string>& paths) override {
+        lines.push_back(pattern + " of " + std::to_string(paths.size()));
+    }
+    std::vector<std::string> take() { return std::move(lines); }
+};
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("what is looked at is told as it is beneath what was written here") {
+    const Repository repository;
+    repository.write("a", "1");
+    repository.write("dir/b", "2");
+    std::filesystem::create_symlink("a", repository.root() + "/link");
+    std::filesystem::create_symlink("dir", repository.root() + "/through");
+    RepositoryFiles files(repository.root(), {{"a", {"before"}}, {"gone", {std::nullopt}}});
+    Told told;
+    files.tell(&told);
+    CHECK(files.read("a") == "before");
+    CHECK(files.read("dir/b") == "2");
+    CHECK(told.take() == Lines{"a file: before", "dir/b file: 2"});
+    CHECK_THROWS_AS(files.read("gone"), Refusal);
+    CHECK_THROWS_AS(files.read("absent"), Refusal);
+    CHECK_THROWS_AS(files.read("dir"), Refusal);
+    CHECK_THROWS_AS(files.read("link"), Refusal);
+    CHECK_THROWS_AS(files.read("through/b"), Refusal);
+    CHECK(told.take() ==
+          Lines{"gone none", "absent none", "dir folder", "link link", "through/b link"});
+    CHECK(files.glob("**") == Lines{"a", "dir/b"});
+    files.write("new", "x");
+    files.remove("a");
+    CHECK(told.take() == Lines{"** of 2", "new none", "a file"});
+    CHECK(files.kind("a") == UPGRADE_FILE_NONE);
+    CHECK(files.read("new") == "x");
+    CHECK(told.take().empty());
+    CHECK(files.glob("**") == Lines{"dir/b", "new"});
+    CHECK(told.take() == Lines{"** of 2"});
+}
+
+TEST_CASE("a path on the disk is looked at without following links") {
+    const Repository repository;
+    repository.write("dir/a", "1");
+    ::chmod((repository.root() + "/dir/a").c_str(), 0751);
+    std::filesystem::create_symlink("dir", repository.root() + "/link");
+    const RepositoryFiles files(repository.root(), {{"dir/a", {std::nullopt}}});
+    CHECK(files.look("dir/a").kind == PathKind::file);
+    CHECK(files.look("dir/a").permissions == 0751U);
+    CHECK(files.look("dir").kind == PathKind::folder);
+    CHECK(files.look("link").kind == PathKind::link);
+    CHECK(files.look("link/a").kind == PathKind::link);
+    CHECK(files.look("absent/a").kind == PathKind::none);
+}
+
+TEST_CASE("an original is kept with its mode, times and, where that is permitted, its group") {
+    const Repository repository;
+    repository.write("a", "1");
+    const std::string path = repository.root() + "/a";
+    REQUIRE(::chmod(path.c_str(), 0751) == 0);
+    if (::geteuid() == 0) REQUIRE(::chown(path.c_str(), 12, 34) == 0);
+    const std::array<timespec, 2> times{timespec{1000, 5}, timespec{2000, 7}};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) == 0);
+    struct stat before {};
+    REQUIRE(::stat(path.c_str(), &before) == 0);
+    RepositoryFiles files(repository.root(), {});
+    files.write("a", "2");
+    std::string backup;
+    files.commit(repository.backups(), [&](const auto& changes) { backup = changes.at(0).backup; });
+    struct stat kept {};
+    REQUIRE(::stat(backup.c_str(), &kept) == 0);
+    CHECK(kept.st_mode == before.st_mode);
+    CHECK(kept.st_uid == before.st_uid);
+    CHECK(kept.st_gid == before.st_gid);
+    CHECK(kept.st_mtim.tv_sec == 2000);
+    CHECK(kept.st_mtim.tv_nsec == 7);
+}
+
+TEST_CASE("words that programs have printed are found again in a command") {
+    LearnedTexts learned;
+    CHECK(learned.in("anything").empty());
+    learned.add("{\"id\": \"abc-123\", \"ref\": \"sha256:9f\"}\n");
+    CHECK(learned.in("--id=abc-123") == TextRanges{{5, 12}});
+    CHECK(learned.in("--id=abc-1234").empty());
+    CHECK(learned.in("abc-123,sha256:9f and more") == TextRanges{{0, 17}});
+    CHECK(learned.in("9f x abc-123") == TextRanges{{0, 2}, {5, 12}});
 }

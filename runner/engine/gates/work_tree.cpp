@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files that an upgrade is about to change are as they were when that was shown.
+// The files that an upgrade reads or changes are as they were when it was shown what it does.
 #include "engine/gates/gate.hpp"
 #include "engine/undo.hpp"
 #include "support/text.hpp"
@@ -12,9 +12,7 @@ std::optional<Refusal> work_tree_gate(const GateInput& run, const UpgradeInRun* 
         if (!run.options.force)
             changed = changed_by_hand(run.ledger, upgrade->version, run.work_tree);
     } else {
-        for (const auto& [path, before] : upgrade->shown.before) {
-            if (run.work_tree.digest(path) != before) changed.push_back(path);
-        }
+        changed = upgrade->shown.not_as_before(run.work_tree);
     }
     if (changed.empty()) return std::nullopt;
     return Refusal{upgrade->version + " changed since it was shown: " + join(changed, ", ") +

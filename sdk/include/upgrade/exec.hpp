@@ -55,9 +55,12 @@ class Exec {
     /// that only read, but read what this upgrade has changed. In a simulation the program is shown
     /// and the file left as it is. Throws ServiceError unless the program exits with 0.
     void render(std::string_view path, const std::vector<std::string>& arguments) const {
+        // What is looked at in a simulation must be the same for real: so this file is.
+        const Files files(m_services);
+        if (files.exists(path)) static_cast<void>(files.read(path));
         const CommandResult result = run(UPGRADE_EXEC_RENDER, arguments, {}, {});
         if (!result.ok()) fail(arguments, result);
-        if (result.ran) Files(m_services).write(path, result.output);
+        if (result.ran) files.write(path, result.output);
     }
 
  private:
