@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stopped half-way, applied or undone, never passes for whole.
+#include "engine/standing.hpp"
+#include "model/error.hpp"
+#include "support/catch.hpp"
+#include "support/deaths.hpp"
+#include "support/engine_world.hpp"
+
+using Catch::Contains;
+using namespace runner;
+using namespace test;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+constexpr std::size_t k_after_command = 3;  // begin, step, command, and here the step would end
+
+UpgradeRequest without_rollback() {
+    UpgradeRequest request = World::yes();
+    request.roll_back = false;
+    return request;
+}
+
+SingleRunRequest by_itself(const std::string& version, bool record = false) {
+    SingleRunRequest request;
+    request.upgrade = version;
+    request.yes = true;
+    request.record = record;
+    return request;
+}
+
+Strings outcomes(World& world) {
+    Strings all;
+    for (const AttemptRecord& attempt : world.ledgers.look()->runs(1).front().attempts)
+        all.push_back(attempt.outcome);
+    return all;
+}
+
+/// Fails by its own check, after all that it does.
+ScriptedUpgrade ailing(const std::string& version) {
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of(version);
+    upgrade.verify = [](const SeenWorld& seen) -> Judgement {
+        if (seen.outside("health") == "bad") return {PhaseEnd::failed, "health is bad"};
+        return {};
+    };
+    return upgrade;
+}
+
+/// Every command that looks, or applies, refuses with these words; nothing changes.
+void check_refused(World& world, const std::string& words_of_it) {
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 6);
+    CHECK_THAT(words(report), Contains(words_of_it) && Contains("undone in part"));
+    CHECK_THAT(report->error->next,
+               Contains("runner rollback") && Contains("runner state forget 0.0.51 --reason"));
+    CHECK(world.single(by_itself("0.0.51"))->exit_code == 6);
+    CHECK_THROWS_WITH(run_verify(world.parts(), {}), Contains(words_of_it));
+    CHECK_THROWS_WITH(make_plan_report(world.parts(), {}), Contains(words_of_it));
+}
+
+}  // namespace
+
+TEST_CASE("what a run could not undo at once stands in the way until a rollback has finished it") {
+    World world;
+    world.now.outside["health"] = "bad";
+    world.publish(ailing("0.0.51")
+                      .edits("a")
+                      .sets("x", "1", "0")
+                      .reversible()
+                      .fails(HostPhase::rollback, k_after_command));
+    const auto failed = world.upgrade();
+    CHECK(failed->exit_code == 1);
+    CHECK(failed->outcome == Outcome::rollback_failed);
+    CHECK(failed->error->changed == "perhaps");
+    CHECK_THAT(failed->error->next, Contains("finish it with 'runner rollback'"));
+    CHECK(outcomes(world) == Strings{"failed", "rollback_failed"});
+    world.now.outside["health"] = "good";
+    CHECK(world.outside("x") == "0");  // its step counts as finished, though
+    check_refused(world, "the rollback of 0.0.51 failed half-way");
+    CHECK(world.done().empty());
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.facts().unsettled.empty());
+    CHECK(world.upgrade()->exit_code == 0);
+    CHECK(world.outside("x") == "1");
+    CHECK(world.file("a") == "0.0.51\n");
+}
+
+TEST_CASE("an undo that died amid its commands is not taken for an upgrade that was interrupted") {
+    bool seen = false;
+    die_everywhere(
+        [](World& world) {
+            world.now.outside["health"] = "bad";
+            world.publish(ailing("0.0.51").sets("x", "1", "0").sets("y", "1", "0").reversible());
+        },
+        [](World& world) { return world.upgrade(); },
+        [&](World& world) {
+            world.now.outside["health"] = "good";
+            auto report = world.upgrade();
+            if (report->exit_code == 6) {
+                seen = true;
+                CHECK_THAT(words(report), Contains("the rollback of 0.0.51 was interrupted"));
+                CHECK(world.reporter.told("was interrupted while it undid 0.0.51"));
+                REQUIRE(world.rollback(World::rollback_request())->exit_code == 0);
+                report = world.upgrade();
+            }
+            REQUIRE(report->exit_code == 0);
+            REQUIRE(world.done() == Strings{"0.0.51"});
+            REQUIRE(world.outside("x") + world.outside("y") == "11");
+        });
+    CHECK(seen);
+}
+
+TEST_CASE(
+    "what cannot be undone at once, as somebody changed its file, is not begun to be undone") {
+    World world;
+    constexpr std::size_t k_after_first_step = 5;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b").fails(HostPhase::apply,
+                                                                            k_after_first_step));
+    world.at("after record_step", 1, [&] { world.now.files["a"] += "by hand\n"; });
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 1);
+    CHECK(report->outcome == Outcome::failed);
+    CHECK_THAT(words(report),
+               Contains("it was not rolled back") && Contains("a was changed by hand since"));
+    CHECK(outcomes(world) == Strings{"failed"});
+    CHECK(standing_of(world.facts().unsettled.at(0)) == Standing::failed);
+    CHECK(world.file("a") == "0.0.51\nby hand\n");
+}
+
+TEST_CASE("what is only tried leaves nothing that a later upgrade would leave out") {
+    World world;
+    world.now.files["a"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").sets("x", "1"));
+    const auto tried = world.single(by_itself("0.0.51"));
+    INFO(words(tried));
+    REQUIRE(tried->exit_code == 0);
+    REQUIRE(world.file("a") == "old\n0.0.51\n");
+    CHECK(world.facts().unsettled.empty());
+    world.now.files["a"] = "old\n";  // somebody takes it back
+    world.now.outside.clear();
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(world.file("a") == "old\n0.0.51\n");
+    CHECK(world.outside("x") == "1");
+    CHECK(world.stage.effects["0.0.51: set x 1"] == 2);
+}
+
+TEST_CASE("what is done already is not run once more by itself") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    for (const bool record : {true, false}) {
+        const auto report = world.single(by_itself("0.0.51", record));
+        CHECK(report->exit_code == 0);
+        CHECK(report->outcome == Outcome::nothing_to_do);
+        REQUIRE(report->warnings.size() == 1);
+        CHECK_THAT(report->warnings.front(), Contains("0.0.51 is done already") &&
+                                                 Contains("runner state forget 0.0.51 --reason"));
+    }
+    CHECK(world.ledgers.look()->runs(9).size() == 1);
+    CHECK(world.stage.effects["0.0.51: set x 1"] == 1);
+}
+
+TEST_CASE("a program that failed stands in the way of undoing what was done before it") {
+    for (const std::size_t at : {1U, 2U}) {
+        for (const char* target : {"", "0.0.50"}) {
+            World world;
+            world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+            world.publish(ScriptedUpgrade::of("0.0.52")
+                              .step({.id = "one", .commands = {{"x", "1"}, {"y", "1"}}})
+                              .executable()
+                              .fails(HostPhase::apply, at));
+            REQUIRE(world.upgrade()->exit_code == 1);
+            RollbackRequest request = World::rollback_request(target);
+            for (const bool dry_run : {true, false}) {
+                request.dry_run = dry_run;
+                const auto report = world.rollback(request);
+                CHECK(report->exit_code == 6);
+                CHECK(report->error->changed == "no");
+                CHECK(report->outcome == Outcome::failed);
+                CHECK_THAT(words(report), Contains("0.0.52 cannot be rolled back: it is an "
+                                                   "executable upgrade"));
+            }
+            CHECK(world.done() == Strings{"0.0.51"});
+            CHECK(world.file("a") == "0.0.51\n");
+            world.ledgers.open()->forget("0.0.52", "somebody", "undone by hand");
+            CHECK(world.rollback(request)->exit_code == 0);
+            CHECK(world.done().empty());
+        }
+    }
+}
+
+TEST_CASE("commands of a step that did not finish stand in the way, as nothing undoes them") {
+    for (const bool ran : {true, false}) {
+        for (const char* step : {"one", ""}) {
+            World world;
+            world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+            world.publish(ScriptedUpgrade::of("0.0.52")
+                              .step({.id = step, .commands = {{"x", "1"}}})
+                              .fails(HostPhase::apply, ran ? k_after_command : 2));
+            REQUIRE(world.upgrade()->exit_code == 1);
+            CHECK(world.facts().unsettled.at(0).other_effects == ran);
+            const auto report = world.rollback(World::rollback_request());
+            CHECK(report->exit_code == (ran ? 6 : 0));
+            if (ran)
+                CHECK_THAT(words(report),
+                           Contains("0.0.52 cannot be rolled back: it runs commands"));
+            CHECK(world.done() == (ran ? Strings{"0.0.51"} : Strings{}));
+        }
+    }
+}
+
+TEST_CASE("what stopped between two steps is undone step by step, though not declared reversible") {
+    World world;
+    world.now.outside["x"] = "0";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    world.publish(
+        ScriptedUpgrade::of("0.0.52")
+            .sets("x", "1", "0")
+            .sets("y", "1")
+            .fails(HostPhase::apply, k_after_command + 1));  // the second step has not begun
+    REQUIRE(world.upgrade()->exit_code == 1);
+    REQUIRE(world.outside("x") == "1");
+    const auto report = world.rollback(World::rollback_request());
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.outside("x") == "0");
+    CHECK(world.done() == Strings{"0.0.51"});
+    CHECK(world.facts().unsettled.empty());
+    REQUIRE(report->warnings.size() == 1);
+    CHECK_THAT(report->warnings.front(), Contains("0.0.52 is not declared reversible"));
+}
+
+TEST_CASE("a rollback to the version of what is half undone finishes its undo") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    world.publish(ScriptedUpgrade::of("0.0.52")
+                      .sets("x", "1", "0")
+                      .reversible()
+                      .fails(HostPhase::rollback, k_after_command));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    REQUIRE(world.rollback(World::rollback_request())->exit_code == 1);
+    const auto report = world.rollback(World::rollback_request("0.0.52"));
+    CHECK(report->exit_code == 0);
+    CHECK(world.done() == Strings{"0.0.51"});
+    CHECK(world.version() == "0.0.51");
+    CHECK(world.facts().unsettled.empty());
+}
+
+TEST_CASE("what was undone by hand and forgotten keeps nobody from undoing what was before it") {
+    World world;
+    world.now.files["a"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("a").sets("x", "1").fails(
+        HostPhase::apply, k_after_command + 4));
+    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    REQUIRE(world.file("a") == "old\n0.0.51\n0.0.52\n");
+    world.now.files["a"] = "old\n0.0.51\n";
+    world.ledgers.open()->forget("0.0.52", "somebody", "undone by hand");
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.file("a") == "old\n");
+}
+
+TEST_CASE("what was undone but for the commands of the step that failed says so") {
+    World world;
+    world.now.outside["x"] = "0";
+    world.publish(ScriptedUpgrade::of("0.0.51")
+                      .sets("x", "1", "0")
+                      .sets("y", "1", "0")
+                      .reversible()
+                      .fails(HostPhase::apply, 2 * k_after_command));
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 8);
+    CHECK(report->error->changed == "perhaps");
+    CHECK(report->error->changes.commands == Strings{"set y 1"});
+    CHECK_THAT(words(report), Contains("not undone, as the step that ran them did not finish: set "
+                                       "y 1") &&
+                                  !Contains("set x 1"));
+    CHECK(world.outside("x") == "0");
+    CHECK(world.outside("y") == "1");
+    CHECK(world.facts().unsettled.empty());
+}
+
+TEST_CASE("how an upgrade stands is a word and a sentence") {
+    struct Row {
+        std::optional<Outcome> outcome;
+        bool is_undo;
+        bool done;
+        Standing standing;
+        const char* words;
+    };
+    for (const Row& row :
+         {Row{std::nullopt, false, false, Standing::applying, "0.0.51 is being applied (run r1)"},
+          Row{std::nullopt, true, true, Standing::applying, "0.0.51 is being rolled back (run r1)"},
+          Row{Outcome::failed, false, false, Standing::failed,
+              "0.0.51: its last attempt failed (run r1): why"},
+          Row{Outcome::cancelled, false, false, Standing::failed,
+              "0.0.51: its last attempt failed (run r1): why"},
+          Row{Outcome::interrupted, false, false, Standing::interrupted,
+              "0.0.51: its last attempt was interrupted (run r1): why"},
+          Row{Outcome::interrupted, true, true, Standing::rollback_failed,
+              "the rollback of 0.0.51 was interrupted (run r1): why"},
+          Row{Outcome::interrupted, true, false, Standing::interrupted,
+              "0.0.51: its last attempt was interrupted (run r1): why"},
+          Row{Outcome::rollback_failed, false, false, Standing::rollback_failed,
+              "the rollback of 0.0.51 failed half-way (run r1): why"}}) {
+        UnsettledUpgrade upgrade;
+        upgrade.version = "0.0.51";
+        upgrade.run = "r1";
+        upgrade.outcome = row.outcome;
+        upgrade.is_undo = row.is_undo;
+        upgrade.done = row.done;
+        if (row.outcome) upgrade.message = "why";
+        CHECK(standing_of(upgrade) == row.standing);
+        CHECK(standing_words(upgrade) == row.words);
+        CHECK(is_half_undone(upgrade) == (row.standing == Standing::rollback_failed));
+        CHECK_FALSE(is_half_applied(upgrade));  // nothing of it is there
+        upgrade.other_effects = true;
+        const bool half_undone =
+            row.is_undo ? row.outcome.has_value() : row.standing == Standing::rollback_failed;
+        CHECK(is_half_undone(upgrade) == half_undone);
+        CHECK(is_half_applied(upgrade) == (!row.done && !half_undone));
+    }
+}
