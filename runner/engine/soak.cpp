@@ -66,7 +66,7 @@ void end_after_failed_check(Run& run, UpgradeInRun& upgrade, const std::string& 
 /// Whether all checks are good; false when the run is over.
 bool check_all(Run& run) {
     for (UpgradeInRun& upgrade : run.upgrades) {
-        if (upgrade.verdict == Verdict::nothing_to_do) continue;
+        if (upgrade.verdict == Verdict::nothing_to_do || !upgrade.checks_itself()) continue;
         run.supply->have_image(upgrade);
         const PhaseResult result = run.phase_runner().verify(upgrade, run.record(), true);
         warn_about_strays(run, upgrade, result);

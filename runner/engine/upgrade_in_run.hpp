@@ -72,6 +72,8 @@ struct UpgradeInRun {
     bool shown_late = false;         ///< only when its turn had come
     std::string message;
 
+    /// Whether it has a check of its own, which its verify phase runs.
+    [[nodiscard]] bool checks_itself() const { return has_verify && form == UpgradeForm::plugin; }
     [[nodiscard]] const Manifest& manifest() const { return known.manifest; }
     /// The archive's digest; nothing: it was not verified by one.
     [[nodiscard]] std::optional<Digest> digest() const {

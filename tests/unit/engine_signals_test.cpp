@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stop signals, soaking, rises of the version without an upgrade, and hooks: each when it should.
+#include <set>
+
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
 
@@ -106,6 +108,20 @@ TEST_CASE("everything is recorded as done before the soak") {
     CHECK(world.upgrade(request)->exit_code == 0);
     CHECK(done == Strings{"0.0.51", "0.0.52"});
     CHECK(world.reporter.told("soaked"));
+}
+
+TEST_CASE("while soaking nothing is started that has no check of its own") {
+    World world;
+    runner::UpgradeRequest request = World::yes();
+    soak(world, request);
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("c"));
+    world.publish(ScriptedUpgrade::of("0.0.54").step({.id = "one"}).executable());
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    std::set<std::string> checked;
+    for (const std::string& phase : world.stage.phases) {
+        if (phase.rfind("verify ", 0) == 0) checked.insert(phase.substr(7));
+    }
+    CHECK(checked == std::set<std::string>{"0.0.51", "0.0.52"});
 }
 
 TEST_CASE("a signal while soaking leaves everything done") {

@@ -16,7 +16,7 @@ namespace {
 /// manifest is known then, too.
 bool has_no_check(LedgerView& ledger, UpgradeInRun& upgrade) {
     if (!recall_attempt(ledger, upgrade)) return false;
-    return !upgrade.has_verify || upgrade.form == UpgradeForm::executable;
+    return !upgrade.checks_itself();
 }
 
 }  // namespace
