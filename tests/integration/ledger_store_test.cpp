@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every store of the ledger keeps to, whatever it keeps it in: the cluster, runs, and what
 // people change.
+#include "engine/run_folder.hpp"
 #include "support/ledger_places.hpp"
 
 using namespace runner;
@@ -449,6 +450,21 @@ TEST_CASE("a copy is the ledger as it was") {
     CHECK(place.look_at_copy(copy)->plan_key() == ledger->plan_key());
     ledger->copy_to(copy);
     CHECK(place.look_at_copy(copy)->run("r1")->state == RunState::succeeded);
+}
+
+TEST_CASE("the newest copies are kept, and the one just made, should the clock have jumped back") {
+    Place place(Kind::sqlite);
+    const auto ledger = place.start();
+    const std::filesystem::path file = place.path("state/state.db");
+    DiskRunFolder folder(file, "upgrade");
+    for (int i = 10; i < 22; ++i) folder.copy_ledger(*ledger, "20300101-" + std::to_string(i));
+    CHECK(ledger_copies(file).size() == 10);
+    const std::filesystem::path made = folder.copy_ledger(*ledger, "20200101-10");
+    const auto copies = ledger_copies(file);
+    REQUIRE(copies.size() == 11);
+    CHECK(copies.front().stem() == "20300101-21");
+    CHECK(copies[9].stem() == "20300101-12");
+    CHECK(copies.back() == made);
 }
 
 TEST_CASE("interrupted runs are marked with what they had done, and attempts that were left open") {

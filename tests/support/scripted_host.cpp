@@ -61,6 +61,7 @@ class ScriptedPhase {
             m_request.without_preflight)
             m_result.phase = *m_request.without_preflight;
         m_stage.phases.push_back(std::string(to_string(m_result.phase)) + ' ' + m_script.version);
+        if (m_request.after_effects) m_stage.after_effects.push_back(m_script.version);
         if (m_stage.before_phase) m_stage.before_phase(m_script.version, m_result.phase);
         m_events.tick();
         try {

@@ -20,7 +20,8 @@ struct Stage {
     std::map<std::string, ScriptedUpgrade> scripts{};  ///< by version
     std::map<std::string, int> effects{};              ///< how often each command took effect
     std::vector<std::string> phases{};                 ///< `apply 0.0.51`, in order
-    bool committing = false;                           ///< a file is compared and replaced just now
+    std::vector<std::string> after_effects{};  ///< versions applied to a world changed by then
+    bool committing = false;                   ///< a file is compared and replaced just now
     /// Called before each phase; may change the world.
     std::function<void(const std::string& version, runner::HostPhase phase)> before_phase{};
 };

@@ -3,6 +3,7 @@
 // nothing else.
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
+#include "support/sha256.hpp"
 
 using namespace test;
 using Catch::Contains;
@@ -201,6 +202,35 @@ TEST_CASE("a file that is rendered twice is as its upgrade has left it the first
     CHECK(world.file("conf") == "old\nx\ny\n");
 }
 
+TEST_CASE("a file that is edited by hand between two of its renderings is not replaced") {
+    World world;
+    world.now.files["conf"] = "old\n";
+    world.publish(
+        ScriptedUpgrade::of("0.0.51")
+            .step({.id = "one", .edits = {{"conf", "x", true}}})
+            .step({.id = "two", .edits = {{"conf", "y", true}}, .commands = {{"image", "v2"}}}));
+    world.at("after command", 1, [&] { world.now.files["conf"] += "mine\n"; });
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 1);
+    CHECK_THAT(words(report), Contains("conf is not as it was when that was shown"));
+    CHECK(world.file("conf") == "old\nx\nmine\n");
+}
+
+TEST_CASE("a change that was shown in one step is another one in another step") {
+    const auto digest = runner::sha256("new");
+    runner::ShownWork shown;
+    shown.commits = {{"one", "app", digest}, {"two", "conf", digest}};
+    runner::HostFileChange change;
+    change.path = "app";
+    runner::FileIntent intent;
+    intent.new_digest = digest;
+    CHECK(shown.why_other("one", change, intent).empty());
+    for (const char* step : {"two", ""}) {
+        CHECK(shown.why_other(step, change, intent) ==
+              "what it writes to app is not what was shown");
+    }
+}
+
 // Commands.
 
 TEST_CASE("a command that was not shown is stopped before it begins") {
@@ -247,6 +277,24 @@ TEST_CASE("what an earlier command has told may stand in a command that was show
     INFO(words(report));
     CHECK(report->exit_code == 0);
     CHECK(world.outside("uses") == "--id=abc-123");
+}
+
+TEST_CASE("what runs after an executable or a command knows that the world may have changed") {
+    for (const std::string before : {"an executable", "a command", "a file"}) {
+        World world;
+        ScriptedUpgrade first = ScriptedUpgrade::of("0.0.51");
+        if (before == "a command") {
+            first.sets("image", "v2");
+        } else {
+            first.edits("conf");
+        }
+        if (before == "an executable") first.executable();
+        world.publish(first);
+        world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
+        INFO(before);
+        CHECK(world.upgrade()->exit_code == 0);
+        CHECK(world.stage.after_effects == (before == "a file" ? Strings{} : Strings{"0.0.52"}));
+    }
 }
 
 TEST_CASE("a command may run again in another attempt") {

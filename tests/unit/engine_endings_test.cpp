@@ -104,6 +104,59 @@ TEST_CASE("an error in the middle of an attempt closes it") {
     }
 }
 
+TEST_CASE("an error in the middle of an automatic undo leaves it half undone") {
+    World world;
+    world.now.files["app"] = "old\n";
+    world.publish(
+        ScriptedUpgrade::of("0.0.51").edits("app").edits("conf").fails(HostPhase::apply, 6));
+    world.at("before record_files_undone", 1, fail_disk);
+    const auto report = world.upgrade();
+    world.process.at_point = nullptr;
+    CHECK(report->exit_code == 1);
+    const auto attempts = world.ledgers.look()->runs(1).front().attempts;
+    REQUIRE(attempts.size() == 2);
+    CHECK(attempts.front().outcome == "failed");
+    CHECK(attempts.back().outcome == "rollback_failed");
+    CHECK(world.newest_run() == "interrupted");  // no other end is a move from rolling back
+    CHECK_FALSE(world.reporter.told("could not be recorded"));
+    CHECK(world.upgrade()->exit_code == 6);
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.file("app") == "old\n");
+}
+
+TEST_CASE("a signal right after the run has its row ends it as interrupted") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    world.at("after begin_run", 1, [&] { world.signals.signals = 1; });
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 143);
+    CHECK(report->error->changed == "no");
+    CHECK(world.newest_run() == "interrupted");
+    CHECK_FALSE(world.reporter.told("could not be recorded"));
+}
+
+TEST_CASE("a secret is stored neither as a step's id nor as a state value or its key") {
+    const std::string password = "hunter2hunter2";
+    for (const std::string place : {"id", "key", "value", "nowhere"}) {
+        World world;
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").step(
+            {.id = place == "id" ? password : "one",
+             .values = {{place == "key" ? password : "name", place == "value" ? password : "x"}}});
+        Parameter secret;
+        secret.name = "password";
+        secret.secret = true;
+        upgrade.manifest.parameters = {secret};
+        world.publish(upgrade);
+        UpgradeRequest request = World::yes();
+        request.parameters.secrets["password"] = password;
+        const auto report = world.upgrade(request);
+        INFO(place << ": " << words(report));
+        CHECK(report->exit_code == (place == "nowhere" ? 0 : 1));
+        CHECK(world.done().size() == (place == "nowhere" ? 1 : 0));
+        if (place != "nowhere") CHECK_THAT(words(report), Contains("wants a secret stored"));
+    }
+}
+
 TEST_CASE("a signal before the work changes nothing, whatever the stage") {
     for (const char* event : {"planned:", "simulating 1", "simulate begins", "simulate good",
                               "moved: simulating to awaiting_confirmation"}) {

@@ -57,6 +57,49 @@ TEST_CASE("a run that dies while it puts files back leaves no step that passes f
         });
 }
 
+TEST_CASE("a step without files does not pass for finished when its undo dies at the end") {
+    World world;
+    world.publish(
+        ScriptedUpgrade::of("0.0.51").step({.id = "look"}).edits("a").fails(HostPhase::apply, 4));
+    world.process.at_point = [&](const std::string& point) {
+        if (point == "tell" && world.reporter.told("rollback begins"))  // its end is told
+            world.process.dies_at = world.process.points;
+    };
+    REQUIRE_FALSE(world.upgrade());
+    world.process.at_point = nullptr;
+    CHECK(world.ledgers.look()->finished_steps("0.0.51").empty());
+    CHECK(world.upgrade()->exit_code == 0);
+}
+
+TEST_CASE("an automatic undo that dies after a command of it has to be finished") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1").reversible().fails(
+        HostPhase::apply, 6));
+    world.at("after command", 3, [&] { world.process.dies_at = world.process.points; });
+    REQUIRE_FALSE(world.upgrade());
+    world.process.at_point = nullptr;
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 6);
+    CHECK(words(report).find("undone in part") != std::string::npos);
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.outside("a").empty());
+    CHECK(world.upgrade()->exit_code == 0);
+}
+
+TEST_CASE("commands of an unfinished step are known to the undo, also after a finished step") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1"));
+    world.at("after command", 2, [&] { world.process.dies_at = world.process.points; });
+    REQUIRE_FALSE(world.upgrade());
+    world.process.at_point = nullptr;
+    const auto facts = world.facts();
+    REQUIRE(facts.unsettled.size() == 1);
+    CHECK(facts.unsettled[0].finished_steps == Strings{"set a"});
+    CHECK(facts.unsettled[0].other_effects);
+    CHECK(world.rollback(World::rollback_request())->exit_code == 6);
+    CHECK(world.outside("a") == "1");
+}
+
 TEST_CASE("what was changed outside of steps after a step is undone before the step") {
     World world;
     world.now.files["a"] = "old\n";

@@ -115,6 +115,15 @@ const std::vector<Ending>& endings() {
          {k_upgrade, k_single, k_rollback},
          [](Hooked& scene) { scene.during_before([&scene] { scene.world.signals.signals = 1; }); },
          k_good},
+        {"a signal ends it between two upgrades",
+         {k_upgrade},
+         [](Hooked& scene) {
+             scene.world.publish(ScriptedUpgrade::of("0.0.53").edits("other"));
+             scene.world.stage.before_phase = [&scene](const std::string&, HostPhase phase) {
+                 if (phase == HostPhase::apply) scene.world.signals.signals = 1;
+             };
+         },
+         k_bad},
         {"a later question is declined",
          {k_upgrade},
          [](Hooked& scene) {

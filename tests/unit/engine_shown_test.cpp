@@ -171,6 +171,46 @@ TEST_CASE("a saved plan runs where everything is as it was") {
     CHECK(planned.world.done() == Strings{"0.0.51", "0.0.52"});
 }
 
+TEST_CASE("a saved plan is refused when a skip that it was made with was taken back") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
+    world.ledgers.open()->record_skip({"0.0.52", "not here", "erna"});
+    UpgradeRequest planning = World::yes();
+    planning.dry_run = planning.pin_work = planning.report_other = true;
+    const PlanReport plan = plan_upgrade(world.parts(), planning);
+    const Json document = saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, {});
+    UpgradeRequest request = World::yes();
+    request.saved_plan = SavedPlan::parse(dump_json(document), "plan.json");
+    REQUIRE(world.ledgers.open()->remove_skip("0.0.52", "erna"));
+    const auto refused = world.upgrade(request);
+    CHECK(refused->exit_code == 6);
+    CHECK_THAT(words(refused), Contains("0.0.52 is no longer skipped"));
+    CHECK(world.done() == Strings{"0.0.51"});
+    world.ledgers.open()->record_skip({"0.0.52", "not here", "erna"});
+    CHECK(world.upgrade(request)->exit_code == 0);
+    CHECK(world.done() == Strings{"0.0.51", "0.0.53"});
+}
+
+TEST_CASE("a value of the config goes before the one that an earlier upgrade was given") {
+    World world;
+    Parameter size;
+    size.name = "size";
+    size.required = true;
+    for (const std::string version : {"0.0.51", "0.0.52", "0.0.53"}) {
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of(version).edits("app");
+        upgrade.manifest.parameters = {size};
+        world.publish(upgrade);
+        world.config.parameters.clear();
+        if (version != "0.0.53") world.config.parameters["size"] = "of " + version;
+        CHECK(world.upgrade()->exit_code == 0);
+        CHECK(world.facts().parameter_values.at("size") ==
+              "of " + (version == "0.0.53" ? "0.0.52" : version));
+    }
+}
+
 TEST_CASE("a saved plan is refused with another secret, other work or another verdict") {
     const auto refused = [](const std::function<void(Planned&)>& change) {
         Planned planned;

@@ -229,6 +229,24 @@ TEST_CASE("the recipe by hand begins with rollback where that can undo it, and n
     }
 }
 
+TEST_CASE("the recipe by hand copies back the oldest original of a file") {
+    World world;
+    world.now.files["app"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51")
+                      .step({.id = "one", .edits = {{.path = "app", .line = "one"}}})
+                      .step({.id = "two", .edits = {{.path = "app", .line = "two"}}})
+                      .edits("conf")
+                      .fails(HostPhase::apply, 10));
+    UpgradeRequest request = World::yes();
+    request.roll_back = false;
+    const Strings lines = world.upgrade(request)->error->commands;
+    REQUIRE(world.work_tree.originals.size() == 2);
+    for (const auto& [name, text] : world.work_tree.originals) {
+        const std::string line = "cp -p " + shell_quoted(name) + " '/cluster/app'";
+        CHECK(std::count(lines.begin(), lines.end(), line) == (text == "old\n" ? 1 : 0));
+    }
+}
+
 TEST_CASE("of a long list the first are named, and how many more there are") {
     CHECK(first_names({}, 3).empty());
     CHECK(first_names({"a", "b", "c"}, 3) == "a, b, c");

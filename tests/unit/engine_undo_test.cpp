@@ -167,6 +167,41 @@ TEST_CASE("what is half applied goes with every rollback to a version") {
     CHECK(world.version() == "0.0.51");
 }
 
+TEST_CASE("undoing what is half applied lowers no version that rose by itself") {
+    TwoFiles two;
+    World& world = two.world;
+    UpgradeRequest request = World::yes();
+    request.roll_back = false;
+    request.selection.target = "0.0.60";
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    REQUIRE(world.version() == "0.0.60");
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("x").edits("y").fails(HostPhase::apply, 6));
+    REQUIRE(world.upgrade(request)->exit_code == 1);
+    CHECK(undo(world)->exit_code == 0);
+    CHECK(undone(world) == Strings{"0.0.53"});
+    CHECK(world.file("x") == "-");
+    CHECK(world.version() == "0.0.60");
+}
+
+TEST_CASE("what is half applied waits for the undo of what changed its files after it") {
+    World world;
+    world.now.files["app"] = "old\n";
+    world.publish(
+        ScriptedUpgrade::of("0.0.52").edits("app").edits("conf").fails(HostPhase::apply, 6));
+    UpgradeRequest request = World::yes();
+    request.roll_back = false;
+    REQUIRE(world.upgrade(request)->exit_code == 1);
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    request.selection.only = {"0.0.51"};
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    REQUIRE(world.file("app") == "old\n0.0.52\n0.0.51\n");
+    const auto report = undo(world);
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(undone(world) == Strings{"0.0.51", "0.0.52"});
+    CHECK(world.file("app") == "old\n");
+}
+
 // What stands in the way.
 
 TEST_CASE("a file of the second one changed by hand is refused before the first effect") {
@@ -299,6 +334,35 @@ TEST_CASE("what is kept and damaged gives way to the source") {
     CHECK_FALSE(world.source.fetched.empty());
 }
 
+TEST_CASE("what is kept of another digest than what was applied gives way to the source") {
+    World world;
+    with_reversible(world);
+    ScriptedUpgrade other = world.script("0.0.51");
+    other.content = "2";
+    world.folder.kept.publish(other);
+    const auto report = undo(world);
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.outside("image") == "v0");
+    CHECK_FALSE(world.source.fetched.empty());
+}
+
+TEST_CASE("what is kept of an upgrade that is half applied stays, however much is kept") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.52").sets("a", "1").sets("b", "1").reversible().fails(
+        HostPhase::apply, 5));
+    UpgradeRequest request = World::yes();
+    request.roll_back = false;
+    REQUIRE(world.upgrade(request)->exit_code == 1);
+    REQUIRE(world.folder.kept.stored.count("0.0.52") == 1);
+    for (int i = 0; i < 100; ++i) world.folder.kept.stored["old-" + std::to_string(i)];
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("conf"));
+    request.selection.only = {"0.0.51"};
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    CHECK(world.folder.kept.stored.size() == 1);
+    CHECK(world.folder.kept.stored.count("0.0.52") == 1);
+}
+
 TEST_CASE("without its release an upgrade with an undo of its own is not begun to be undone") {
     World world;
     with_reversible(world).withdraw("0.0.51");
@@ -374,6 +438,22 @@ TEST_CASE("a rollback that fails at the second one keeps the first undone") {
     CHECK(world.told_too_early.empty());
 }
 
+TEST_CASE("a rollback that stops at a file changed meanwhile says what was undone before it") {
+    for (const int at : {1, 2}) {
+        TwoFiles two;
+        World& world = two.world;
+        world.at("after advance", at,
+                 [&] { world.now.files[at == 1 ? "conf" : "app"] = "mine\n"; });
+        const auto report = undo(world, "0.0.50");
+        INFO(words(report));
+        CHECK(report->exit_code == (at == 1 ? 6 : 1));
+        CHECK(report->outcome == Outcome::failed);
+        CHECK(report->error->changed == (at == 1 ? "no" : "perhaps"));
+        CHECK(world.done() == (at == 1 ? Strings{"0.0.51", "0.0.52"} : Strings{"0.0.51"}));
+        CHECK(world.file(at == 1 ? "conf" : "app") == "mine\n");
+    }
+}
+
 TEST_CASE("a rollback can die between any two effects, and the next one goes on") {
     die_everywhere(
         [](World& world) {
@@ -442,6 +522,10 @@ TEST_CASE("a check is superseded by a later upgrade of the same component alone"
     report = run_verify(world.parts(), one);
     CHECK(health(report, "0.0.51") == "unhealthy");
     CHECK_FALSE(report.good());
+    one.only = {"0.0.51", "0.0.53"};  // both were asked for
+    report = run_verify(world.parts(), one);
+    CHECK(health(report, "0.0.51") == "unhealthy");
+    CHECK(health(report, "0.0.53") == "healthy");
 }
 
 TEST_CASE("what cannot be checked is not good, and hinders no other") {
