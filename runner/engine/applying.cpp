@@ -294,7 +294,7 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
     AttemptEnd end;
     end.version = upgrade.version;
     reporter.phase_begins(upgrade.version, HostPhase::apply, position + 1, run.upgrades.size());
-    upgrade.begun_at = run.parts.clock.wall();
+    upgrade.begun_at = run.parts.work_tree.file_time();
     if (upgrade.verdict == Verdict::nothing_to_do) {
         reporter.phase_ends(upgrade.version, HostPhase::apply, "nothing to do; recording", true);
         return {succeeded(upgrade, Outcome::nothing_to_do, std::move(end), reached, record), true};

@@ -63,7 +63,7 @@ struct UpgradeInRun {
     bool has_preflight = false;
     bool has_verify = false;
 
-    std::chrono::milliseconds begun_at{};    ///< on the wall clock
+    std::chrono::milliseconds begun_at{};    ///< as the times of files are
     std::vector<std::string> commands_run;   ///< changing commands that it has started, masked
     std::vector<std::string> open_commands;  ///< those of them in a step that did not finish
     bool cancelled = false;                  ///< by the user, whatever became of it then

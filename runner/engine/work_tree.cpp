@@ -20,14 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// By how much a file's time may lag behind the clock: the kernel takes that of its last tick.
-std::int64_t timestamp_lag_ms() {
-    constexpr std::int64_t k_nanoseconds = 1'000'000;
-    timespec tick{0, 10 * k_nanoseconds};  // of the slowest kernels
-#ifdef CLOCK_REALTIME_COARSE
-    ::clock_getres(CLOCK_REALTIME_COARSE, &tick);
-#endif
-    return (tick.tv_nsec + k_nanoseconds - 1) / k_nanoseconds;
+std::int64_t milliseconds_of(const timespec& time) {
+    return time.tv_sec * 1000LL + time.tv_nsec / 1'000'000;
 }
 
 /// Gives `file` the owner, group, mode and times of `original`. Owner and group only as far as that
@@ -96,11 +90,20 @@ void DiskWorkTree::remove_temporary(const FileIntent& change) {
     if (!change.temporary.empty()) ::unlink((m_repository / change.temporary).c_str());
 }
 
+std::chrono::milliseconds DiskWorkTree::file_time() const {
+    timespec now{};
+#ifdef CLOCK_REALTIME_COARSE
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+#else
+    ::clock_gettime(CLOCK_REALTIME, &now);
+#endif
+    return std::chrono::milliseconds(milliseconds_of(now));
+}
+
 std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds moment,
                                                      std::size_t limit) {
     std::vector<std::string> paths;
     const fs::path own_folder = m_state.parent_path();
-    const std::int64_t since_ms = moment.count() - timestamp_lag_ms();
     std::error_code problem;
     fs::recursive_directory_iterator entry(m_repository, problem);
     for (; !problem && entry != fs::recursive_directory_iterator(); entry.increment(problem)) {
@@ -110,9 +113,7 @@ std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds m
         }
         struct stat status {};
         if (::lstat(entry->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-        const std::int64_t changed_ms =
-            status.st_ctim.tv_sec * 1000LL + status.st_ctim.tv_nsec / 1'000'000;
-        if (changed_ms < since_ms) continue;
+        if (milliseconds_of(status.st_ctim) < moment.count()) continue;
         paths.push_back(entry->path().lexically_relative(m_repository).string());
         if (paths.size() == limit) break;
     }

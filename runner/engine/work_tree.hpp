@@ -35,8 +35,11 @@ class WorkTree {
     virtual void put_back(const FileIntent& change) = 0;
     /// Removes what a change that died has left beside its file; nothing when there is nothing.
     virtual void remove_temporary(const FileIntent& change) = 0;
-    /// The files that were written since `moment` (milliseconds since the Unix epoch), sorted; at
-    /// most `limit`. The ledger's folder and `.git` are left out.
+    /// Now, on the clock that files get their times from (milliseconds since the Unix epoch): it
+    /// lags behind the wall clock, as it moves only with the kernel's ticks.
+    [[nodiscard]] virtual std::chrono::milliseconds file_time() const = 0;
+    /// The files that were written since `moment`, as file_time() has it, sorted; at most `limit`.
+    /// The ledger's folder and `.git` are left out.
     virtual std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                    std::size_t limit) = 0;
 
@@ -58,6 +61,7 @@ class DiskWorkTree final : public WorkTree {
     std::optional<std::string> original(const FileIntent& change) override;
     void put_back(const FileIntent& change) override;
     void remove_temporary(const FileIntent& change) override;
+    [[nodiscard]] std::chrono::milliseconds file_time() const override;
     std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                            std::size_t limit) override;
 

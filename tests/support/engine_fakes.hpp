@@ -140,6 +140,7 @@ class FakeWorkTree final : public runner::WorkTree {
     std::optional<std::string> original(const runner::FileIntent& change) override;
     void put_back(const runner::FileIntent& change) override;
     void remove_temporary(const runner::FileIntent& change) override;
+    [[nodiscard]] std::chrono::milliseconds file_time() const override { return m_clock.wall(); }
     std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                            std::size_t limit) override;
     /// What an upgrade's process does.

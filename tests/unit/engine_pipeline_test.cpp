@@ -153,7 +153,9 @@ TEST_CASE("what is left out at its turn is not applied, nor what requires it, no
     ScriptedUpgrade dependent = ScriptedUpgrade::of("0.0.53").edits("conf");
     dependent.manifest.needed_upgrades = {"0.0.52"};
     world.publish(dependent);
-    world.publish(ScriptedUpgrade::of("0.0.54").edits("other"));
+    ScriptedUpgrade last = ScriptedUpgrade::of("0.0.54").edits("other");
+    last.verify = good();
+    world.publish(last);
     UpgradeRequest request = World::yes();
     request.keep_going = true;
     request.soak = std::chrono::seconds(1);
