@@ -63,7 +63,12 @@ class PhaseRunner {
     [[nodiscard]] const std::vector<std::string>& open_commands() const { return m_open_commands; }
 
  private:
+    /// What serves a phase; without a record nothing is recorded.
+    PhaseEvents events_of(const UpgradeInRun& upgrade, HostPhase phase,
+                          const PhaseRecord& record = {});
     PhaseResult run(const UpgradeInRun& upgrade, const PhaseRequest& request, PhaseEvents& events);
+    /// Also keeps the commands that the phase has shown.
+    PhaseResult run_shown(UpgradeInRun& upgrade, const PhaseRequest& request);
     /// Runs `once` until it fails for more than a transient reason, as often as the config says.
     /// `changes_files`: what its unfinished step has changed is put back before it is tried again.
     PhaseResult retried(const UpgradeInRun& upgrade, Ledger* writer, bool changes_files,
