@@ -126,6 +126,11 @@ std::optional<Refusal> minimums_gate(const GateInput& run, const UpgradeInRun* u
 std::optional<Refusal> risk_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> work_tree_gate(const GateInput& run, const UpgradeInRun* upgrade);
 
+/// Whether the user takes its release even if that was changed since it was first attempted.
+bool is_taken_changed(const RunOptions& options, const UpgradeInRun& upgrade);
+/// The digest with which it was first attempted, where that is not the one of its release now.
+std::optional<Digest> pinned_otherwise(LedgerView& ledger, const UpgradeInRun& upgrade);
+
 /// What is at risk, whether it was confirmed or not.
 Risks risks_of(const GateInput& run);
 /// Whether going from one version to the other has to be confirmed as a step to another major
