@@ -93,12 +93,12 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     events.refuse_secrets("", result.values);
     result.message = m_redactor.mask(result.message);
     result.remedy = m_redactor.mask(result.remedy);
-    if (!result.good() && request.sandbox && m_parts.processes.sandbox_support() != SandboxSupport::none &&
+    if (!result.good() && request.sandbox &&
+        m_parts.processes.sandbox_support() != SandboxSupport::none &&
         (events.saw_refusal() || tells_of_refusal(result.message))) {
-        result.message +=
-            "; the kernel allows it only what its manifest declares: " +
-            words_for(upgrade.manifest().permissions) +
-            (facts_of(request.phase).changes ? "" : "; and no writing in this phase");
+        result.message += "; the kernel allows it only what its manifest declares: " +
+                          words_for(upgrade.manifest().permissions) +
+                          (facts_of(request.phase).changes ? "" : "; and no writing in this phase");
     }
     return result;
 }
@@ -247,15 +247,13 @@ std::optional<unsigned> PhaseRunner::simulated_permissions(const std::string& pa
     return now.permissions;
 }
 
-void PhaseRunner::note_before(ShownWork& shown, const std::string& path) const {
+void PhaseRunner::note_before(ShownWork& shown, const std::string& path,
+                              const std::optional<std::string>& content) const {
     PathBefore& before = shown.before[path];
-    if (before.changed) return;
     before.changed = true;
     before.permissions = simulated_permissions(path);
-    if (before.digest) return;
     // What the upgrade itself has read is known from it.
-    const auto content = simulated_content(path);
-    if (!content) return;
+    if (before.digest || !content) return;
     before.kind = upgrade::services::PathKind::file;
     before.digest = sha256(*content);
 }
@@ -263,13 +261,13 @@ void PhaseRunner::note_before(ShownWork& shown, const std::string& path) const {
 void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     upgrade.shown.renders = result.renders;
     upgrade.shown.commits = std::move(result.shown);
-    for (const ShownChange& commit : upgrade.shown.commits) note_before(upgrade.shown, commit.path);
-    if (!result.changes) return;
-    const upgrade::services::FileChanges changes =
-        decode_changes(read_all(result.changes.get(), k_max_changes, "the simulated changes"));
+    upgrade::services::FileChanges changes;
+    if (result.changes)
+        changes =
+            decode_changes(read_all(result.changes.get(), k_max_changes, "the simulated changes"));
     for (const auto& [path, change] : changes) {
-        note_before(upgrade.shown, path);
         const auto before = simulated_content(path);
+        note_before(upgrade.shown, path, before);
         std::optional<std::string_view> old_text;
         std::optional<std::string_view> new_text;
         if (before) old_text = *before;
@@ -277,7 +275,12 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
         const std::string diff = upgrade::services::unified_diff(path, old_text, new_text);
         if (!diff.empty()) m_parts.reporter.diff(m_redactor.mask(diff));
     }
-    lay_over(changes);
+    // Those that it has changed back in the end are held to what was shown, too.
+    for (const ShownChange& commit : upgrade.shown.commits) {
+        if (!upgrade.shown.before[commit.path].changed)
+            note_before(upgrade.shown, commit.path, simulated_content(commit.path));
+    }
+    if (result.changes) lay_over(changes);
 }
 
 void PhaseRunner::lay_over(const upgrade::services::FileChanges& changes) {

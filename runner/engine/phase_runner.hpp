@@ -77,8 +77,9 @@ class PhaseRunner {
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
     PhaseResult simulate_once(UpgradeInRun& upgrade, HostPhase phase, bool another_follows);
     void take_shown(UpgradeInRun& upgrade, PhaseResult& result);
-    /// Notes what was at a path that an upgrade changes, before that.
-    void note_before(ShownWork& shown, const std::string& path) const;
+    /// Notes what was at a path that an upgrade changes, before that. `content`: of a file there.
+    void note_before(ShownWork& shown, const std::string& path,
+                     const std::optional<std::string>& content) const;
     /// The permissions of a file after everything that was simulated; nothing: there is no file, or
     /// it is a new one.
     [[nodiscard]] std::optional<unsigned> simulated_permissions(const std::string& path) const;

@@ -31,10 +31,8 @@ SemanticVersion semver_of(const UpgradeInRun& upgrade) {
 
 /// The diff of what is put back, and the files as they are then.
 upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade) {
-    upgrade::services::FileChanges originals;
-    // Newest first: of several changes of a file the oldest has what is put back.
-    for (const FileIntent& change : run.ledger_view().changed_files(upgrade.version))
-        originals[change.path].content = run.parts.work_tree.original(change);
+    upgrade::services::FileChanges originals =
+        originals_of(run.ledger_view().changed_files(upgrade.version), run.parts.work_tree);
     PhaseRunner& phases = run.phase_runner();
     for (const auto& [path, original] : originals) {
         const auto now = phases.simulated_content(path);
