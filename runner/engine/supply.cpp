@@ -25,13 +25,17 @@ std::vector<KnownUpgrade> known_of(const std::vector<const UpgradeInRun*>& upgra
 
 }  // namespace
 
+UpgradeForm form_of_file(const std::filesystem::path& file) {
+    const std::filesystem::path extension = file.extension();
+    return extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin
+                                                       : UpgradeForm::executable;
+}
+
 UpgradeImage image_from_file(const std::filesystem::path& file) {
     UpgradeImage image;
     image.name = file.filename().string();
     image.content = read_file(file, k_max_plugin);
-    const std::string extension = file.extension().string();
-    image.form =
-        extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
+    image.form = form_of_file(file);
     return image;
 }
 
