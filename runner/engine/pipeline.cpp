@@ -290,7 +290,7 @@ class Pipeline {
     void begin(UpgradeInRun& upgrade) {
         if (!is_recorded()) return;
         if (m_run.recorded->state() != m_kind.working()) m_run.move_to(m_kind.working());
-        open_attempt(m_run, upgrade, m_kind.working() == RunState::rolling_back);
+        open_attempt(m_run, upgrade, m_kind.undoes());
     }
 
     Run& m_run;

@@ -293,6 +293,7 @@ void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const Atte
 
 RunReport run_rollback(const EngineParts& parts, const RollbackRequest& request) {
     Run run(parts, request, KindOfRun::rollback);
+    run.adjust_phases = confirm_everything;
     RollbackKind kind(request);
     return run_pipeline(run, kind);
 }

@@ -231,6 +231,7 @@ bool VerifyReport::good() const {
 
 VerifyReport run_verify(const EngineParts& parts, const VerifyRequest& request) {
     Run run(parts, request, KindOfRun::verify);
+    run.adjust_phases = confirm_everything;
     VerifyKind kind(request);
     carry_out(run, kind);
     return kind.report();
