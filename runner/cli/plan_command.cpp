@@ -26,10 +26,8 @@ RunReport save_plan(Composition& composition, Reporter& reporter, const Selectio
     request.pin_work = true;
     request.parameters = std::move(parameters);
     PlanReport plan = plan_upgrade(composition.parts(reporter), request);
-    const ClusterConfig& config = composition.config;
-    const Json document = saved_plan_document(plan.report, plan.facts,
-                                              {config.name, config.region, config.account_id},
-                                              request.parameters.values);
+    const Json document = saved_plan_document(
+        plan.report, plan.facts, identity_of(composition.config), request.parameters.values);
     create_file(file, dump_json(document, 2) + '\n');
     return std::move(plan.report);
 }

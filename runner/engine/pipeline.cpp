@@ -90,9 +90,7 @@ class Pipeline {
         m_run.recorded->recover(m_parts.work_tree);
         if (unfinished) take_facts(ledger.facts());
         pass_gates(m_run.gate_input(), GateMoment::look);
-        if (!m_run.facts.identity) ledger.set_identity(m_run.identity());
-        if (!m_run.facts.cluster.original_version && m_run.original)
-            ledger.set_original_version(*m_run.original);
+        start_if_new(ledger, m_run.facts, m_parts.config, m_run.original);
         m_run.recorded->begin(m_kind.command(m_run), m_run.report.target, m_run.options.reason);
         m_run.report.run = m_run.recorded->id();
     }

@@ -85,6 +85,12 @@ std::optional<SemanticVersion> known_original_version(const ClusterConfig& confi
                                           : config.original_version;
 }
 
+void start_if_new(Ledger& ledger, const LedgerFacts& facts, const ClusterConfig& config,
+                  const std::optional<SemanticVersion>& original) {
+    if (!facts.identity) ledger.set_identity(identity_of(config));
+    if (!facts.cluster.original_version && original) ledger.set_original_version(*original);
+}
+
 Choice choose_due(const ClusterConfig& config, ReleaseSource& source, Supply& supply,
                   const LedgerFacts& facts, const SemanticVersion& original,
                   const Selection& selection, const std::map<std::string, std::string>& blocked) {

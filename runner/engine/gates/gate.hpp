@@ -108,6 +108,8 @@ std::optional<Refusal> refusal_of(const GateInput& run, GateMoment moment,
 /// Throws Error with all refusals of that moment, one a line, when there are any.
 void pass_gates(const GateInput& run, GateMoment moment);
 
+/// The identity that a config gives its cluster.
+ClusterIdentity identity_of(const ClusterConfig& config);
 /// identity_gate, for those who have no run.
 std::optional<Refusal> identity_refusal(const ClusterConfig& config, const LedgerFacts& facts);
 

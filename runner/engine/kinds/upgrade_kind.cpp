@@ -60,7 +60,7 @@ void UpgradeKind::choose(Run& run) {
     run.supply->releases();
     run.check_interrupted();
     const auto& saved = m_request.saved_plan;
-    if (saved) saved->check_ledger(run.facts, run.identity(), *run.original);
+    if (saved) saved->check_ledger(run.facts, identity_of(run.parts.config), *run.original);
     try {
         run.choice = choose_from(run);
     } catch (const Error& error) {
