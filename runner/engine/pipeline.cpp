@@ -83,7 +83,9 @@ class Pipeline {
         if (!m_run.upgrades.empty()) m_run.phase_runner();
         Ledger& ledger = m_run.ledger();
         take_facts(ledger.facts());
-        check_identity(m_parts.config, m_run.facts);
+        // Before anything is written; the others are asked when what an earlier run left is
+        // settled.
+        pass_gate(m_run.gate_input(), gate_named("identity"));
         if (m_run.facts.identity)
             m_run.report.ledger_copy = m_parts.folder.copy_ledger(ledger, m_run.recorded->id());
         const bool unfinished = m_run.facts.has_unfinished_run || m_run.facts.has_unfinished_files;
@@ -274,8 +276,7 @@ class Pipeline {
             if (const auto refusal = refusal_of(m_run.gate_input(), GateMoment::work, upgrade)) {
                 upgrade.outcome = Outcome::failed;
                 upgrade.message = refusal->what;
-                throw Error(refusal->failure, refusal->what + "; it was not begun",
-                            refusal->way_out);
+                throw_refusal(*refusal, "it was not begun");
             }
             if (is_recorded()) m_kind.keep_for_later(m_run, upgrade);
         } catch (...) {

@@ -74,9 +74,8 @@ TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning
 }  // namespace
 
 void check_identity(const ClusterConfig& config, const LedgerFacts& facts) {
-    const auto refusal = identity_refusal(config, facts);
-    if (refusal)
-        throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
+    if (const auto refusal = identity_refusal(config, facts))
+        throw_refusal(*refusal, "nothing was changed");
 }
 
 std::optional<SemanticVersion> known_original_version(const ClusterConfig& config,

@@ -105,6 +105,13 @@ std::vector<Refusal> refusals(const GateInput& run, GateMoment moment);
 /// The first refusal for one upgrade.
 std::optional<Refusal> refusal_of(const GateInput& run, GateMoment moment,
                                   const UpgradeInRun& upgrade);
+/// The first refusal for the run as a whole, whatever its upgrades are.
+std::optional<Refusal> refusal_of_run(const GateInput& run, GateMoment moment);
+/// Throws a refusal as an Error. `unchanged`: what is told of the state in which it leaves things.
+[[noreturn]] void throw_refusal(const Refusal& refusal, const std::string& unchanged);
+/// Asks one gate of the run as a whole before the others of its moment, where it stands for this
+/// kind of run. Throws Error.
+void pass_gate(const GateInput& run, const Gate& gate);
 /// Throws Error with all refusals of that moment, one a line, when there are any.
 void pass_gates(const GateInput& run, GateMoment moment);
 

@@ -199,8 +199,7 @@ void RollbackKind::before_work(Run& run) {
     for (const UpgradeInRun& upgrade : run.upgrades) versions.push_back(upgrade.version);
     const auto refusal =
         refusal_to_undo(run.ledger_view(), run.parts.work_tree, versions, run.options.force);
-    if (refusal)
-        throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
+    if (refusal) throw_refusal(*refusal, "nothing was changed");
 }
 
 void RollbackKind::rehearse(Run& run, UpgradeInRun& upgrade) {

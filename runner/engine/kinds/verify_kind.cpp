@@ -69,18 +69,12 @@ void VerifyKind::load(Run& run) {
 /// What one upgrade is refused for hinders no other one.
 void VerifyKind::pass_admission(Run& run) {
     const GateInput input = run.gate_input();
-    for (const Gate& gate : gates()) {
-        if (gate.moment != GateMoment::admit || !gate.stands_for(run.kind)) continue;
-        if (!gate.of_upgrades) {
-            if (const auto refusal = gate.check(input, nullptr))
-                throw Error(refusal->failure, refusal->what + "; nothing was checked",
-                            refusal->way_out);
-            continue;
-        }
-        for (UpgradeInRun& upgrade : run.upgrades) {
-            const auto refusal = gate.check(input, &upgrade);
-            if (refusal && upgrade.problem.empty()) upgrade.problem = refusal->what;
-        }
+    if (const auto refusal = refusal_of_run(input, GateMoment::admit))
+        throw_refusal(*refusal, "nothing was checked");
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        if (!upgrade.problem.empty()) continue;
+        if (const auto refusal = refusal_of(input, GateMoment::admit, upgrade))
+            upgrade.problem = refusal->what;
     }
 }
 
