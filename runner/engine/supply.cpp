@@ -118,7 +118,7 @@ bool Supply::take_kept(UpgradeInRun& upgrade) {
     if (kept == nullptr) return false;
     try {
         KnownUpgrade known = std::move(m_kept_store->manifests({kept}).front());
-        m_kept_store->image(known);
+        m_kept_store->check_archive(known);
         take(upgrade, std::move(known), Supplier::kept);
         return true;
     } catch (const Error&) {

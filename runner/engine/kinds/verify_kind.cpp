@@ -52,12 +52,14 @@ void VerifyKind::choose(Run& run) {
 }
 
 void VerifyKind::load(Run& run) {
-    for (UpgradeInRun& upgrade : run.upgrades) {
+    // Newest first: that an upgrade is superseded is known from the manifests of those after it.
+    for (auto upgrade = run.upgrades.rbegin(); upgrade != run.upgrades.rend(); ++upgrade) {
         try {
-            if (has_no_check(*run.view, upgrade)) continue;
-            run.supply->find_again(upgrade);
+            if (has_no_check(*run.view, *upgrade) || superseded_by(run, *upgrade) != nullptr)
+                continue;
+            run.supply->find_again(*upgrade);
         } catch (const Error& error) {
-            upgrade.problem = error.what();
+            upgrade->problem = error.what();
         }
     }
     check_names(run);
