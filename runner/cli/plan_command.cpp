@@ -70,7 +70,7 @@ int plan_command(int argc, char** argv) {
     TextReporter reporter(common.json());
     Composition composition(common, false);
     const RunReport report =
-        out.empty() ? make_plan_report(composition.parts(reporter), selection).report
+        out.empty() ? make_plan_report(composition.parts(reporter), selection)
                     : save_plan(composition, reporter, selection, parameters.read(), out);
     if (out.empty()) {
         for (const std::string& warning : report.warnings) log_warning(warning);

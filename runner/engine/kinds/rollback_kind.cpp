@@ -128,7 +128,6 @@ void RollbackKind::choose(Run& run) {
     run.upgrades = selected(run, candidates(run));
     run.report.final_version = version_without(run, run.upgrades.size()).to_string();
     run.report.target = m_request.target.empty() ? run.report.final_version : m_target.to_string();
-    run.refresh_report();
 }
 
 SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count) const {

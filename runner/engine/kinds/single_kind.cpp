@@ -45,7 +45,6 @@ void SingleKind::choose(Run& run) {
     if (std::any_of(done.begin(), done.end(),
                     [&](const DoneUpgrade& one) { return one.version == m_version; }))
         run.upgrades.clear();
-    run.refresh_report();
 }
 
 void SingleKind::choose_file(Run& run) const {
