@@ -8,7 +8,6 @@
 #include "engine/undo.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
-#include "support/file.hpp"
 #include "support/text.hpp"
 
 namespace runner {

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "engine/pipeline.hpp"
 #include "engine/undo.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"

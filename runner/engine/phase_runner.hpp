@@ -12,7 +12,6 @@
 #include "engine/phase_events.hpp"
 #include "engine/upgrade_in_run.hpp"
 #include "ledger/ledger.hpp"
-#include "releases/upgrade_store.hpp"
 #include "services/changes.hpp"
 #include "support/redaction.hpp"
 

@@ -6,7 +6,6 @@
 #include "engine/standing.hpp"
 #include "engine/work_tree.hpp"
 #include "model/error.hpp"
-#include "support/text.hpp"
 
 namespace runner {
 namespace {

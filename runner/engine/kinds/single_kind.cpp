@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/kinds/single_kind.hpp"
 
+#include <algorithm>
+
 #include "engine/advice.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/pipeline.hpp"

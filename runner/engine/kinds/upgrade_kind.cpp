@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/kinds/upgrade_kind.hpp"
 
-#include <algorithm>
-
 #include "engine/pipeline.hpp"
 #include "engine/soak.hpp"
 #include "engine/standing.hpp"
