@@ -109,7 +109,8 @@ TEST_CASE("a rollback that fails says what is left, and a rerun goes on") {
     CHECK_THAT(refused.err, Contains("the rollback of 0.1.10002 failed half-way"));
     CHECK(sandbox.run({"verify"}).status == 6);
     CHECK(sandbox.run({"check"}).status == 6);
-    CHECK(sandbox.run({"rollback", "--yes"}).status == 3);  // its simulation shows that it fails still
+    CHECK(sandbox.run({"rollback", "--yes"}).status ==
+          3);  // its simulation shows that it fails still
     std::filesystem::remove(sandbox.path() / "repository/fail-undo");
     CHECK(sandbox.run({"rollback", "--yes"}).status == 0);
     CHECK(sandbox.upgrade().status == 0);

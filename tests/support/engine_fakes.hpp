@@ -161,9 +161,9 @@ class FakeSource final : public runner::ReleaseSource {
     };
     std::map<std::string, Stored> stored;  ///< by tag
     std::size_t lists = 0;
-    std::function<void()> on_list;      ///< called once, when releases are listed next
-    std::vector<std::string> fetched;   ///< names of assets
-    bool judges = false;                ///< signatures are its own
+    std::function<void()> on_list;     ///< called once, when releases are listed next
+    std::vector<std::string> fetched;  ///< names of assets
+    bool judges = false;               ///< signatures are its own
     std::string problem_with_signatures;
 
     void publish(const ScriptedUpgrade& upgrade);
