@@ -34,7 +34,7 @@ CheckRow check_one(const CommonOptions& common, const std::string& file) {
         TextReporter reporter(true);
         Composition composition(options, false);
         row.report.cluster = composition.config.name;
-        row.report = make_plan_report(composition.parts(reporter), {}).report;
+        row.report = make_plan_report(composition.parts(reporter), {});
     } catch (const Error& error) {
         row.error.emplace(error);
     }

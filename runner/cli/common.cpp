@@ -153,10 +153,7 @@ void write_ledger(const ClusterConfig& config, const Clock& clock,
 }
 
 void start_if_new(Ledger& ledger, const ClusterConfig& config) {
-    const LedgerFacts facts = ledger.facts();
-    if (!facts.identity) ledger.set_identity({config.name, config.region, config.account_id});
-    if (!facts.cluster.original_version && config.original_version)
-        ledger.set_original_version(*config.original_version);
+    start_if_new(ledger, ledger.facts(), config, config.original_version);
 }
 
 std::chrono::milliseconds parse_duration_option(const std::string& text,

@@ -134,10 +134,7 @@ int init_command(int argc, char** argv) {
     create_file(file, text);
     const SystemClock clock;
     const auto ledger = open_ledger(config.state, clock);
-    if (!ledger->facts().identity) {
-        ledger->set_identity({config.name, config.region, config.account_id});
-        if (config.original_version) ledger->set_original_version(*config.original_version);
-    }
+    if (!ledger->facts().identity) start_if_new(*ledger, config);
     std::printf("Wrote %s and started the ledger %s.\n", file.c_str(), config.state.c_str());
     if (request.original.empty()) std::puts("Next: write originalVersion into it.");
     if (request.repository.empty())

@@ -148,7 +148,7 @@ int main_program(int argc, char** argv) {
         return exit_code(error.failure());
     } catch (const Interrupted& interrupted) {
         tell(Error(Failure::preparation, "interrupted; nothing was changed"), "interrupted", json);
-        return 128 + interrupted.signal;
+        return exit_code_of_signal(interrupted.signal);
     } catch (const std::exception& error) {
         const Error bug(Failure::preparation,
                         std::string("unexpected: ") + error.what() + "; this is a bug in runner");

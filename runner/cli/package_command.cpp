@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "engine/describe_plugin.hpp"
+#include "engine/supply.hpp"
 #include "model/release.hpp"
 #include "releases/archive.hpp"
 #include "releases/checksums.hpp"
@@ -170,14 +171,14 @@ Manifest described(const PackageRequest& request, const Platform& platform,
                         Platform::current().to_string() + ": it cannot be asked what it is",
                     "add --description with the .json file that its build wrote beside it");
     }
-    return describe_plugin(request.file, signals, clock);
+    const UniqueFd image = seal(image_from_file(request.file));
+    return describe_plugin(image, request.file, signals, clock);
 }
 
 fs::path package(const PackageRequest& request, const StopSignals& signals, const Clock& clock) {
     const std::optional<SecretKey> key = signing_key(request);
     const Platform platform = parse_platform(request.platform);
-    const std::string extension = fs::path(request.file).extension().string();
-    const bool plugin = extension == ".so" || extension == ".dylib";
+    const bool plugin = form_of_file(request.file) == UpgradeForm::plugin;
     Manifest manifest;
     if (plugin) {
         manifest = described(request, platform, signals, clock);

@@ -26,10 +26,8 @@ RunReport save_plan(Composition& composition, Reporter& reporter, const Selectio
     request.pin_work = true;
     request.parameters = std::move(parameters);
     PlanReport plan = plan_upgrade(composition.parts(reporter), request);
-    const ClusterConfig& config = composition.config;
-    const Json document = saved_plan_document(plan.report, plan.facts,
-                                              {config.name, config.region, config.account_id},
-                                              request.parameters.values);
+    const Json document = saved_plan_document(
+        plan.report, plan.facts, identity_of(composition.config), request.parameters.values);
     create_file(file, dump_json(document, 2) + '\n');
     return std::move(plan.report);
 }
@@ -72,7 +70,7 @@ int plan_command(int argc, char** argv) {
     TextReporter reporter(common.json());
     Composition composition(common, false);
     const RunReport report =
-        out.empty() ? make_plan_report(composition.parts(reporter), selection).report
+        out.empty() ? make_plan_report(composition.parts(reporter), selection)
                     : save_plan(composition, reporter, selection, parameters.read(), out);
     if (out.empty()) {
         for (const std::string& warning : report.warnings) log_warning(warning);

@@ -91,7 +91,7 @@ int export_state(const StateRequest& request) {
 int import_state(const StateRequest& request) {
     const StateTools tools(request);
     const LedgerDump dump = parse_export(read_file(request.file, k_max_import), request.file);
-    const ClusterIdentity own{tools.config.name, tools.config.region, tools.config.account_id};
+    const ClusterIdentity own = identity_of(tools.config);
     if (dump.identity != own) {
         throw Error(Failure::refused, request.file + " is of the cluster '" + dump.identity.name +
                                           "', the config is of '" + own.name + "'");

@@ -88,10 +88,6 @@ bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade) {
     return false;
 }
 
-bool is_good(const PhaseResult& result) {
-    return result.ok() || result.end == PhaseEnd::nothing_to_do;
-}
-
 /// Provisional, as something before it may change that.
 void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRun& until) {
     upgrade.verdict = Verdict::later;
@@ -137,7 +133,7 @@ void show_late(Run& run, UpgradeInRun& upgrade) {
     const PhaseResult result = phases.simulate(upgrade, true);
     run.check_interrupted();
     const std::string words = words_for(result, HostPhase::simulate);
-    run.parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, is_good(result));
+    run.parts.reporter.phase_ends(upgrade.version, HostPhase::simulate, words, result.good());
     upgrade.words = words;
     if (result.end == PhaseEnd::nothing_to_do) {
         upgrade.verdict = Verdict::nothing_to_do;
@@ -178,13 +174,10 @@ bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
 /// where the user says so.
 void accept_changed_releases(Run& run) {
     if (!run.recorded) return;
-    const std::vector<std::string>& accepted = run.options.accept_changed;
     for (const UpgradeInRun& upgrade : run.upgrades) {
-        const bool taken =
-            std::find(accepted.begin(), accepted.end(), upgrade.version) != accepted.end();
         const auto digest = upgrade.digest();
-        const auto pinned = run.ledger().pinned(upgrade.version, upgrade.platform);
-        if (!taken || !digest || !pinned || pinned == digest) continue;
+        if (!digest || !is_taken_changed(run.options, upgrade)) continue;
+        if (!pinned_otherwise(run.ledger(), upgrade)) continue;
         run.ledger().accept_digest(upgrade.version, upgrade.platform, *digest,
                                    run.recorded->actor());
     }
@@ -219,10 +212,10 @@ void ApplyingKind::rehearse(Run& run, UpgradeInRun& upgrade) {
         reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, true);
         return;
     }
-    reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, is_good(result));
+    reporter.phase_ends(upgrade.version, HostPhase::simulate, upgrade.words, result.good());
     upgrade.verdict =
         result.end == PhaseEnd::nothing_to_do ? Verdict::nothing_to_do : Verdict::ready;
-    if (is_good(result)) return;
+    if (result.good()) return;
     if (result.end == PhaseEnd::blocked && goes_on_without(run, upgrade, upgrade.words)) {
         upgrade.verdict = Verdict::left_out;
         return;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "support/stop_signals.hpp"
 #include "support/terminal.hpp"

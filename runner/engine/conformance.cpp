@@ -8,7 +8,6 @@
 #include "engine/undo.hpp"
 #include "host/sandbox.hpp"
 #include "model/error.hpp"
-#include "support/file.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -77,14 +76,16 @@ class Proof {
     }
 
     bool load() {
-        UpgradeImage image = image_from_file(m_request.plugin);
+        const UpgradeImage image = image_from_file(m_request.plugin);
         if (image.form != UpgradeForm::plugin) {
             throw Error(Failure::usage, m_request.plugin.string() +
                                             " is no plugin (.so or .dylib): an executable "
                                             "upgrade keeps its rules by itself");
         }
+        m_upgrade.image = seal(image);
         try {
-            m_upgrade.known.manifest = describe_plugin(m_request.plugin, m_signals, m_clock);
+            m_upgrade.known.manifest =
+                describe_plugin(m_upgrade.image, m_request.plugin, m_signals, m_clock);
         } catch (const Error& error) {
             set("loads", RuleVerdict::broken, error.what());
             for (RuleResult& result : m_results) {
@@ -94,7 +95,6 @@ class Proof {
         }
         m_upgrade.version = m_upgrade.manifest().version.to_string();
         m_upgrade.manifest_json = m_upgrade.manifest().to_json();
-        m_upgrade.image = seal(image);
         GivenParameters given = m_request.parameters;
         for (const Parameter& parameter : m_upgrade.manifest().parameters) {
             if (parameter.secret && parameter.pattern.empty())

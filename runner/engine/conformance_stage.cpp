@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "engine/pipeline.hpp"
 #include "engine/undo.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
@@ -93,9 +94,7 @@ class ApplyProof final : public ProofKind {
 class UndoProof final : public ProofKind {
  public:
     using ProofKind::ProofKind;
-    [[nodiscard]] RunState working() const override { return RunState::rolling_back; }
-    [[nodiscard]] RunState failed() const override { return RunState::rollback_failed; }
-    [[nodiscard]] Outcome failed_outcome() const override { return Outcome::rollback_failed; }
+    [[nodiscard]] bool undoes() const override { return true; }
     void rehearse(Run&, UpgradeInRun&) override {}
     Worked work(Run& run, UpgradeInRun& upgrade) override {
         const UndoResult undone =

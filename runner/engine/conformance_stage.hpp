@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/conformance.hpp"
-#include "engine/pipeline.hpp"
+#include "engine/kinds/kind.hpp"
 #include "engine/report.hpp"
 #include "support/file.hpp"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/describe_plugin.hpp"
 
-#include "engine/parts.hpp"
-#include "engine/supply.hpp"
 #include "host/host.hpp"
 #include "model/error.hpp"
 
@@ -32,22 +30,21 @@ class NoEvents final : public HostEvents {
 
 }  // namespace
 
-Manifest describe_plugin(const std::filesystem::path& plugin, const StopSignals& signals,
-                         const Clock& clock) {
-    const UniqueFd image = seal(image_from_file(plugin));
+Manifest describe_plugin(const UniqueFd& image, const std::filesystem::path& file,
+                         const StopSignals& signals, const Clock& clock) {
     PhaseRequest request;
     request.phase = HostPhase::preflight;
     request.image = image.get();
     request.describe = true;
     request.repository = std::filesystem::current_path();
-    request.info = {{"version", plugin.filename().string()}};
+    request.info = {{"version", file.filename().string()}};
     PluginHost host({plugin_environment({})}, signals, clock);
     NoEvents events;
     const PhaseResult result = host.run(request, events);
     if (!result.ok())
         throw Error(Failure::preparation,
-                    plugin.string() + " cannot be loaded as an upgrade: " + result.message);
-    return Manifest::parse(result.description, plugin.string() + ": its description");
+                    file.string() + " cannot be loaded as an upgrade: " + result.message);
+    return Manifest::parse(result.description, file.string() + ": its description");
 }
 
 }  // namespace runner

@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::size_t k_named = 10;  // of a longer list so many are named
 
-int exit_code_of_signal(const Run& run) {
-    return 128 + run.parts.signals.first_signal();
-}
-
 std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool has_steps) {
     const std::string logs = "'runner logs " + upgrade.version + "' shows its output";
     const bool undone = end.outcome == Outcome::rolled_back;
@@ -74,7 +70,7 @@ void end_interrupted(Run& run, int signal) {
     run.report.outcome = Outcome::interrupted;
     run.report.error =
         RunError{"interrupted", message, "run it again to go on", changing ? "perhaps" : "no"};
-    run.report.exit_code = 128 + signal;
+    run.report.exit_code = exit_code_of_signal(signal);
 }
 
 void end_failed(Run& run, const Kind& kind, const Error& error) {
@@ -115,7 +111,7 @@ void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
         run.refresh_version();
     }
     run.report.outcome = Outcome::interrupted;
-    run.report.exit_code = exit_code_of_signal(run);
+    run.report.exit_code = exit_code_of_signal(run.parts.signals.first_signal());
 }
 
 void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const AttemptEnd& end) {
@@ -158,7 +154,8 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     run.recorded->finish(state, outcome, message);
     run.refresh_version();
     run.report.outcome = outcome;
-    run.report.exit_code = upgrade.cancelled ? exit_code_of_signal(run) : exit_code(failure);
+    run.report.exit_code = upgrade.cancelled ? exit_code_of_signal(run.parts.signals.first_signal())
+                                             : exit_code(failure);
 }
 
 }  // namespace runner

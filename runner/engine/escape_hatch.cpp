@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/escape_hatch.hpp"
 
-#include <map>
-
 #include "engine/advice.hpp"
 #include "engine/undo.hpp"
 #include "support/text.hpp"
@@ -39,11 +37,9 @@ void add_commands(Lines& lines, const std::vector<std::string>& commands) {
     }
 }
 
-/// Of several changes of a file the oldest has the original.
 void add_files(Lines& lines, LedgerView& ledger, const ClusterConfig& config,
                const std::string& version) {
-    std::map<std::string, FileIntent> oldest;
-    for (const FileIntent& change : ledger.changed_files(version)) oldest[change.path] = change;
+    const auto oldest = oldest_of_each(ledger.changed_files(version));
     lines.emplace_back(oldest.empty() ? "# undone by hand: its records"
                                       : "# undo it by hand: its files, then its records");
     for (const auto& [path, change] : oldest) {

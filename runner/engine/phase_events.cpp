@@ -168,20 +168,17 @@ void PhaseEvents::record_step_undone(const std::string& id, const HostValues& va
 void PhaseEvents::refuse_changed_by_hand() {
     if (m_record.force) return;
     const std::vector<std::string> changed =
-        changed_by_hand(writer(), m_upgrade.version, m_parts.work_tree);
+        changed_by_hand(writer().changed_files(m_upgrade.version), m_parts.work_tree);
     if (changed.empty()) return;
-    m_changed = join(changed, ", ") + (changed.size() == 1 ? " was" : " were") +
-                " changed by hand meanwhile";
+    m_changed = words_for_changed_by_hand(changed) + " meanwhile";
     throw Error(Failure::preparation, m_upgrade.version + ": " + m_changed);
 }
 
 upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::string& step) {
-    upgrade::services::FileChanges restored;
-    // Newest first: of several changes of a file the oldest has what is put back.
-    for (const FileIntent& change : undone_with(m_view.changed_files(m_upgrade.version), step))
-        restored[change.path].content = m_parts.work_tree.original(change);
+    upgrade::services::FileChanges originals =
+        originals_of(undone_with(m_view.changed_files(m_upgrade.version), step), m_parts.work_tree);
     m_parts.reporter.step(m_redactor.mask(step), "would be undone", m_phase);
-    return restored;
+    return originals;
 }
 
 void PhaseEvents::refuse_secrets(const std::string& step, const HostValues& values) const {

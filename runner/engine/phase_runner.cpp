@@ -8,6 +8,7 @@
 
 #include "engine/lease_holder.hpp"
 #include "engine/recovery.hpp"
+#include "host/phases.hpp"
 #include "model/error.hpp"
 #include "services/diff.hpp"
 #include "services/files.hpp"
@@ -27,10 +28,6 @@ std::string words_for(const Permissions& permissions) {
     return "writing below " + list(permissions.write, "nothing") + ", the commands " +
            list(permissions.commands, "none") +
            (permissions.network ? ", network" : ", no network");
-}
-
-bool changes_something(HostPhase phase) {
-    return phase == HostPhase::apply || phase == HostPhase::rollback;
 }
 
 /// The changes that a simulation has handed over. Throws Error{preparation}: they come from another
@@ -75,6 +72,12 @@ void PhaseRunner::keep_secrets_of(const UpgradeInRun& upgrade) {
     ::setrlimit(RLIMIT_CORE, &none);
 }
 
+PhaseEvents PhaseRunner::events_of(const UpgradeInRun& upgrade, HostPhase phase,
+                                   const PhaseRecord& record) {
+    LedgerView& view = record.writer != nullptr ? *record.writer : m_ledger;
+    return {m_parts, m_options, m_redactor, view, upgrade, phase, record};
+}
+
 PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& request,
                              PhaseEvents& events) {
     PhaseResult result;
@@ -90,13 +93,12 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     events.refuse_secrets("", result.values);
     result.message = m_redactor.mask(result.message);
     result.remedy = m_redactor.mask(result.remedy);
-    const bool good = result.ok() || result.end == PhaseEnd::nothing_to_do;
-    if (!good && request.sandbox && m_parts.processes.sandbox_support() != SandboxSupport::none &&
+    if (!result.good() && request.sandbox &&
+        m_parts.processes.sandbox_support() != SandboxSupport::none &&
         (events.saw_refusal() || tells_of_refusal(result.message))) {
-        result.message +=
-            "; the kernel allows it only what its manifest declares: " +
-            words_for(upgrade.manifest().permissions) +
-            (changes_something(request.phase) ? "" : "; and no writing in this phase");
+        result.message += "; the kernel allows it only what its manifest declares: " +
+                          words_for(upgrade.manifest().permissions) +
+                          (facts_of(request.phase).changes ? "" : "; and no writing in this phase");
     }
     return result;
 }
@@ -184,7 +186,11 @@ PhaseResult PhaseRunner::simulate_once(UpgradeInRun& upgrade, HostPhase phase,
     request.overlay = m_overlay.get();
     request.another_follows = another_follows || phase == HostPhase::preflight;
     if (phase == HostPhase::preflight) request.without_preflight = HostPhase::simulate;
-    PhaseEvents events(m_parts, m_options, m_redactor, m_ledger, upgrade, phase, {});
+    return run_shown(upgrade, request);
+}
+
+PhaseResult PhaseRunner::run_shown(UpgradeInRun& upgrade, const PhaseRequest& request) {
+    PhaseEvents events = events_of(upgrade, request.phase);
     PhaseResult result = run(upgrade, request, events);
     upgrade.shown.commands = events.take_commands();
     return result;
@@ -215,8 +221,7 @@ PhaseResult PhaseRunner::preflight(const UpgradeInRun& upgrade) {
     return retried(upgrade, nullptr, false, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::preflight);
         request.another_follows = true;
-        PhaseEvents events(m_parts, m_options, m_redactor, m_ledger, upgrade, HostPhase::preflight,
-                           {});
+        PhaseEvents events = events_of(upgrade, request.phase);
         return run(upgrade, request, events);
     });
 }
@@ -225,11 +230,7 @@ PhaseResult PhaseRunner::simulate_rollback(UpgradeInRun& upgrade) {
     PhaseRequest request = request_for(upgrade, HostPhase::simulate_rollback);
     request.stop_at_first_signal = true;
     request.overlay = m_overlay.get();
-    PhaseEvents events(m_parts, m_options, m_redactor, m_ledger, upgrade,
-                       HostPhase::simulate_rollback, {});
-    PhaseResult result = run(upgrade, request, events);
-    upgrade.shown.commands = events.take_commands();
-    return result;
+    return run_shown(upgrade, request);
 }
 
 std::optional<std::string> PhaseRunner::simulated_content(const std::string& path) const {
@@ -246,15 +247,13 @@ std::optional<unsigned> PhaseRunner::simulated_permissions(const std::string& pa
     return now.permissions;
 }
 
-void PhaseRunner::note_before(ShownWork& shown, const std::string& path) const {
+void PhaseRunner::note_before(ShownWork& shown, const std::string& path,
+                              const std::optional<std::string>& content) const {
     PathBefore& before = shown.before[path];
-    if (before.changed) return;
     before.changed = true;
     before.permissions = simulated_permissions(path);
-    if (before.digest) return;
     // What the upgrade itself has read is known from it.
-    const auto content = simulated_content(path);
-    if (!content) return;
+    if (before.digest || !content) return;
     before.kind = upgrade::services::PathKind::file;
     before.digest = sha256(*content);
 }
@@ -262,13 +261,13 @@ void PhaseRunner::note_before(ShownWork& shown, const std::string& path) const {
 void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     upgrade.shown.renders = result.renders;
     upgrade.shown.commits = std::move(result.shown);
-    for (const ShownChange& commit : upgrade.shown.commits) note_before(upgrade.shown, commit.path);
-    if (!result.changes) return;
-    const upgrade::services::FileChanges changes =
-        decode_changes(read_all(result.changes.get(), k_max_changes, "the simulated changes"));
+    upgrade::services::FileChanges changes;
+    if (result.changes)
+        changes =
+            decode_changes(read_all(result.changes.get(), k_max_changes, "the simulated changes"));
     for (const auto& [path, change] : changes) {
-        note_before(upgrade.shown, path);
         const auto before = simulated_content(path);
+        note_before(upgrade.shown, path, before);
         std::optional<std::string_view> old_text;
         std::optional<std::string_view> new_text;
         if (before) old_text = *before;
@@ -276,7 +275,12 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
         const std::string diff = upgrade::services::unified_diff(path, old_text, new_text);
         if (!diff.empty()) m_parts.reporter.diff(m_redactor.mask(diff));
     }
-    lay_over(changes);
+    // Those that it has changed back in the end are held to what was shown, too.
+    for (const ShownChange& commit : upgrade.shown.commits) {
+        if (!upgrade.shown.before[commit.path].changed)
+            note_before(upgrade.shown, commit.path, simulated_content(commit.path));
+    }
+    if (result.changes) lay_over(changes);
 }
 
 void PhaseRunner::lay_over(const upgrade::services::FileChanges& changes) {
@@ -303,8 +307,7 @@ PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& r
         PhaseRequest request = request_for(upgrade, HostPhase::apply);
         request.another_follows = another_follows;
         request.after_effects = m_after_effects;
-        PhaseEvents events(m_parts, m_options, m_redactor, *record.writer, upgrade,
-                           HostPhase::apply, record);
+        PhaseEvents events = events_of(upgrade, request.phase, record);
         PhaseResult once = run(upgrade, request, events);
         begun.insert(begun.end(), m_begun.begin(), m_begun.end());
         events.add_open_commands(m_open_commands);
@@ -318,22 +321,18 @@ PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& r
 
 PhaseResult PhaseRunner::verify(const UpgradeInRun& upgrade, const PhaseRecord& record,
                                 bool another_follows) {
-    LedgerView& view = record.writer != nullptr ? *record.writer : m_ledger;
     return retried(upgrade, record.writer, false, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::verify);
         request.another_follows = another_follows;
-        PhaseEvents events(m_parts, m_options, m_redactor, view, upgrade, HostPhase::verify,
-                           record);
+        PhaseEvents events = events_of(upgrade, request.phase, record);
         return run(upgrade, request, events);
     });
 }
 
 PhaseResult PhaseRunner::rollback(const UpgradeInRun& upgrade, const PhaseRecord& record) {
     PhaseRequest request = request_for(upgrade, HostPhase::rollback);
-    request.finished_steps = record.writer->finished_steps(upgrade.version);
     request.signals_before = m_parts.signals.count();
-    PhaseEvents events(m_parts, m_options, m_redactor, *record.writer, upgrade, HostPhase::rollback,
-                       record);
+    PhaseEvents events = events_of(upgrade, request.phase, record);
     PhaseResult result = run(upgrade, request, events);
     if (!request.write_paths.empty()) m_parts.folder.remove_if_empty(request.backup_folder);
     return result;

@@ -12,7 +12,6 @@
 #include "engine/phase_events.hpp"
 #include "engine/upgrade_in_run.hpp"
 #include "ledger/ledger.hpp"
-#include "releases/upgrade_store.hpp"
 #include "services/changes.hpp"
 #include "support/redaction.hpp"
 
@@ -63,7 +62,12 @@ class PhaseRunner {
     [[nodiscard]] const std::vector<std::string>& open_commands() const { return m_open_commands; }
 
  private:
+    /// What serves a phase; without a record nothing is recorded.
+    PhaseEvents events_of(const UpgradeInRun& upgrade, HostPhase phase,
+                          const PhaseRecord& record = {});
     PhaseResult run(const UpgradeInRun& upgrade, const PhaseRequest& request, PhaseEvents& events);
+    /// Also keeps the commands that the phase has shown.
+    PhaseResult run_shown(UpgradeInRun& upgrade, const PhaseRequest& request);
     /// Runs `once` until it fails for more than a transient reason, as often as the config says.
     /// `changes_files`: what its unfinished step has changed is put back before it is tried again.
     PhaseResult retried(const UpgradeInRun& upgrade, Ledger* writer, bool changes_files,
@@ -72,8 +76,9 @@ class PhaseRunner {
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
     PhaseResult simulate_once(UpgradeInRun& upgrade, HostPhase phase, bool another_follows);
     void take_shown(UpgradeInRun& upgrade, PhaseResult& result);
-    /// Notes what was at a path that an upgrade changes, before that.
-    void note_before(ShownWork& shown, const std::string& path) const;
+    /// Notes what was at a path that an upgrade changes, before that. `content`: of a file there.
+    void note_before(ShownWork& shown, const std::string& path,
+                     const std::optional<std::string>& content) const;
     /// The permissions of a file after everything that was simulated; nothing: there is no file, or
     /// it is a new one.
     [[nodiscard]] std::optional<unsigned> simulated_permissions(const std::string& path) const;

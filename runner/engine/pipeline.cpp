@@ -83,16 +83,16 @@ class Pipeline {
         if (!m_run.upgrades.empty()) m_run.phase_runner();
         Ledger& ledger = m_run.ledger();
         take_facts(ledger.facts());
-        check_identity(m_parts.config, m_run.facts);
+        // Before anything is written; the others are asked when what an earlier run left is
+        // settled.
+        pass_gate(m_run.gate_input(), gate_named("identity"));
         if (m_run.facts.identity)
             m_run.report.ledger_copy = m_parts.folder.copy_ledger(ledger, m_run.recorded->id());
         const bool unfinished = m_run.facts.has_unfinished_run || m_run.facts.has_unfinished_files;
         m_run.recorded->recover(m_parts.work_tree);
         if (unfinished) take_facts(ledger.facts());
         pass_gates(m_run.gate_input(), GateMoment::look);
-        if (!m_run.facts.identity) ledger.set_identity(m_run.identity());
-        if (!m_run.facts.cluster.original_version && m_run.original)
-            ledger.set_original_version(*m_run.original);
+        start_if_new(ledger, m_run.facts, m_parts.config, m_run.original);
         m_run.recorded->begin(m_kind.command(m_run), m_run.report.target, m_run.options.reason);
         m_run.report.run = m_run.recorded->id();
     }
@@ -276,8 +276,7 @@ class Pipeline {
             if (const auto refusal = refusal_of(m_run.gate_input(), GateMoment::work, upgrade)) {
                 upgrade.outcome = Outcome::failed;
                 upgrade.message = refusal->what;
-                throw Error(refusal->failure, refusal->what + "; it was not begun",
-                            refusal->way_out);
+                throw_refusal(*refusal, "it was not begun");
             }
             if (is_recorded()) m_kind.keep_for_later(m_run, upgrade);
         } catch (...) {
@@ -290,7 +289,7 @@ class Pipeline {
     void begin(UpgradeInRun& upgrade) {
         if (!is_recorded()) return;
         if (m_run.recorded->state() != m_kind.working()) m_run.move_to(m_kind.working());
-        open_attempt(m_run, upgrade, m_kind.working() == RunState::rolling_back);
+        open_attempt(m_run, upgrade, m_kind.undoes());
     }
 
     Run& m_run;

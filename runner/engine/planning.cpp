@@ -6,7 +6,6 @@
 #include "engine/standing.hpp"
 #include "engine/work_tree.hpp"
 #include "model/error.hpp"
-#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -74,15 +73,20 @@ TrustPolicy policy_for_looking(const ClusterConfig& config, std::string& warning
 }  // namespace
 
 void check_identity(const ClusterConfig& config, const LedgerFacts& facts) {
-    const auto refusal = identity_refusal(config, facts);
-    if (refusal)
-        throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
+    if (const auto refusal = identity_refusal(config, facts))
+        throw_refusal(*refusal, "nothing was changed");
 }
 
 std::optional<SemanticVersion> known_original_version(const ClusterConfig& config,
                                                       const LedgerFacts& facts) {
     return facts.cluster.original_version ? facts.cluster.original_version
                                           : config.original_version;
+}
+
+void start_if_new(Ledger& ledger, const LedgerFacts& facts, const ClusterConfig& config,
+                  const std::optional<SemanticVersion>& original) {
+    if (!facts.identity) ledger.set_identity(identity_of(config));
+    if (!facts.cluster.original_version && original) ledger.set_original_version(*original);
 }
 
 Choice choose_due(const ClusterConfig& config, ReleaseSource& source, Supply& supply,

@@ -36,6 +36,11 @@ void check_identity(const ClusterConfig& config, const LedgerFacts& facts);
 std::optional<SemanticVersion> known_original_version(const ClusterConfig& config,
                                                       const LedgerFacts& facts);
 
+/// Identity and original version, where the ledger, whose `facts` are, has none yet. `original`: of
+/// the cluster; nothing: not known.
+void start_if_new(Ledger& ledger, const LedgerFacts& facts, const ClusterConfig& config,
+                  const std::optional<SemanticVersion>& original);
+
 /// A plan with what it was made from.
 struct Choice {
     const std::vector<Release>* releases = nullptr;  ///< plan's indexes point into it

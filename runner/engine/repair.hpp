@@ -7,7 +7,6 @@
 
 #include "config/cluster_config.hpp"
 #include "engine/report.hpp"
-#include "ledger/ledger.hpp"
 #include "support/clock.hpp"
 #include "support/stop_signals.hpp"
 

@@ -47,9 +47,7 @@ void Run::warn(const std::string& text) {
 PhaseRunnerOptions phase_options(const Run& run) {
     PhaseRunnerOptions options;
     options.debug = run.options.debug;
-    // Who asked for a check or an undo has answered already.
-    options.yes =
-        run.options.yes || run.kind == KindOfRun::rollback || run.kind == KindOfRun::verify;
+    options.yes = run.options.yes;
     options.lease = run.recorded ? run.ledger().lease_descriptor() : -1;
     if (run.adjust_phases) run.adjust_phases(options);
     return options;

@@ -71,10 +71,6 @@ struct Run {
     [[nodiscard]] std::optional<SemanticVersion> cluster_version() const {
         return facts.cluster.cluster_version ? facts.cluster.cluster_version : original;
     }
-    /// The identity that the config gives the cluster.
-    [[nodiscard]] ClusterIdentity identity() const {
-        return {parts.config.name, parts.config.region, parts.config.account_id};
-    }
     [[nodiscard]] Hooks hooks() const { return {parts, ledger()}; }
 
     /// The host of phases, started when it is first needed.

@@ -22,7 +22,7 @@ void end_while_soaking(Run& run) {
     run.recorded->finish(RunState::cancelled, Outcome::cancelled, message);
     run.refresh_version();
     run.report.outcome = Outcome::interrupted;
-    run.report.exit_code = 128 + run.parts.signals.first_signal();
+    run.report.exit_code = exit_code_of_signal(run.parts.signals.first_signal());
 }
 
 /// Only the last upgrade is undone for its own failure: undoing an earlier one alone would leave a

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/supply.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "model/error.hpp"
@@ -25,13 +24,17 @@ std::vector<KnownUpgrade> known_of(const std::vector<const UpgradeInRun*>& upgra
 
 }  // namespace
 
+UpgradeForm form_of_file(const std::filesystem::path& file) {
+    const std::filesystem::path extension = file.extension();
+    return extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin
+                                                       : UpgradeForm::executable;
+}
+
 UpgradeImage image_from_file(const std::filesystem::path& file) {
     UpgradeImage image;
     image.name = file.filename().string();
     image.content = read_file(file, k_max_plugin);
-    const std::string extension = file.extension().string();
-    image.form =
-        extension == ".so" || extension == ".dylib" ? UpgradeForm::plugin : UpgradeForm::executable;
+    image.form = form_of_file(file);
     return image;
 }
 
@@ -114,7 +117,7 @@ bool Supply::take_kept(UpgradeInRun& upgrade) {
     if (kept == nullptr) return false;
     try {
         KnownUpgrade known = std::move(m_kept_store->manifests({kept}).front());
-        m_kept_store->image(known);
+        m_kept_store->check_archive(known);
         take(upgrade, std::move(known), Supplier::kept);
         return true;
     } catch (const Error&) {

@@ -14,6 +14,9 @@
 
 namespace runner {
 
+/// What a built upgrade is, by its file's name: libraries are plugins.
+UpgradeForm form_of_file(const std::filesystem::path& file);
+
 /// The library or program in a file, as it is: nothing verifies it. Throws Error{preparation}.
 UpgradeImage image_from_file(const std::filesystem::path& file);
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "engine/advice.hpp"
@@ -19,9 +18,25 @@ bool only_files(const Permissions& permissions) {
     return permissions.commands.empty() && !permissions.network;
 }
 
-std::string are(std::size_t count, const char* one, const char* several) {
-    return count == 1 ? one : several;
-}
+/// What files hold, each looked at once.
+class FilesNow {
+ public:
+    explicit FilesNow(WorkTree& work_tree) : m_work_tree(work_tree) {}
+    const std::optional<Digest>& digest(const std::string& path) {
+        const auto [file, is_new] = m_digests.try_emplace(path);
+        if (is_new) file->second = m_work_tree.digest(path);
+        return file->second;
+    }
+    /// From now on they are as they will be when these changes, newest first, are undone.
+    void undo(const std::vector<FileIntent>& changes) {
+        for (const auto& [path, change] : oldest_of_each(changes))
+            m_digests[path] = change.old_digest;
+    }
+
+ private:
+    WorkTree& m_work_tree;
+    std::map<std::string, std::optional<Digest>> m_digests;
+};
 
 /// Why the original of a change cannot be put back; empty: it can.
 std::string problem_with_original(WorkTree& work_tree, const FileIntent& change) {
@@ -113,42 +128,49 @@ std::string why_not_undoable(const UpgradeInRun& upgrade) {
     return "it runs commands, and its manifest does not say that it is reversible";
 }
 
-std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
+std::vector<std::string> changed_by_hand(const std::vector<FileIntent>& changes,
                                          WorkTree& work_tree) {
+    FilesNow now(work_tree);
     ChangedByHand by_hand;
-    for (const FileIntent& change : ledger.changed_files(version))
-        by_hand.follow(change, work_tree.digest(change.path));
+    for (const FileIntent& change : changes) by_hand.follow(change, now.digest(change.path));
     return by_hand.files();
+}
+
+std::string words_for_changed_by_hand(const std::vector<std::string>& files) {
+    return join(files, ", ") + (files.size() == 1 ? " was" : " were") + " changed by hand";
+}
+
+upgrade::services::FileChanges originals_of(const std::vector<FileIntent>& changes,
+                                            WorkTree& work_tree) {
+    upgrade::services::FileChanges originals;
+    for (const auto& [path, change] : oldest_of_each(changes))
+        originals[path].content = work_tree.original(change);
+    return originals;
 }
 
 std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
                                        const std::vector<std::string>& versions, bool force) {
-    // By path: as it will be when those before are undone.
-    std::map<std::string, std::optional<Digest>> after;
+    FilesNow now(work_tree);
     for (const std::string& version : versions) {
         ChangedByHand by_hand;
-        std::map<std::string, std::optional<Digest>> original;
-        for (const FileIntent& change : ledger.changed_files(version)) {
+        const std::vector<FileIntent> changes = ledger.changed_files(version);
+        for (const FileIntent& change : changes) {
             const std::string problem = problem_with_original(work_tree, change);
             if (!problem.empty())
                 return Refusal{version + " cannot be rolled back: the original of " + change.path +
                                    " " + problem,
                                "undo it by hand, and then: " + forget_by_hand(version),
                                Failure::refused};
-            const auto earlier = after.find(change.path);
-            const auto now =
-                earlier != after.end() ? earlier->second : work_tree.digest(change.path);
-            by_hand.follow(change, now);
-            original[change.path] = change.old_digest;
+            by_hand.follow(change, now.digest(change.path));
         }
         if (auto refusal = refusal_of_interleaved(ledger, version, by_hand)) return refusal;
         const std::vector<std::string> changed = by_hand.files();
         if (!changed.empty() && !force)
-            return Refusal{version + " cannot be rolled back: " + join(changed, ", ") +
-                               are(changed.size(), " was", " were") + " changed by hand since",
-                           "undo those changes first, or overwrite them with --force",
-                           Failure::refused};
-        for (const auto& [path, digest] : original) after[path] = digest;
+            return Refusal{
+                version + " cannot be rolled back: " + words_for_changed_by_hand(changed) +
+                    " since",
+                "undo those changes first, or overwrite them with --force", Failure::refused};
+        now.undo(changes);
     }
     return std::nullopt;
 }
@@ -157,16 +179,13 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
                         const PhaseRecord& record) {
     UndoResult result;
     Ledger& ledger = *record.writer;
-    std::vector<std::string> by_hand = changed_by_hand(ledger, upgrade.version, work_tree);
+    const std::vector<FileIntent> changes = ledger.changed_files(upgrade.version);
+    std::vector<std::string> by_hand = changed_by_hand(changes, work_tree);
     if (!by_hand.empty() && !record.force) {
-        result.message = join(by_hand, ", ") + are(by_hand.size(), " was", " were") +
-                         " changed by hand since, and nothing was undone";
+        result.message = words_for_changed_by_hand(by_hand) + " since, and nothing was undone";
         result.begun = false;
         return result;
     }
-    std::set<std::string> paths;
-    for (const FileIntent& change : ledger.changed_files(upgrade.version))
-        paths.insert(change.path);
     if (needs_own_rollback(upgrade)) {
         const PhaseResult phase = phases.rollback(upgrade, record);
         result.commands = phases.commands_begun();
@@ -174,20 +193,19 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
             result.message = "its own rollback failed: " + phase.message;
             return result;
         }
-        by_hand = changed_by_hand(ledger, upgrade.version, work_tree);
+        by_hand = changed_by_hand(ledger.changed_files(upgrade.version), work_tree);
         if (!by_hand.empty() && !record.force) {
-            result.message = join(by_hand, ", ") + are(by_hand.size(), " was", " were") +
-                             " changed by hand meanwhile, and left as it is";
+            result.message = words_for_changed_by_hand(by_hand) + " meanwhile, and left as it is";
             return result;
         }
     }
     // Dying from here on is dying in an unfinished step: the next run puts the files back, and no
     // step of it passes for finished.
-    if (!paths.empty() || !ledger.finished_steps(upgrade.version).empty())
+    if (!changes.empty() || !ledger.finished_steps(upgrade.version).empty())
         ledger.record_files_undone(record.run, upgrade.version);
     restore_changed_files(ledger, upgrade.version, work_tree);
     result.good = true;
-    result.message = counted(paths.size(), "file") + " put back";
+    result.message = counted(oldest_of_each(changes).size(), "file") + " put back";
     return result;
 }
 

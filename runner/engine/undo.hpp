@@ -11,6 +11,7 @@
 #include "engine/phase_runner.hpp"
 #include "engine/work_tree.hpp"
 #include "ledger/ledger.hpp"
+#include "services/changes.hpp"
 
 namespace runner {
 
@@ -24,8 +25,15 @@ std::string why_not_undoable(const UpgradeInRun& upgrade);
 
 /// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
 /// them, or that somebody else has changed between two of its own changes.
-std::vector<std::string> changed_by_hand(LedgerView& ledger, const std::string& version,
+/// `changes`: all of that upgrade, newest first.
+std::vector<std::string> changed_by_hand(const std::vector<FileIntent>& changes,
                                          WorkTree& work_tree);
+/// "a, b were changed by hand".
+std::string words_for_changed_by_hand(const std::vector<std::string>& files);
+
+/// The files as they will be when these changes, newest first, are undone.
+upgrade::services::FileChanges originals_of(const std::vector<FileIntent>& changes,
+                                            WorkTree& work_tree);
 
 /// What stands in the way of undoing these, in this order: a file that somebody has changed, an
 /// original that is gone or damaged. Looks at all files of all of them. `force`: what somebody has

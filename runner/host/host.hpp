@@ -168,6 +168,8 @@ struct PhaseResult {
     std::string description;
     std::uint32_t strays = 0;
     [[nodiscard]] bool ok() const { return end == PhaseEnd::ok; }
+    /// Nothing went wrong, though there may have been nothing to do.
+    [[nodiscard]] bool good() const { return ok() || end == PhaseEnd::nothing_to_do; }
     [[nodiscard]] bool has(const char* phase_name) const;
 };
 

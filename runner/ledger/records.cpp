@@ -37,6 +37,12 @@ std::vector<FileIntent> undone_with(const std::vector<FileIntent>& changes,
     return undone;
 }
 
+std::map<std::string, FileIntent> oldest_of_each(const std::vector<FileIntent>& changes) {
+    std::map<std::string, FileIntent> oldest;
+    for (const FileIntent& change : changes) oldest[change.path] = change;
+    return oldest;
+}
+
 std::vector<UnfinishedFiles> by_version(std::vector<FileIntent> changes) {
     std::vector<UnfinishedFiles> all;
     for (FileIntent& change : changes) {

@@ -169,6 +169,10 @@ struct FileIntent {
 std::vector<FileIntent> undone_with(const std::vector<FileIntent>& changes,
                                     const std::string& step);
 
+/// Of each file the oldest of these changes, which has its original, by path. `changes`: newest
+/// first, as ledgers list them.
+std::map<std::string, FileIntent> oldest_of_each(const std::vector<FileIntent>& changes);
+
 /// A file as the newest upgrade that changed it has left it.
 struct LeftFile {
     std::string path;

@@ -26,6 +26,10 @@ int exit_code(Failure failure) {
     return 1;
 }
 
+int exit_code_of_signal(int signal) {
+    return 128 + signal;
+}
+
 const char* to_string(Failure failure) {
     switch (failure) {
         case Failure::usage:

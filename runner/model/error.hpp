@@ -22,6 +22,9 @@ enum class Failure {
 /// The exit code that `failure` stands for.
 int exit_code(Failure failure);
 
+/// The exit code of what ended because of a stop signal, as shells have it.
+int exit_code_of_signal(int signal);
+
 /// The stable word for `failure` in JSON documents: `usage`, `preparation`, `declined`, …
 const char* to_string(Failure failure);
 

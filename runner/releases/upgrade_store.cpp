@@ -182,6 +182,10 @@ void UpgradeStore::fetch(const std::vector<KnownUpgrade>& upgrades, const FetchP
     m_source.fetch(requests, progress);
 }
 
+void UpgradeStore::check_archive(const KnownUpgrade& upgrade) {
+    m_source.read(archive_request(upgrade));
+}
+
 UpgradeImage UpgradeStore::image(const KnownUpgrade& upgrade) {
     const AssetRequest request = archive_request(upgrade);
     const AssetNames asset_names = names(*upgrade.release);

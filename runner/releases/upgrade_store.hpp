@@ -48,6 +48,10 @@ class UpgradeStore {
     /// Fetches the archives, several at a time.
     void fetch(const std::vector<KnownUpgrade>& upgrades, const FetchProgress& progress);
 
+    /// Whether an archive that was fetched is there, with the digest of the checksums file. Throws
+    /// Error{preparation} when it is not.
+    void check_archive(const KnownUpgrade& upgrade);
+
     /// Reads an archive that was fetched: digest checked against the checksums file, the one file
     /// in it, and its digest against the manifest. Throws Error{preparation}.
     UpgradeImage image(const KnownUpgrade& upgrade);

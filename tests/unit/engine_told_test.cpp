@@ -141,14 +141,14 @@ TEST_CASE("a target that is held back as a pre-release is told as that") {
     Selection selection;
     for (const std::string target : {"0.0.52-rc.1", "0.0.52-rc"}) {
         selection.target = target;
-        const auto warnings = make_plan_report(world.parts(), selection).report.warnings;
+        const auto warnings = make_plan_report(world.parts(), selection).warnings;
         REQUIRE(warnings.size() == 1);
         CHECK(warnings[0] == "the target " + target +
                                  " is a pre-release, which the channel stable leaves out; the "
                                  "newest is 0.0.51");
     }
     selection.target = "0.0.53";
-    CHECK_THAT(make_plan_report(world.parts(), selection).report.warnings.at(0),
+    CHECK_THAT(make_plan_report(world.parts(), selection).warnings.at(0),
                Contains("no release has 0.0.53"));
 }
 
@@ -162,7 +162,7 @@ TEST_CASE("a signature that is not good is told in the same words, whatever look
     ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").sets("a", "1").reversible();
     upgrade.verify = good();
     world.publish(upgrade);
-    CHECK_THAT(make_plan_report(world.parts(), {}).report.warnings.back(), Contains(words_of_all));
+    CHECK_THAT(make_plan_report(world.parts(), {}).warnings.back(), Contains(words_of_all));
     const auto told = [&](const std::function<void()>& run) {
         world.reporter.events.clear();
         run();

@@ -528,6 +528,20 @@ TEST_CASE("a check is superseded by a later upgrade of the same component alone"
     CHECK(health(report, "0.0.53") == "healthy");
 }
 
+TEST_CASE("nothing is fetched of an upgrade whose check is superseded") {
+    World world;
+    world.publish(checked("0.0.51", "loki"));
+    world.publish(checked("0.0.52", "loki"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.folder.kept.stored.clear();
+    world.source.fetched.clear();
+    const VerifyReport report = run_verify(world.parts(), {});
+    CHECK(health(report, "0.0.51") == "superseded");
+    CHECK(health(report, "0.0.52") == "healthy");
+    REQUIRE_FALSE(world.source.fetched.empty());
+    for (const std::string& asset : world.source.fetched) CHECK_THAT(asset, !Contains("0.0.51"));
+}
+
 TEST_CASE("what cannot be checked is not good, and hinders no other") {
     World world;
     world.publish(checked("0.0.51"));

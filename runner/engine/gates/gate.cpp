@@ -12,6 +12,7 @@ constexpr const char* k_stands = nullptr;
 constexpr const char* k_own_cluster = "its repository and its ledger are made for the proof";
 constexpr const char* k_done_already = "it was let in when it was applied";
 constexpr const char* k_nothing_changes = "nothing is changed";
+constexpr const char* k_nothing_changed = "nothing was changed";
 
 }  // namespace
 
@@ -152,6 +153,23 @@ std::optional<Refusal> refusal_of(const GateInput& run, GateMoment moment,
     return std::nullopt;
 }
 
+std::optional<Refusal> refusal_of_run(const GateInput& run, GateMoment moment) {
+    for (const Gate& gate : gates()) {
+        if (gate.moment != moment || gate.of_upgrades || !gate.stands_for(run.kind)) continue;
+        if (auto refusal = gate.check(run, nullptr)) return refusal;
+    }
+    return std::nullopt;
+}
+
+void throw_refusal(const Refusal& refusal, const std::string& unchanged) {
+    throw Error(refusal.failure, refusal.what + "; " + unchanged, refusal.way_out);
+}
+
+void pass_gate(const GateInput& run, const Gate& gate) {
+    if (!gate.stands_for(run.kind)) return;
+    if (const auto refusal = gate.check(run, nullptr)) throw_refusal(*refusal, k_nothing_changed);
+}
+
 void pass_gates(const GateInput& run, GateMoment moment) {
     const std::vector<Refusal> found = refusals(run, moment);
     if (found.empty()) return;
@@ -163,8 +181,8 @@ void pass_gates(const GateInput& run, GateMoment moment) {
             std::find(ways_out.begin(), ways_out.end(), refusal.way_out) == ways_out.end())
             ways_out.push_back(refusal.way_out);
     }
-    throw Error(found.front().failure, join(lines, "\n") + "; nothing was changed",
-                join(ways_out, "\n"));
+    throw_refusal({join(lines, "\n"), join(ways_out, "\n"), found.front().failure},
+                  k_nothing_changed);
 }
 
 }  // namespace runner

@@ -105,9 +105,18 @@ std::vector<Refusal> refusals(const GateInput& run, GateMoment moment);
 /// The first refusal for one upgrade.
 std::optional<Refusal> refusal_of(const GateInput& run, GateMoment moment,
                                   const UpgradeInRun& upgrade);
+/// The first refusal for the run as a whole, whatever its upgrades are.
+std::optional<Refusal> refusal_of_run(const GateInput& run, GateMoment moment);
+/// Throws a refusal as an Error. `unchanged`: what is told of the state in which it leaves things.
+[[noreturn]] void throw_refusal(const Refusal& refusal, const std::string& unchanged);
+/// Asks one gate of the run as a whole before the others of its moment, where it stands for this
+/// kind of run. Throws Error.
+void pass_gate(const GateInput& run, const Gate& gate);
 /// Throws Error with all refusals of that moment, one a line, when there are any.
 void pass_gates(const GateInput& run, GateMoment moment);
 
+/// The identity that a config gives its cluster.
+ClusterIdentity identity_of(const ClusterConfig& config);
 /// identity_gate, for those who have no run.
 std::optional<Refusal> identity_refusal(const ClusterConfig& config, const LedgerFacts& facts);
 
@@ -125,6 +134,11 @@ std::optional<Refusal> skip_gate(const GateInput& run, const UpgradeInRun* upgra
 std::optional<Refusal> minimums_gate(const GateInput& run, const UpgradeInRun* upgrade);
 std::optional<Refusal> risk_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> work_tree_gate(const GateInput& run, const UpgradeInRun* upgrade);
+
+/// Whether the user takes its release even if that was changed since it was first attempted.
+bool is_taken_changed(const RunOptions& options, const UpgradeInRun& upgrade);
+/// The digest with which it was first attempted, where that is not the one of its release now.
+std::optional<Digest> pinned_otherwise(LedgerView& ledger, const UpgradeInRun& upgrade);
 
 /// What is at risk, whether it was confirmed or not.
 Risks risks_of(const GateInput& run);

@@ -14,13 +14,17 @@ std::string describe(const ClusterIdentity& identity) {
 
 }  // namespace
 
+ClusterIdentity identity_of(const ClusterConfig& config) {
+    return {config.name, config.region, config.account_id};
+}
+
 std::optional<Refusal> identity_gate(const GateInput& run, const UpgradeInRun*) {
     return identity_refusal(run.config, run.facts);
 }
 
 std::optional<Refusal> identity_refusal(const ClusterConfig& config, const LedgerFacts& facts) {
     if (!facts.identity) return std::nullopt;
-    const ClusterIdentity own{config.name, config.region, config.account_id};
+    const ClusterIdentity own = identity_of(config);
     if (*facts.identity != own) {
         return Refusal{"the ledger " + config.state.string() + " is of the cluster " +
                            describe(*facts.identity) + ", the config " + config.file.string() +

@@ -21,15 +21,23 @@ std::optional<Refusal> refusal_of_file(const GateInput& run, const UpgradeInRun&
 
 }  // namespace
 
+bool is_taken_changed(const RunOptions& options, const UpgradeInRun& upgrade) {
+    const std::vector<std::string>& named = options.accept_changed;
+    return std::find(named.begin(), named.end(), upgrade.version) != named.end();
+}
+
+std::optional<Digest> pinned_otherwise(LedgerView& ledger, const UpgradeInRun& upgrade) {
+    const auto pinned = ledger.pinned(upgrade.version, Platform::current().to_string());
+    return pinned == upgrade.digest() ? std::nullopt : pinned;
+}
+
 std::optional<Refusal> pin_gate(const GateInput& run, const UpgradeInRun* upgrade) {
     const auto found = upgrade->digest();
     const bool is_file = upgrade->supplier == Supplier::file;
     if (!found && !is_file) return std::nullopt;
-    const auto pinned = run.ledger.pinned(upgrade->version, Platform::current().to_string());
-    if (!pinned || pinned == found) return std::nullopt;
-    const auto& accepted = run.options.accept_changed;
-    if (std::find(accepted.begin(), accepted.end(), upgrade->version) != accepted.end())
-        return std::nullopt;
+    if (is_taken_changed(run.options, *upgrade)) return std::nullopt;
+    const auto pinned = pinned_otherwise(run.ledger, *upgrade);
+    if (!pinned) return std::nullopt;
     if (is_file) return refusal_of_file(run, *upgrade, *pinned);
     return Refusal{upgrade->version +
                        " was changed after it was first attempted: its release now has " +

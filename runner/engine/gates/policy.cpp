@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/gates/gate.hpp"
-#include "services/files.hpp"
 #include "support/text.hpp"
 
 namespace runner {

@@ -10,7 +10,7 @@ std::optional<Refusal> work_tree_gate(const GateInput& run, const UpgradeInRun* 
     std::vector<std::string> changed;
     if (run.kind == KindOfRun::rollback) {
         if (!run.options.force)
-            changed = changed_by_hand(run.ledger, upgrade->version, run.work_tree);
+            changed = changed_by_hand(run.ledger.changed_files(upgrade->version), run.work_tree);
     } else {
         changed = upgrade->shown.not_as_before(run.work_tree);
     }

@@ -19,6 +19,10 @@ void Kind::resolve_parameters(Run& run) {
     assign_parameters(run, run.options.parameters);
 }
 
+void confirm_everything(PhaseRunnerOptions& phases) {
+    phases.yes = true;
+}
+
 void assign_parameters(Run& run, const GivenParameters& given) {
     std::vector<const Manifest*> manifests;
     for (const UpgradeInRun& upgrade : run.upgrades) manifests.push_back(&upgrade.manifest());

@@ -36,11 +36,19 @@ class Kind {
     [[nodiscard]] virtual bool has_user() const { return changes_something(); }
     /// The option that stands for a yes.
     [[nodiscard]] virtual const char* yes_option() const { return "--yes"; }
+    /// Whether its work is to undo upgrades.
+    [[nodiscard]] virtual bool undoes() const { return false; }
     /// The state of a run that works.
-    [[nodiscard]] virtual RunState working() const { return RunState::applying; }
+    [[nodiscard]] RunState working() const {
+        return undoes() ? RunState::rolling_back : RunState::applying;
+    }
     /// How a run ends that fails after something may have been changed.
-    [[nodiscard]] virtual RunState failed() const { return RunState::failed; }
-    [[nodiscard]] virtual Outcome failed_outcome() const { return Outcome::failed; }
+    [[nodiscard]] RunState failed() const {
+        return undoes() ? RunState::rollback_failed : RunState::failed;
+    }
+    [[nodiscard]] Outcome failed_outcome() const {
+        return undoes() ? Outcome::rollback_failed : Outcome::failed;
+    }
     /// Who is believed. Throws Error{usage} when the config cannot say.
     [[nodiscard]] virtual TrustPolicy trust(const Run& run) const {
         return TrustPolicy::of(run.parts.config);
@@ -106,6 +114,9 @@ class Kind {
     /// After one that did not go well.
     virtual void end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) = 0;
 };
+
+/// For run.adjust_phases: who asked for an undo or a check has answered what an upgrade asks.
+void confirm_everything(PhaseRunnerOptions& phases);
 
 /// Gives every upgrade of the run values for its parameters. Throws Error{preparation} that names
 /// everything that is missing or wrong.

@@ -31,10 +31,8 @@ SemanticVersion semver_of(const UpgradeInRun& upgrade) {
 
 /// The diff of what is put back, and the files as they are then.
 upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade) {
-    upgrade::services::FileChanges originals;
-    // Newest first: of several changes of a file the oldest has what is put back.
-    for (const FileIntent& change : run.ledger_view().changed_files(upgrade.version))
-        originals[change.path].content = run.parts.work_tree.original(change);
+    upgrade::services::FileChanges originals =
+        originals_of(run.ledger_view().changed_files(upgrade.version), run.parts.work_tree);
     PhaseRunner& phases = run.phase_runner();
     for (const auto& [path, original] : originals) {
         const auto now = phases.simulated_content(path);
@@ -130,7 +128,6 @@ void RollbackKind::choose(Run& run) {
     run.upgrades = selected(run, candidates(run));
     run.report.final_version = version_without(run, run.upgrades.size()).to_string();
     run.report.target = m_request.target.empty() ? run.report.final_version : m_target.to_string();
-    run.refresh_report();
 }
 
 SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count) const {
@@ -201,8 +198,7 @@ void RollbackKind::before_work(Run& run) {
     for (const UpgradeInRun& upgrade : run.upgrades) versions.push_back(upgrade.version);
     const auto refusal =
         refusal_to_undo(run.ledger_view(), run.parts.work_tree, versions, run.options.force);
-    if (refusal)
-        throw Error(refusal->failure, refusal->what + "; nothing was changed", refusal->way_out);
+    if (refusal) throw_refusal(*refusal, "nothing was changed");
 }
 
 void RollbackKind::rehearse(Run& run, UpgradeInRun& upgrade) {
@@ -295,6 +291,7 @@ void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const Atte
 
 RunReport run_rollback(const EngineParts& parts, const RollbackRequest& request) {
     Run run(parts, request, KindOfRun::rollback);
+    run.adjust_phases = confirm_everything;
     RollbackKind kind(request);
     return run_pipeline(run, kind);
 }

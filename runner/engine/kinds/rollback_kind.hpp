@@ -21,9 +21,7 @@ class RollbackKind final : public Kind {
     [[nodiscard]] std::string command(const Run&) const override {
         return m_request.target.empty() ? "rollback" : "rollback --to " + m_request.target;
     }
-    [[nodiscard]] RunState working() const override { return RunState::rolling_back; }
-    [[nodiscard]] RunState failed() const override { return RunState::rollback_failed; }
-    [[nodiscard]] Outcome failed_outcome() const override { return Outcome::rollback_failed; }
+    [[nodiscard]] bool undoes() const override { return true; }
     void choose(Run& run) override;
     void end_with_nothing_to_do(Run& run) override;
     void load(Run& run) override;

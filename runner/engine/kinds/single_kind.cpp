@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/kinds/single_kind.hpp"
 
+#include <algorithm>
+
 #include "engine/advice.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/pipeline.hpp"
@@ -45,21 +47,20 @@ void SingleKind::choose(Run& run) {
     if (std::any_of(done.begin(), done.end(),
                     [&](const DoneUpgrade& one) { return one.version == m_version; }))
         run.upgrades.clear();
-    run.refresh_report();
 }
 
 void SingleKind::choose_file(Run& run) const {
     const UpgradeImage image = image_from_file(m_request.upgrade);
     UpgradeInRun upgrade;
     upgrade.supplier = Supplier::file;
+    upgrade.image = seal(image);
     upgrade.known.manifest =
         image.form == UpgradeForm::plugin
-            ? describe_plugin(m_request.upgrade, run.parts.signals, run.parts.clock)
+            ? describe_plugin(upgrade.image, m_request.upgrade, run.parts.signals, run.parts.clock)
             : manifest_from_name(m_request.upgrade);
     upgrade.version = upgrade.manifest().version.to_string();
     upgrade.platform = Platform::current().to_string();
     upgrade.form = image.form;
-    upgrade.image = seal(image);
     upgrade.manifest_json = upgrade.manifest().to_json();
     upgrade.check_description = false;
     run.upgrades.push_back(std::move(upgrade));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/kinds/upgrade_kind.hpp"
 
-#include <algorithm>
-
 #include "engine/pipeline.hpp"
 #include "engine/soak.hpp"
 #include "engine/standing.hpp"
@@ -60,7 +58,7 @@ void UpgradeKind::choose(Run& run) {
     run.supply->releases();
     run.check_interrupted();
     const auto& saved = m_request.saved_plan;
-    if (saved) saved->check_ledger(run.facts, run.identity(), *run.original);
+    if (saved) saved->check_ledger(run.facts, identity_of(run.parts.config), *run.original);
     try {
         run.choice = choose_from(run);
     } catch (const Error& error) {
@@ -199,18 +197,15 @@ PlanReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request)
     Run run(parts, request, KindOfRun::upgrade);
     UpgradeKind kind(request);
     carry_out(run, kind);
-    run.refresh_report();
     return {std::move(run.report), std::move(run.facts)};
 }
 
-PlanReport make_plan_report(const EngineParts& parts, const Selection& selection) {
+RunReport make_plan_report(const EngineParts& parts, const Selection& selection) {
     LookingPlanner planner(parts.config, parts.source, parts.processes.sandbox_support());
     const std::unique_ptr<LedgerView> ledger = parts.ledgers.look();
-    LedgerFacts facts = facts_as_of_now(*ledger, parts.clock);
+    const LedgerFacts facts = facts_as_of_now(*ledger, parts.clock);
     planner.check(facts);
-    planner.list();
-    RunReport report = planner.report(*ledger, facts, selection);
-    return {std::move(report), std::move(facts)};
+    return planner.report(*ledger, facts, selection);
 }
 
 }  // namespace runner

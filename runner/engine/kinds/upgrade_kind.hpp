@@ -60,6 +60,6 @@ RunReport run_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 PlanReport plan_upgrade(const EngineParts& parts, const UpgradeRequest& request);
 
 /// The plan alone, for `plan` and `check`; changes nothing. Throws Error.
-PlanReport make_plan_report(const EngineParts& parts, const Selection& selection);
+RunReport make_plan_report(const EngineParts& parts, const Selection& selection);
 
 }  // namespace runner

@@ -52,12 +52,14 @@ void VerifyKind::choose(Run& run) {
 }
 
 void VerifyKind::load(Run& run) {
-    for (UpgradeInRun& upgrade : run.upgrades) {
+    // Newest first: that an upgrade is superseded is known from the manifests of those after it.
+    for (auto upgrade = run.upgrades.rbegin(); upgrade != run.upgrades.rend(); ++upgrade) {
         try {
-            if (has_no_check(*run.view, upgrade)) continue;
-            run.supply->find_again(upgrade);
+            if (has_no_check(*run.view, *upgrade) || superseded_by(run, *upgrade) != nullptr)
+                continue;
+            run.supply->find_again(*upgrade);
         } catch (const Error& error) {
-            upgrade.problem = error.what();
+            upgrade->problem = error.what();
         }
     }
     check_names(run);
@@ -69,18 +71,12 @@ void VerifyKind::load(Run& run) {
 /// What one upgrade is refused for hinders no other one.
 void VerifyKind::pass_admission(Run& run) {
     const GateInput input = run.gate_input();
-    for (const Gate& gate : gates()) {
-        if (gate.moment != GateMoment::admit || !gate.stands_for(run.kind)) continue;
-        if (!gate.of_upgrades) {
-            if (const auto refusal = gate.check(input, nullptr))
-                throw Error(refusal->failure, refusal->what + "; nothing was checked",
-                            refusal->way_out);
-            continue;
-        }
-        for (UpgradeInRun& upgrade : run.upgrades) {
-            const auto refusal = gate.check(input, &upgrade);
-            if (refusal && upgrade.problem.empty()) upgrade.problem = refusal->what;
-        }
+    if (const auto refusal = refusal_of_run(input, GateMoment::admit))
+        throw_refusal(*refusal, "nothing was checked");
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        if (!upgrade.problem.empty()) continue;
+        if (const auto refusal = refusal_of(input, GateMoment::admit, upgrade))
+            upgrade.problem = refusal->what;
     }
 }
 
@@ -231,6 +227,7 @@ bool VerifyReport::good() const {
 
 VerifyReport run_verify(const EngineParts& parts, const VerifyRequest& request) {
     Run run(parts, request, KindOfRun::verify);
+    run.adjust_phases = confirm_everything;
     VerifyKind kind(request);
     carry_out(run, kind);
     return kind.report();
