@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.hpp"
@@ -115,11 +117,21 @@ int forget(const StateRequest& request) {
     return 0;
 }
 
+/// To record it once more would take away what the ledger knows of how to undo it.
+void refuse_if_done(const LedgerFacts& facts, const std::string& version) {
+    const auto is_it = [&](const auto& one) { return one.version == version; };
+    const bool settled = std::none_of(facts.unsettled.begin(), facts.unsettled.end(), is_it);
+    if (settled && std::any_of(facts.cluster.done.begin(), facts.cluster.done.end(), is_it))
+        throw Error(Failure::refused, version + " is recorded as done already",
+                    "'runner history' shows since when");
+}
+
 int record(const StateRequest& request) {
     const StateTools tools(request);
     const std::string version = parse_upgrade_argument(request.version);
     write_ledger(tools.config, tools.clock, [&](Ledger& ledger, const std::string& actor) {
         start_if_new(ledger, tools.config);
+        refuse_if_done(ledger.facts(), version);
         DoneRecord done;
         done.version = version;
         done.how = "record";

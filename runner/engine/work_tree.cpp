@@ -12,6 +12,7 @@
 
 #include "model/error.hpp"
 #include "support/file.hpp"
+#include "support/memory_file.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {
@@ -38,6 +39,28 @@ void take_over(const fs::path& file, const std::string& original) {
     if (!owned || ::chmod(file.c_str(), kept.st_mode & 07777U) != 0 ||
         ::utimensat(AT_FDCWD, file.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
         throw system_error("cannot restore owner, mode and times of " + file.string(), errno);
+}
+
+/// Where an original waits until it takes its file's place: always the same name, so that it is
+/// found again when the undo dies.
+fs::path waiting_original(const fs::path& path) {
+    constexpr std::size_t k_longest = 200;  // a name has 255 bytes
+    return path.parent_path() / ("." + path.filename().string().substr(0, k_longest) + ".undo");
+}
+
+/// `bytes` and everything else of `original` in the place of `path`, durably.
+void put_in_place(const fs::path& path, const std::string& bytes, const std::string& original) {
+    make_folders(path.parent_path());
+    const fs::path waiting = waiting_original(path);
+    ::unlink(waiting.c_str());
+    const UniqueFd fd(::open(waiting.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd) throw system_error("cannot write beside " + path.string(), errno);
+    write_all(fd.get(), bytes, waiting.string());
+    take_over(waiting, original);
+    if (::fsync(fd.get()) != 0) throw system_error("cannot sync " + waiting.string(), errno);
+    if (::rename(waiting.c_str(), path.c_str()) != 0)
+        throw system_error("cannot replace " + path.string(), errno);
+    sync_folder(path.parent_path());
 }
 
 }  // namespace
@@ -75,8 +98,7 @@ std::optional<std::string> DiskWorkTree::original(const FileIntent& change) {
 void DiskWorkTree::put_back(const FileIntent& change) {
     const fs::path path = m_repository / change.path;
     if (const auto before = original(change)) {
-        replace_file(path, *before);
-        take_over(path, change.backup);
+        put_in_place(path, *before, change.backup);
         return;
     }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
@@ -88,6 +110,7 @@ void DiskWorkTree::put_back(const FileIntent& change) {
 
 void DiskWorkTree::remove_temporary(const FileIntent& change) {
     if (!change.temporary.empty()) ::unlink((m_repository / change.temporary).c_str());
+    if (!change.backup.empty()) ::unlink(waiting_original(m_repository / change.path).c_str());
 }
 
 std::chrono::milliseconds DiskWorkTree::file_time() const {

@@ -145,6 +145,34 @@ TEST_CASE("what is only tried leaves nothing that a later upgrade would leave ou
     CHECK(world.stage.effects["0.0.51: set x 1"] == 2);
 }
 
+TEST_CASE("what an upgrade has left half-way is not run on by somebody who only tries") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b").sets("x", "1").fails(
+        HostPhase::apply, 8));  // after both edits
+    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    const auto refused = world.single(by_itself("0.0.51"));
+    CHECK(refused->exit_code == 6);
+    CHECK(refused->error->changed == "no");
+    CHECK_THAT(words(refused), Contains("0.0.51 was begun by 'upgrade' and stopped half-way"));
+    CHECK(world.facts().unsettled.size() == 1);
+    SingleRunRequest look = by_itself("0.0.51");
+    look.dry_run = true;
+    CHECK(world.single(look)->exit_code == 0);
+    CHECK(world.single(by_itself("0.0.51", true))->exit_code == 0);
+    CHECK(world.done() == Strings{"0.0.51"});
+}
+
+TEST_CASE("what somebody only tried and that failed may be tried again") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").sets("x", "1").fails(
+        HostPhase::apply, k_after_command + 4));
+    SingleRunRequest request = by_itself("0.0.51");
+    request.roll_back = false;
+    REQUIRE(world.single(request)->exit_code == 1);
+    CHECK(world.single(request)->exit_code == 0);
+    CHECK(world.facts().unsettled.empty());
+}
+
 TEST_CASE("what is done already is not run once more by itself") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
@@ -279,6 +307,27 @@ TEST_CASE("what was undone but for the commands of the step that failed says so"
     CHECK(world.outside("x") == "0");
     CHECK(world.outside("y") == "1");
     CHECK(world.facts().unsettled.empty());
+}
+
+TEST_CASE("a rollback warns of commands that the undo of steps does not undo") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51")
+                      .sets("x", "1", "0")
+                      .sets("y", "1", "0")
+                      .reversible()
+                      .fails(HostPhase::apply, 2 * k_after_command));
+    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    for (const bool dry_run : {true, false}) {
+        RollbackRequest request = World::rollback_request();
+        request.dry_run = dry_run;
+        const auto report = world.rollback(request);
+        CHECK(report->exit_code == 0);
+        REQUIRE(report->warnings.size() == 1);
+        CHECK_THAT(report->warnings.front(),
+                   Contains("0.0.51 stopped amid commands that belong to no finished step") &&
+                       Contains("runner logs 0.0.51"));
+    }
+    CHECK(world.outside("x") == "0");
 }
 
 TEST_CASE("how an upgrade stands is a word and a sentence") {

@@ -42,15 +42,34 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
     return originals;
 }
 
+/// As it stands, when its last attempt stopped half-way.
+const UnsettledUpgrade* unsettled(const Run& run, const std::string& version) {
+    const auto found =
+        std::find_if(run.facts.unsettled.begin(), run.facts.unsettled.end(),
+                     [&](const UnsettledUpgrade& one) { return one.version == version; });
+    return found == run.facts.unsettled.end() ? nullptr : &*found;
+}
+
 /// Whether it is not declared reversible, but stopped half-way between two steps, so that undoing
 /// the finished ones may leave nothing of it.
 bool offers_steps(const Run& run, const UpgradeInRun& upgrade) {
-    if (upgrade.form != UpgradeForm::plugin || why_not_undoable(upgrade).empty()) return false;
-    return std::any_of(run.facts.unsettled.begin(), run.facts.unsettled.end(),
-                       [&](const UnsettledUpgrade& one) {
-                           return one.version == upgrade.version && !one.other_effects &&
-                                  !one.finished_steps.empty();
-                       });
+    const UnsettledUpgrade* half = unsettled(run, upgrade.version);
+    return half != nullptr && upgrade.form == UpgradeForm::plugin && !half->other_effects &&
+           !half->finished_steps.empty() && !why_not_undoable(upgrade).empty();
+}
+
+/// What its undo may leave of it; empty: nothing.
+std::string what_may_stay(const Run& run, const UpgradeInRun& upgrade) {
+    if (upgrade.undo_steps)
+        return upgrade.version +
+               " is not declared reversible: its finished steps are undone as far as they have an "
+               "undo; what a command of a step without one has changed stays";
+    const UnsettledUpgrade* half = unsettled(run, upgrade.version);
+    if (half == nullptr || half->is_undo || !half->other_effects) return {};
+    return upgrade.version +
+           " stopped amid commands that belong to no finished step: the undo of its steps does not "
+           "undo them; 'runner logs " +
+           upgrade.version + "' shows them";
 }
 
 }  // namespace
@@ -177,14 +196,10 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
 void RollbackKind::load(Run& run) {
     for (UpgradeInRun& upgrade : run.upgrades) {
         load_one(run, upgrade);
-        if (upgrade.undo_steps)
-            run.report.warnings.push_back(
-                upgrade.version +
-                " is not declared reversible: its finished steps are undone as "
-                "far as they have an undo, and what else its commands have "
-                "changed stays");
         const std::string reason = why_not_undoable(upgrade);
         if (!reason.empty()) refuse(upgrade, reason);
+        const std::string stays = what_may_stay(run, upgrade);
+        if (!stays.empty()) run.report.warnings.push_back(stays);
     }
 }
 

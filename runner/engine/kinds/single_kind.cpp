@@ -6,6 +6,7 @@
 #include "engine/advice.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/pipeline.hpp"
+#include "engine/standing.hpp"
 #include "model/error.hpp"
 
 namespace runner {
@@ -85,6 +86,23 @@ void SingleKind::choose_release(Run& run) const {
     upgrade.known.release = found.front();
     upgrade.known.manifest = Manifest::undeclared(wanted);
     run.upgrades.push_back(std::move(upgrade));
+}
+
+void SingleKind::pass_admission(Run& run) {
+    ApplyingKind::pass_admission(run);
+    if (m_request.record || m_request.dry_run) return;
+    for (const UnsettledUpgrade& one : run.facts.unsettled) {
+        if (one.version != m_version || !is_half_applied(one)) continue;
+        const auto begun = run.ledger_view().run(one.run);
+        if (begun && begun->start.command == command(run)) continue;  // it was only tried, too
+        throw_refusal({m_version + " was begun by '" + (begun ? begun->start.command : one.run) +
+                           "' and stopped half-way: to run it on without --record would leave "
+                           "nothing of that in the ledger",
+                       "finish it with 'runner upgrade' or with --record, or undo it with 'runner "
+                       "rollback'",
+                       Failure::refused},
+                      "nothing was changed");
+    }
 }
 
 void SingleKind::end_with_nothing_to_do(Run& run) {

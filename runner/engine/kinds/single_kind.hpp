@@ -17,10 +17,14 @@ class SingleKind final : public ApplyingKind {
  public:
     explicit SingleKind(const SingleRunRequest& request) : m_request(request) {}
 
-    [[nodiscard]] std::string command(const Run&) const override { return "run " + m_version; }
+    [[nodiscard]] std::string command(const Run&) const override {
+        return "run " + m_version + (m_request.record ? " --record" : "");
+    }
     [[nodiscard]] const char* yes_option() const override { return "--confirm"; }
     [[nodiscard]] TrustPolicy trust(const Run& run) const override;
     void choose(Run& run) override;
+    /// Also that what an upgrade has left half-way is not run on by somebody who only tries.
+    void pass_admission(Run& run) override;
     void end_with_nothing_to_do(Run& run) override;
     [[nodiscard]] std::string question(const Run& run) const override;
     Worked work(Run& run, UpgradeInRun& upgrade) override;
