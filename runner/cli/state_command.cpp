@@ -65,7 +65,7 @@ int show(const StateRequest& request) {
                     lease->reason.empty() ? "" : ": ", lease->reason.c_str());
     }
     if (facts.has_unfinished_run)
-        std::puts("unfinished run    yes: the next 'runner upgrade' goes on from it");
+        std::puts("unfinished run    yes: the next run begins with what it has left");
     for (const UnsettledUpgrade& upgrade : facts.unsettled)
         std::printf("not settled       %s\n", sanitize(standing_words(upgrade)).c_str());
     std::printf("done              %s\n", counted(done.size(), "upgrade").c_str());

@@ -2,6 +2,7 @@
 #include "engine/escape_hatch.hpp"
 
 #include "engine/advice.hpp"
+#include "engine/standing.hpp"
 #include "engine/undo.hpp"
 #include "support/text.hpp"
 
@@ -12,12 +13,17 @@ using Lines = std::vector<std::string>;
 
 /// First what runner can undo by itself, where there is something to undo: with nothing of it
 /// there, `runner rollback` would undo another upgrade.
-void add_rollback(Lines& lines, LedgerView& ledger, const std::string& version,
-                  const std::string& cluster) {
-    const bool begun =
-        !ledger.finished_steps(version).empty() || !ledger.changed_files(version).empty();
+void add_rollback(Lines& lines, LedgerView& ledger, const UnsettledUpgrade* half,
+                  const std::string& version, const std::string& cluster) {
     UpgradeInRun upgrade = from_ledger(version, "", "", "");
-    if (!begun || !recall_attempt(ledger, upgrade)) return;
+    if (half == nullptr || !recall_attempt(ledger, upgrade)) return;
+    if (is_half_undone(*half)) {
+        lines.emplace_back("# finish its undo, before which nothing else runs");
+        lines.push_back("runner rollback" + cluster);
+        return;
+    }
+    if (!is_half_applied(*half)) return;
+    upgrade.undo_steps = can_undo_steps(upgrade, *half);
     const std::string reason = why_not_undoable(upgrade);
     if (reason.empty()) {
         lines.emplace_back("# undo it: its finished steps and its files");
@@ -58,11 +64,15 @@ std::vector<std::string> escape_hatch(LedgerView& ledger, const ClusterConfig& c
     const std::string file = config.file.string();
     const std::string cluster = " -c " + shell_quoted(file);
     Lines lines{"# what it printed", "runner logs " + version + cluster};
-    add_rollback(lines, ledger, version, cluster);
-    lines.emplace_back(ledger.finished_steps(version).empty()
-                           ? "# run it again, from its start"
-                           : "# go on after its last finished step");
-    lines.push_back("runner upgrade" + cluster);
+    const LedgerFacts facts = ledger.facts();
+    const UnsettledUpgrade* half = unsettled_in(facts, version);
+    add_rollback(lines, ledger, half, version, cluster);
+    if (half == nullptr || !is_half_undone(*half)) {
+        lines.emplace_back(ledger.finished_steps(version).empty()
+                               ? "# run it again, from its start"
+                               : "# go on after its last finished step");
+        lines.push_back("runner upgrade" + cluster);
+    }
     lines.emplace_back("# finished by hand: count it as done");
     lines.push_back(record_by_hand(version, "finished by hand", file));
     add_commands(lines, commands);

@@ -93,7 +93,8 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     events.refuse_secrets("", result.values);
     result.message = m_redactor.mask(result.message);
     result.remedy = m_redactor.mask(result.remedy);
-    if (!result.good() && request.sandbox &&
+    const bool stopped = result.end == PhaseEnd::cancelled || result.end == PhaseEnd::changed;
+    if (!result.good() && !stopped && request.sandbox &&
         m_parts.processes.sandbox_support() != SandboxSupport::none &&
         (events.saw_refusal() || tells_of_refusal(result.message))) {
         result.message += "; the kernel allows it only what its manifest declares: " +

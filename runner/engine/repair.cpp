@@ -116,7 +116,7 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
             "it is given back", true);
     }
     if (facts.has_unfinished_run)
-        add("a run was interrupted", "it is marked so; the next 'runner upgrade' goes on from it",
+        add("a run was interrupted", "it is marked so; the next run begins with what it has left",
             true);
     for (const UnsettledUpgrade& upgrade : facts_after_a_death(facts).unsettled) {
         if (!is_half_undone(upgrade)) continue;

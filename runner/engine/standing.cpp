@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/standing.hpp"
 
+#include <algorithm>
+
 #include "engine/advice.hpp"
 #include "engine/lease_holder.hpp"
 
@@ -60,6 +62,13 @@ LedgerFacts facts_after_a_death(LedgerFacts facts) {
         if (!upgrade.outcome) upgrade.outcome = Outcome::interrupted;
     }
     return facts;
+}
+
+const UnsettledUpgrade* unsettled_in(const LedgerFacts& facts, const std::string& version) {
+    const auto found =
+        std::find_if(facts.unsettled.begin(), facts.unsettled.end(),
+                     [&](const UnsettledUpgrade& one) { return one.version == version; });
+    return found == facts.unsettled.end() ? nullptr : &*found;
 }
 
 bool is_half_undone(const UnsettledUpgrade& upgrade) {

@@ -25,6 +25,9 @@ LedgerFacts facts_as_of_now(LedgerView& ledger, const Clock& clock);
 /// Of a ledger in which nobody lives: what is open counts as interrupted.
 LedgerFacts facts_after_a_death(LedgerFacts facts);
 
+/// The upgrade as it stands, when it is not settled; else null. Lives as long as `facts`.
+const UnsettledUpgrade* unsettled_in(const LedgerFacts& facts, const std::string& version);
+
 /// Whether an undo of it was begun and not finished: until that is done, neither *done* nor *due*
 /// is true of it.
 bool is_half_undone(const UnsettledUpgrade& upgrade);

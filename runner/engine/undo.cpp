@@ -128,6 +128,11 @@ std::string why_not_undoable(const UpgradeInRun& upgrade) {
     return "it runs commands, and its manifest does not say that it is reversible";
 }
 
+bool can_undo_steps(const UpgradeInRun& upgrade, const UnsettledUpgrade& half) {
+    return upgrade.form == UpgradeForm::plugin && !half.other_effects &&
+           !half.finished_steps.empty() && !why_not_undoable(upgrade).empty();
+}
+
 std::vector<std::string> changed_by_hand(const std::vector<FileIntent>& changes,
                                          WorkTree& work_tree) {
     FilesNow now(work_tree);

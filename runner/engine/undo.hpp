@@ -23,6 +23,10 @@ bool needs_own_rollback(const UpgradeInRun& upgrade);
 /// says so (`reversible`), or as far as the undo of its finished steps goes (`undo_steps`).
 std::string why_not_undoable(const UpgradeInRun& upgrade);
 
+/// Whether the undo of its finished steps can be tried though it is not declared reversible: it
+/// stopped between two of them (`half`), so that nothing else of it may be there.
+bool can_undo_steps(const UpgradeInRun& upgrade, const UnsettledUpgrade& half);
+
 /// The files that the upgrade has changed and that are, by now, neither as it left nor as it found
 /// them, or that somebody else has changed between two of its own changes.
 /// `changes`: all of that upgrade, newest first.

@@ -73,6 +73,9 @@ TEST_CASE("what a run could not undo at once stands in the way until a rollback 
     CHECK(failed->outcome == Outcome::rollback_failed);
     CHECK(failed->error->changed == "perhaps");
     CHECK_THAT(failed->error->next, Contains("finish it with 'runner rollback'"));
+    const Strings recipe = failed->error->commands;
+    CHECK(count(recipe, "# finish its undo, before which nothing else runs") == 1);
+    CHECK(count(recipe, "runner upgrade -c '/cluster/cluster.yaml'") == 0);  // it would refuse
     CHECK(outcomes(world) == Strings{"failed", "rollback_failed"});
     world.now.outside["health"] = "good";
     CHECK(world.outside("x") == "0");  // its step counts as finished, though
@@ -247,8 +250,11 @@ TEST_CASE("what stopped between two steps is undone step by step, though not dec
             .sets("x", "1", "0")
             .sets("y", "1")
             .fails(HostPhase::apply, k_after_command + 1));  // the second step has not begun
-    REQUIRE(world.upgrade()->exit_code == 1);
+    const auto failed = world.upgrade();
+    REQUIRE(failed->exit_code == 1);
     REQUIRE(world.outside("x") == "1");
+    CHECK(count(failed->error->commands, "runner rollback -c '/cluster/cluster.yaml'") == 1);
+    CHECK(count(failed->error->commands, "runner upgrade -c '/cluster/cluster.yaml'") == 1);
     const auto report = world.rollback(World::rollback_request());
     INFO(words(report));
     CHECK(report->exit_code == 0);

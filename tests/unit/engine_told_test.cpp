@@ -217,7 +217,7 @@ TEST_CASE("the recipe by hand begins with rollback where that can undo it, and n
     const Strings nothing = recipe(ScriptedUpgrade::of("0.0.51").edits("a"), 0);
     CHECK(count(nothing, rollback) == 0);
     // What it cannot undo is said.
-    const Strings commands = recipe(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1"), 5);
+    const Strings commands = recipe(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1"), 6);
     CHECK(count(commands, rollback) == 0);
     CHECK(count(commands,
                 "# 'runner rollback' cannot undo it: it runs commands, and its manifest does not "

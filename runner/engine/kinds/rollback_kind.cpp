@@ -42,29 +42,13 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
     return originals;
 }
 
-/// As it stands, when its last attempt stopped half-way.
-const UnsettledUpgrade* unsettled(const Run& run, const std::string& version) {
-    const auto found =
-        std::find_if(run.facts.unsettled.begin(), run.facts.unsettled.end(),
-                     [&](const UnsettledUpgrade& one) { return one.version == version; });
-    return found == run.facts.unsettled.end() ? nullptr : &*found;
-}
-
-/// Whether it is not declared reversible, but stopped half-way between two steps, so that undoing
-/// the finished ones may leave nothing of it.
-bool offers_steps(const Run& run, const UpgradeInRun& upgrade) {
-    const UnsettledUpgrade* half = unsettled(run, upgrade.version);
-    return half != nullptr && upgrade.form == UpgradeForm::plugin && !half->other_effects &&
-           !half->finished_steps.empty() && !why_not_undoable(upgrade).empty();
-}
-
 /// What its undo may leave of it; empty: nothing.
 std::string what_may_stay(const Run& run, const UpgradeInRun& upgrade) {
     if (upgrade.undo_steps)
         return upgrade.version +
                " is not declared reversible: its finished steps are undone as far as they have an "
                "undo; what a command of a step without one has changed stays";
-    const UnsettledUpgrade* half = unsettled(run, upgrade.version);
+    const UnsettledUpgrade* half = unsettled_in(run.facts, upgrade.version);
     if (half == nullptr || half->is_undo || !half->other_effects) return {};
     return upgrade.version +
            " stopped amid commands that belong to no finished step: the undo of its steps does not "
@@ -178,7 +162,8 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     upgrade.check_description = false;  // it ran here before: the digest is the same
     if (recall_attempt(run.ledger_view(), upgrade)) {
         upgrade.manifest_json = upgrade.manifest().to_json();
-        if (offers_steps(run, upgrade)) upgrade.undo_steps = true;
+        const UnsettledUpgrade* half = unsettled_in(run.facts, upgrade.version);
+        upgrade.undo_steps = half != nullptr && can_undo_steps(upgrade, *half);
         // Files are put back without a release.
         if (!needs_own_rollback(upgrade)) return;
     }
