@@ -4,9 +4,15 @@
 #define CATCH_CONFIG_RUNNER
 #include "support/catch.hpp"
 
+#include <sched.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -56,7 +62,9 @@ struct Witness final : HostEvents {
         if (refuses_commands) throw Error(Failure::preparation, "the ledger is full");
         commands.push_back(arguments);
     }
-    void on_step_begun(const std::string&, const std::string&) override {}
+    void on_step_begun(const std::string&, const std::string&) override {
+        if (at_step) at_step();
+    }
     bool confirm(const std::string&) override {
         ++questions;
         return true;
@@ -111,6 +119,7 @@ struct Witness final : HostEvents {
     static constexpr std::size_t k_max_file = 1U << 20U;
     std::filesystem::path repository;
     bool refuses_commands = false;
+    std::function<void()> at_step;
     int questions = 0;
     HostValues state;
     std::vector<std::pair<std::string, HostFileChange>> files;
@@ -158,6 +167,7 @@ struct Stage {
         request.write_paths = {"."};
         request.commands = {"cat", "touch", "rm", "true"};
         request.finished_steps = finished;
+        request.another_follows = another_follows;
         return host.run(request, witness);
     }
 
@@ -168,7 +178,22 @@ struct Stage {
     Witness witness{repository()};
     UniqueFd image;
     std::vector<std::string> finished;
+    bool another_follows = false;
 };
+
+/// The process that was made last below the host parent of this one; 0: there is none.
+pid_t newest_plugin_process() {
+    const auto children = [](pid_t parent) {
+        std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) +
+                           "/children");
+        return std::vector<pid_t>(std::istream_iterator<pid_t>(list), {});
+    };
+    pid_t newest = 0;
+    for (const pid_t host_parent : children(::getpid())) {
+        for (const pid_t child : children(host_parent)) newest = std::max(newest, child);
+    }
+    return newest;
+}
 
 std::vector<std::string> lines_of(const std::vector<ShownChange>& shown) {
     std::vector<std::string> lines;
@@ -207,6 +232,25 @@ TEST_CASE("a simulation that goes on after finished steps shows what is left of 
     REQUIRE(stage.run(HostPhase::apply).ok());
     CHECK(stage.witness.steps == std::vector<std::string>{"two", "three"});
     CHECK(lines_of(simulated.shown) == stage.witness.committed);
+}
+
+TEST_CASE("a process that waits for the next phase and is killed is replaced") {
+    Stage stage;
+    stage.another_follows = true;
+    bool killed = false;
+    stage.witness.at_step = [&] {
+        if (std::exchange(killed, true)) return;
+        const pid_t waiting = newest_plugin_process();
+        REQUIRE(waiting > 0);
+        REQUIRE(::kill(waiting, SIGKILL) == 0);
+        while (::kill(waiting, 0) == 0) ::sched_yield();  // until its parent has seen its end
+    };
+    REQUIRE(stage.run(HostPhase::simulate).ok());
+    CHECK(killed);
+    stage.another_follows = false;
+    const PhaseResult next = stage.run(HostPhase::simulate);
+    INFO(next.message);
+    CHECK(next.ok());
 }
 
 TEST_CASE("a command that changes something is told before it runs, and does not run unheard") {
