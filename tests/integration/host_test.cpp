@@ -62,9 +62,7 @@ struct Witness final : HostEvents {
         if (refuses_commands) throw Error(Failure::preparation, "the ledger is full");
         commands.push_back(arguments);
     }
-    void on_step_begun(const std::string&, const std::string&) override {
-        if (at_step) at_step();
-    }
+    void on_step_begun(const std::string&, const std::string&) override {}
     bool confirm(const std::string&) override {
         ++questions;
         return true;
@@ -75,6 +73,7 @@ struct Witness final : HostEvents {
     }
     void record_files(const std::string& step,
                       const std::vector<HostFileChange>& changes) override {
+        if (at_files) at_files();
         for (const HostFileChange& change : changes) {
             committed.push_back(line_of(step, change.path, Digest::parse(change.digest)));
             if (change.rendered) rendered.push_back(change.path);
@@ -119,7 +118,7 @@ struct Witness final : HostEvents {
     static constexpr std::size_t k_max_file = 1U << 20U;
     std::filesystem::path repository;
     bool refuses_commands = false;
-    std::function<void()> at_step;
+    std::function<void()> at_files;  ///< its process waits meanwhile
     int questions = 0;
     HostValues state;
     std::vector<std::pair<std::string, HostFileChange>> files;
@@ -181,18 +180,21 @@ struct Stage {
     bool another_follows = false;
 };
 
-/// The process that was made last below the host parent of this one; 0: there is none.
-pid_t newest_plugin_process() {
+/// Of the two processes below the host parent the one that was made last, once it is there.
+pid_t waiting_plugin_process() {
     const auto children = [](pid_t parent) {
         std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) +
                            "/children");
         return std::vector<pid_t>(std::istream_iterator<pid_t>(list), {});
     };
-    pid_t newest = 0;
-    for (const pid_t host_parent : children(::getpid())) {
-        for (const pid_t child : children(host_parent)) newest = std::max(newest, child);
+    const std::vector<pid_t> host_parents = children(::getpid());
+    REQUIRE(host_parents.size() == 1);
+    std::vector<pid_t> found;
+    while (found.size() < 2) {
+        ::sched_yield();
+        found = children(host_parents.front());
     }
-    return newest;
+    return found.back();  // the kernel lists them as they were made
 }
 
 std::vector<std::string> lines_of(const std::vector<ShownChange>& shown) {
@@ -238,17 +240,16 @@ TEST_CASE("a process that waits for the next phase and is killed is replaced") {
     Stage stage;
     stage.another_follows = true;
     bool killed = false;
-    stage.witness.at_step = [&] {
+    stage.witness.at_files = [&] {
         if (std::exchange(killed, true)) return;
-        const pid_t waiting = newest_plugin_process();
-        REQUIRE(waiting > 0);
+        const pid_t waiting = waiting_plugin_process();
         REQUIRE(::kill(waiting, SIGKILL) == 0);
         while (::kill(waiting, 0) == 0) ::sched_yield();  // until its parent has seen its end
     };
-    REQUIRE(stage.run(HostPhase::simulate).ok());
+    REQUIRE(stage.run(HostPhase::apply).ok());
     CHECK(killed);
     stage.another_follows = false;
-    const PhaseResult next = stage.run(HostPhase::simulate);
+    const PhaseResult next = stage.run(HostPhase::verify);
     INFO(next.message);
     CHECK(next.ok());
 }
