@@ -31,8 +31,8 @@ SingleRunRequest by_itself(const std::string& version, bool record = false) {
 
 Strings outcomes(World& world) {
     Strings all;
-    for (const AttemptRecord& attempt : world.ledgers.look()->runs(1).front().attempts)
-        all.push_back(attempt.outcome);
+    const std::vector<RunRecord> runs = world.ledgers.look()->runs(1);
+    for (const AttemptRecord& attempt : runs.front().attempts) all.push_back(attempt.outcome);
     return all;
 }
 
