@@ -260,22 +260,3 @@ TEST_CASE(
     CHECK(after.st_mtim.tv_sec == before.st_mtim.tv_sec);
     CHECK(after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
 }
-
-TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
-    std::size_t died = 0;
-    for (int at = 1; at < 30; ++at) {
-        WorldlySandbox world;
-        world.write("repository/shared", "shared\n");
-        world.write("repository/gone", "gone\n");
-        world.release_plugin("files_only", "0.1.10001");
-        const auto before = world.snapshot("repository");
-        REQUIRE(world.upgrade().status == 0);
-        const auto killed = world.run_with_fault(
-            {"rollback", "--yes"}, "rename:before:" + std::to_string(at) + ":repository");
-        if (killed.status == 0) break;
-        ++died;
-        CHECK(world.run({"rollback", "--yes"}).status == 0);
-        CHECK(world.snapshot("repository") == before);
-    }
-    CHECK(died > 0);
-}

@@ -104,3 +104,22 @@ TEST_CASE("killed before every commit, rename and file that is made") {
 TEST_CASE("killed after every commit, rename and file that is made") {
     Disturbed().sweep("sync+rename+create+unlink", "after", 1, 1);
 }
+
+TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
+    std::size_t died = 0;
+    for (int at = 1; at < 30; ++at) {
+        Sandbox world;
+        world.write("repository/shared", "shared\n");
+        world.write("repository/gone", "gone\n");
+        world.release_plugin("files_only", "0.1.10001");
+        const auto before = world.snapshot("repository");
+        REQUIRE(world.upgrade().status == 0);
+        const auto killed = world.run_with_fault(
+            {"rollback", "--yes"}, "rename:before:" + std::to_string(at) + ":repository");
+        if (killed.status == 0) break;
+        ++died;
+        CHECK(world.run({"rollback", "--yes"}).status == 0);
+        CHECK(world.snapshot("repository") == before);
+    }
+    CHECK(died > 0);
+}
