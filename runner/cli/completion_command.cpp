@@ -131,13 +131,6 @@ std::string bash_script(const std::vector<CommandShape>& commands) {
 
 // ---- zsh
 
-std::string zsh_quoted(const std::string& text) {
-    std::string quoted;
-    for (const char character : text)
-        quoted += character == '\'' ? "'\\''" : std::string(1, character);
-    return '\'' + quoted + '\'';
-}
-
 std::string zsh_option(const OptionShape& option, const std::string& name) {
     std::string spec = option.names.size() > 1 ? '(' + join(option.names, " ") + ')' : "";
     spec += name + '[' + replaced(option.summary, "[]:\\", "\\") + ']';
@@ -145,7 +138,7 @@ std::string zsh_option(const OptionShape& option, const std::string& name) {
         spec += ":value:";
         spec += option.values.empty() ? "_files" : '(' + join(option.values, " ") + ')';
     }
-    return zsh_quoted(spec);
+    return shell_quoted(spec);
 }
 
 void zsh_arguments(const CommandShape& shape, const std::string& indent, std::string& script) {
@@ -155,12 +148,12 @@ void zsh_arguments(const CommandShape& shape, const std::string& indent, std::st
             script += " \\\n" + indent + "    " + zsh_option(option, name);
     }
     if (const auto words = first_words(shape); shape.subcommands.empty() && !words.empty())
-        script += " \\\n" + indent + "    " + zsh_quoted("1:what:(" + join(words, " ") + ')');
+        script += " \\\n" + indent + "    " + shell_quoted("1:what:(" + join(words, " ") + ')');
     if (!shape.subcommands.empty()) {
         std::vector<std::string> subs;
         for (const CommandShape& sub : shape.subcommands)
             subs.push_back(sub.name + "\\:\"" + replaced(sub.summary, ":\"\\", "\\") + '"');
-        script += " \\\n" + indent + "    " + zsh_quoted("1:what:((" + join(subs, " ") + "))");
+        script += " \\\n" + indent + "    " + shell_quoted("1:what:((" + join(subs, " ") + "))");
     }
     script += " \\\n" + indent + "    '*:file:_files'\n";
 }
@@ -170,21 +163,21 @@ std::string zsh_script(const std::vector<CommandShape>& commands) {
         "#compdef runner\n# zsh completion for runner, written by 'runner completion zsh'\n"
         "_runner() {\n    local -a commands=(\n";
     for (const CommandShape& command : commands)
-        script += "        " + zsh_quoted(command.name + ':' + command.summary) + '\n';
+        script += "        " + shell_quoted(command.name + ':' + command.summary) + '\n';
     script +=
         "    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n"
         "        return\n    fi\n    shift words\n    (( CURRENT-- ))\n    case \"$words[1] "
         "$words[2]\" in\n";
     for (const CommandShape& command : commands) {
         for (const CommandShape& sub : command.subcommands) {
-            script += "    " + zsh_quoted(command.name + ' ' + sub.name) + ")\n";
+            script += "    " + shell_quoted(command.name + ' ' + sub.name) + ")\n";
             script +=
                 "        if (( CURRENT > 2 )); then\n            shift words\n"
                 "            (( CURRENT-- ))\n        fi\n";
             zsh_arguments(with_options_of(sub, command), "        ", script);
             script += "        ;;\n";
         }
-        script += "    " + zsh_quoted(command.name + ' ') + "*)\n";
+        script += "    " + shell_quoted(command.name + ' ') + "*)\n";
         zsh_arguments(command, "        ", script);
         script += "        ;;\n";
     }

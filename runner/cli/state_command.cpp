@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
-
-#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.hpp"
@@ -119,9 +117,7 @@ int forget(const StateRequest& request) {
 
 /// To record it once more would take away what the ledger knows of how to undo it.
 void refuse_if_done(const LedgerFacts& facts, const std::string& version) {
-    const auto is_it = [&](const auto& one) { return one.version == version; };
-    const bool settled = std::none_of(facts.unsettled.begin(), facts.unsettled.end(), is_it);
-    if (settled && std::any_of(facts.cluster.done.begin(), facts.cluster.done.end(), is_it))
+    if (is_done(facts, version) && unsettled_in(facts, version) == nullptr)
         throw Error(Failure::refused, version + " is recorded as done already",
                     "'runner history' shows since when");
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/advice.hpp"
 
+#include "support/text.hpp"
+
 namespace runner {
 namespace {
 
@@ -11,12 +13,6 @@ std::string state_command(const std::string& what, const std::string& version,
 }
 
 }  // namespace
-
-std::string shell_quoted(const std::string& text) {
-    std::string word = "'";
-    for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return word + "'";
-}
 
 std::string record_by_hand(const std::string& version, const std::string& why,
                            const std::string& config) {

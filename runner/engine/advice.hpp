@@ -6,9 +6,6 @@
 
 namespace runner {
 
-/// One word of a shell, whatever is in it.
-std::string shell_quoted(const std::string& text);
-
 /// `runner state record VERSION --reason 'WHY'`: what somebody has finished, or found to be done.
 /// `config`: the cluster config's file; empty: the command finds it by itself.
 std::string record_by_hand(const std::string& version, const std::string& why = "finished by hand",

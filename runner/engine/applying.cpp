@@ -163,13 +163,6 @@ AttemptEnd succeeded(const UpgradeInRun& upgrade, Outcome outcome, AttemptEnd en
     return end;
 }
 
-/// Whether nothing of an upgrade that was stopped is there.
-bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
-    return upgrade.held_back && upgrade.commands_run.empty() &&
-           run.ledger().changed_files(upgrade.version).empty() &&
-           run.ledger().finished_steps(upgrade.version).empty();
-}
-
 /// Records that the releases that were changed since their first attempt are taken all the same,
 /// where the user says so.
 void accept_changed_releases(Run& run) {
@@ -252,15 +245,13 @@ void ApplyingKind::look_again(Run& run, UpgradeInRun& upgrade, SecondLook look) 
         upgrade.words = words;
         return;
     }
-    if (result.end == PhaseEnd::blocked && provisional) {
-        if (goes_on_without(run, upgrade, words)) {
-            upgrade.verdict = Verdict::left_out;
-            upgrade.words = words;
-            return;
-        }
-        refuse_to_run(upgrade, result, words, "it was not begun");
+    const bool blocked = result.end == PhaseEnd::blocked;
+    if (blocked && !provisional) refuse_changed(upgrade, "ready", words);
+    if (blocked && goes_on_without(run, upgrade, words)) {
+        upgrade.verdict = Verdict::left_out;
+        upgrade.words = words;
+        return;
     }
-    if (result.end == PhaseEnd::blocked) refuse_changed(upgrade, "ready", words);
     refuse_to_run(upgrade, result, words, "it was not begun");
 }
 
@@ -330,6 +321,12 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
     }
     upgrade.image.reset();
     return {std::move(end), false};
+}
+
+bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
+    return upgrade.held_back && upgrade.commands_run.empty() &&
+           run.ledger().changed_files(upgrade.version).empty() &&
+           run.ledger().finished_steps(upgrade.version).empty();
 }
 
 bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, AttemptEnd& end) {

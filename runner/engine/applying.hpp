@@ -41,6 +41,9 @@ class ApplyingKind : public Kind {
 Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<SemanticVersion>& reached,
                      bool record);
 
+/// Whether nothing of an upgrade that was stopped is there.
+bool is_untouched(Run& run, const UpgradeInRun& upgrade);
+
 /// Whether what has failed so (`end`) is undone at once: not when the user does not want that or it
 /// would leave something, and not when somebody has changed its files, which is then added to
 /// `end`.

@@ -3,7 +3,6 @@
 
 #include "engine/conformance_stage.hpp"
 #include "engine/describe_plugin.hpp"
-#include "engine/first_names.hpp"
 #include "engine/lease_holder.hpp"
 #include "engine/undo.hpp"
 #include "host/sandbox.hpp"

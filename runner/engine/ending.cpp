@@ -3,9 +3,9 @@
 
 #include <set>
 
+#include "engine/applying.hpp"
 #include "engine/attempt.hpp"
 #include "engine/escape_hatch.hpp"
-#include "engine/first_names.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -124,8 +124,7 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     if (undone) changes.commands = upgrade.open_commands;
     const bool all_undone = undone && changes.commands.empty();
     // Held back before its first effect, and nothing was done before it.
-    const bool untouched = !undone && upgrade.held_back && position == 0 && changes.files.empty() &&
-                           changes.commands.empty() && steps.empty();
+    const bool untouched = !undone && position == 0 && is_untouched(run, upgrade);
     std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
                           " before it done, " + counted(left, "upgrade") + " after it not begun";
     if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");

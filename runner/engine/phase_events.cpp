@@ -149,7 +149,6 @@ void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
     refuse_secrets(id, values);
     writer().record_step(m_record.run, m_upgrade.version, id, values);
     end_step();
-    m_in_open_step.clear();
     m_finished_a_step = true;
     if (m_options.after_step) m_options.after_step(id);
 }

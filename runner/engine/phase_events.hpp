@@ -72,7 +72,7 @@ class PhaseEvents final : public HostEvents {
     [[nodiscard]] const std::string& changed_since_shown() const { return m_changed; }
     /// The commands that a simulation has shown.
     [[nodiscard]] std::vector<CommandWords> take_commands() { return std::move(m_commands); }
-    /// Whether a changing command was started for real.
+    /// The changing commands that were started for real, masked.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
     /// Those of a step that did not finish, added to those of earlier tries.
     void add_open_commands(std::vector<std::string>& commands) const {
@@ -97,7 +97,10 @@ class PhaseEvents final : public HostEvents {
     /// A word of a command as it can be shown and compared.
     [[nodiscard]] std::string comparable(const std::string& word) const;
     void refuse_changed_by_hand();
-    void end_step() { m_step_is_open = m_has_open_effects = false; }
+    void end_step() {
+        m_step_is_open = m_has_open_effects = false;
+        m_in_open_step.clear();
+    }
     Ledger& writer();
 
     const EngineParts& m_parts;

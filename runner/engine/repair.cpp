@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/advice.hpp"
+#include "engine/gates/gate.hpp"
 #include "engine/lease_holder.hpp"
 #include "engine/planning.hpp"
 #include "engine/recorded_run.hpp"
@@ -120,7 +121,7 @@ Diagnosis diagnose_ledger(const ClusterConfig& config) {
             true);
     for (const UnsettledUpgrade& upgrade : facts_after_a_death(facts).unsettled) {
         if (!is_half_undone(upgrade)) continue;
-        const HalfUndone words = words_for_half_undone(upgrade);
+        const Refusal words = half_undone_refusal(upgrade);
         add(words.what, words.way_out, false);
     }
     const LooseEnds ends = ledger->loose_ends();

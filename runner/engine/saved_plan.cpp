@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "engine/documents.hpp"
-#include "engine/first_names.hpp"
 #include "model/error.hpp"
 #include "model/platform.hpp"
 #include "support/sha256.hpp"

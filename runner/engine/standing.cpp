@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/advice.hpp"
 #include "engine/lease_holder.hpp"
 
 namespace runner {
@@ -81,12 +80,6 @@ bool is_half_undone(const UnsettledUpgrade& upgrade) {
 bool is_half_applied(const UnsettledUpgrade& upgrade) {
     return !upgrade.done && !is_half_undone(upgrade) &&
            (!upgrade.finished_steps.empty() || upgrade.has_files || upgrade.other_effects);
-}
-
-HalfUndone words_for_half_undone(const UnsettledUpgrade& upgrade) {
-    return {standing_words(upgrade) + (upgrade.done ? "; it is recorded as done, and undone in part"
-                                                    : "; it is undone in part"),
-            ways_out_of_half_undone(upgrade.version)};
 }
 
 }  // namespace runner

@@ -36,11 +36,4 @@ bool is_half_undone(const UnsettledUpgrade& upgrade);
 /// finished steps, changed files, effects that are listed nowhere.
 bool is_half_applied(const UnsettledUpgrade& upgrade);
 
-/// What a half undone upgrade stands in the way of everything for, and what to do.
-struct HalfUndone {
-    std::string what;
-    std::string way_out;
-};
-HalfUndone words_for_half_undone(const UnsettledUpgrade& upgrade);
-
 }  // namespace runner

@@ -12,7 +12,6 @@
 
 #include "model/error.hpp"
 #include "support/file.hpp"
-#include "support/memory_file.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {
@@ -46,21 +45,6 @@ void take_over(const fs::path& file, const std::string& original) {
 fs::path waiting_original(const fs::path& path) {
     constexpr std::size_t k_longest = 200;  // a name has 255 bytes
     return path.parent_path() / ("." + path.filename().string().substr(0, k_longest) + ".undo");
-}
-
-/// `bytes` and everything else of `original` in the place of `path`, durably.
-void put_in_place(const fs::path& path, const std::string& bytes, const std::string& original) {
-    make_folders(path.parent_path());
-    const fs::path waiting = waiting_original(path);
-    ::unlink(waiting.c_str());
-    const UniqueFd fd(::open(waiting.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd) throw system_error("cannot write beside " + path.string(), errno);
-    write_all(fd.get(), bytes, waiting.string());
-    take_over(waiting, original);
-    if (::fsync(fd.get()) != 0) throw system_error("cannot sync " + waiting.string(), errno);
-    if (::rename(waiting.c_str(), path.c_str()) != 0)
-        throw system_error("cannot replace " + path.string(), errno);
-    sync_folder(path.parent_path());
 }
 
 }  // namespace
@@ -98,7 +82,9 @@ std::optional<std::string> DiskWorkTree::original(const FileIntent& change) {
 void DiskWorkTree::put_back(const FileIntent& change) {
     const fs::path path = m_repository / change.path;
     if (const auto before = original(change)) {
-        put_in_place(path, *before, change.backup);
+        replace_file_through(
+            waiting_original(path), path, *before,
+            [&](const std::string& waiting) { take_over(waiting, change.backup); });
         return;
     }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)

@@ -13,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <set>
 
 #include "host/frame.hpp"
 #include "host/message.hpp"
@@ -57,8 +56,7 @@ class PhaseConductor {
     /// `temporary_folder`: where the process finds an empty folder of its own.
     PhaseConductor(Zygote& zygote, Child child, std::filesystem::path temporary_folder,
                    const PhaseRequest& request, HostEvents& events, const StopSignals& signals,
-                   const Clock& clock, std::chrono::milliseconds grace,
-                   std::set<std::uint32_t>& others_ended)
+                   const Clock& clock, std::chrono::milliseconds grace, std::optional<Child>& spare)
         : m_zygote(zygote),
           m_child(std::move(child)),
           m_temporary_folder(std::move(temporary_folder)),
@@ -67,7 +65,7 @@ class PhaseConductor {
           m_signals(signals),
           m_clock(clock),
           m_grace(grace),
-          m_others_ended(others_ended),
+          m_spare(spare),
           m_output(events) {}
 
     PhaseResult run() {
@@ -353,10 +351,9 @@ class PhaseConductor {
         ChildEvent event;
         while (m_zygote.next(event, false)) {
             if (event.kind == ChildEvent::Kind::started) continue;
-            if (event.id != m_child.id) {
-                m_others_ended.insert(event.id);
-                continue;
-            }
+            // It may be ended while it waits, by the kernel for want of memory, say.
+            if (m_spare && event.id == m_spare->id) m_spare.reset();
+            if (event.id != m_child.id) continue;
             if (event.kind == ChildEvent::Kind::failed) {
                 fail(PhaseEnd::not_loaded,
                      system_error("a plugin process cannot be made", event.wait_status).what());
@@ -456,8 +453,7 @@ class PhaseConductor {
     const StopSignals& m_signals;
     const Clock& m_clock;
     std::chrono::milliseconds m_grace;
-    std::set<std::uint32_t>&
-        m_others_ended;  ///< processes that are not of this phase, and are gone
+    std::optional<Child>& m_spare;  ///< waits for the next phase; emptied when it is gone
     std::chrono::milliseconds m_deadline{};
     std::optional<std::chrono::milliseconds> m_kill_at;
     UniqueFd m_input;
@@ -506,7 +502,6 @@ struct PluginHost::State {
     Zygote zygote;
     std::uint32_t last_id = 0;
     std::optional<Child> spare;
-    std::set<std::uint32_t> ended;  ///< what is gone though no phase has run in it
 };
 
 PluginHost::PluginHost(HostOptions options, const StopSignals& signals, const Clock& clock)
@@ -519,14 +514,11 @@ std::filesystem::path PluginHost::temporary_folder() const {
 }
 
 PhaseResult PluginHost::run(const PhaseRequest& request, HostEvents& events) {
-    // It may have been ended while it waited, by the kernel for want of memory, say.
-    if (m_state->spare && m_state->ended.count(m_state->spare->id) != 0) m_state->spare.reset();
-    m_state->ended.clear();
     Child child = m_state->spare ? std::move(*m_state->spare) : m_state->make_child();
     m_state->spare.reset();
     if (request.another_follows) m_state->spare = m_state->make_child();
     return PhaseConductor(m_state->zygote, std::move(child), temporary_folder(), request, events,
-                          m_state->signals, m_state->clock, m_state->options.grace, m_state->ended)
+                          m_state->signals, m_state->clock, m_state->options.grace, m_state->spare)
         .run();
 }
 

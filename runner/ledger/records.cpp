@@ -53,6 +53,11 @@ std::vector<UnfinishedFiles> by_version(std::vector<FileIntent> changes) {
     return all;
 }
 
+bool is_done(const LedgerFacts& facts, const std::string& version) {
+    return std::any_of(facts.cluster.done.begin(), facts.cluster.done.end(),
+                       [&](const DoneUpgrade& one) { return one.version == version; });
+}
+
 Settles settled_by(const std::optional<Outcome>& outcome) {
     if (!outcome) return Settles::nothing;
     switch (*outcome) {

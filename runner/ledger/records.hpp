@@ -82,6 +82,9 @@ struct LedgerFacts {
     std::vector<UnsettledUpgrade> unsettled;  ///< the one that was attempted last is first
 };
 
+/// Whether it is done, as these facts have it.
+bool is_done(const LedgerFacts& facts, const std::string& version);
+
 /// A lease of another host counts as live until its heartbeat is this old.
 constexpr Time k_lease_expiry = std::chrono::seconds(60);
 

@@ -162,7 +162,7 @@ void SqliteLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
     }
     if (end.done && !record_done_by_run(run, end)) return;
     if (end.undone) undo_records(end);
-    if (settles == Settles::upgrade && !end.undone && !is_done(end.version))
+    if (settles == Settles::upgrade && !end.done && !is_done(end.version))
         remove_effects(end.version);
     if (end.cluster_version) raise_version(*end.cluster_version);
     event("attempt_finished", run, end.version,
@@ -193,7 +193,6 @@ void SqliteLedger::undo_records(const AttemptEnd& end) {
     const StatementUse remove = m_database->statement("DELETE FROM upgrade WHERE version = ?");
     remove.bind(1, end.version);
     remove.exec();
-    remove_effects(end.version);
     if (end.lowered_version) set_version(*end.lowered_version);
 }
 

@@ -2,6 +2,7 @@
 #include "support/text.hpp"
 
 #include <sys/random.h>
+#include <algorithm>
 
 #include <cerrno>
 #include <cstdint>
@@ -62,6 +63,20 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
         joined += part;
     }
     return joined;
+}
+
+std::string first_names(const std::vector<std::string>& names, std::size_t limit) {
+    const std::size_t count = std::min(names.size(), std::max<std::size_t>(limit, 1));
+    const std::vector<std::string> first(names.begin(),
+                                         names.begin() + static_cast<std::ptrdiff_t>(count));
+    const std::size_t left = names.size() - count;
+    return join(first, ", ") + (left == 0 ? "" : " and " + std::to_string(left) + " more");
+}
+
+std::string shell_quoted(const std::string& text) {
+    std::string word = "'";
+    for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return word + "'";
 }
 
 std::string sanitize(std::string_view bytes) {

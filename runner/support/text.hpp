@@ -39,6 +39,12 @@ std::vector<std::string> split(std::string_view text, char separator);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// "a, b and 3 more": at most `limit` of them by name, at least one.
+std::string first_names(const std::vector<std::string>& names, std::size_t limit);
+
+/// One word of a shell, whatever is in it.
+std::string shell_quoted(const std::string& text);
+
 /// ASCII letters in lower case.
 std::string lower(std::string_view text);
 

@@ -269,9 +269,6 @@ class Simulation {
         runner::SingleRunRequest request;
         options(request);
         request.upgrade = random_known();
-        const std::vector<std::string> done = m_world.done();
-        // Run once more what is done: the user's own choice, and no business of the model.
-        if (std::find(done.begin(), done.end(), request.upgrade) != done.end()) return;
         request.record = m_dice.chance(70);
         say("run " + request.upgrade + (request.record ? " --record" : ""));
         std::optional<RunReport> report;

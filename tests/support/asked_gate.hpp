@@ -31,6 +31,7 @@ struct Asked {
         for (const std::string& version : versions) {
             upgrades.emplace_back();
             upgrades.back().version = version;
+            upgrades.back().platform = runner::Platform::current().to_string();
             upgrades.back().known.manifest =
                 runner::Manifest::undeclared(runner::UpgradeVersion::parse(version));
             upgrades.back().known.manifest.declared = true;

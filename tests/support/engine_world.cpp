@@ -109,6 +109,20 @@ runner::UpgradeRequest World::yes() {
     return request;
 }
 
+runner::UpgradeRequest World::without_rollback() {
+    runner::UpgradeRequest request = yes();
+    request.roll_back = false;
+    return request;
+}
+
+runner::SingleRunRequest World::by_itself(const std::string& version, bool record) {
+    runner::SingleRunRequest request;
+    request.upgrade = version;
+    request.yes = true;
+    request.record = record;
+    return request;
+}
+
 runner::RollbackRequest World::rollback_request(const std::string& target) {
     runner::RollbackRequest request;
     request.yes = true;
@@ -147,6 +161,21 @@ std::size_t World::lines(const std::string& path, const std::string& line) const
 std::string World::newest_run() {
     const auto runs = ledgers.look()->runs(1);
     return runs.empty() ? "-" : to_string(runs.front().state);
+}
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+std::size_t place_of(const World& world, const std::string& part) {
+    const auto& events = world.reporter.events;
+    const auto found = std::find_if(events.begin(), events.end(),
+                                    [&](const std::string& event) { return has(event, part); });
+    return static_cast<std::size_t>(found - events.begin());
+}
+
+ScriptedUpgrade for_good(const std::string& version) {
+    return ScriptedUpgrade::of(version).sets("of " + version, "done");
 }
 
 std::size_t count(const std::vector<std::string>& all, const std::string& one) {

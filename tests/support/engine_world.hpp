@@ -65,6 +65,10 @@ class World {
     static runner::UpgradeRequest yes();
     /// `upgrade`.
     static runner::UpgradeRequest asking() { return {}; }
+    /// `upgrade --yes --no-auto-rollback`.
+    static runner::UpgradeRequest without_rollback();
+    /// `run VERSION --dry-run=false --confirm`.
+    static runner::SingleRunRequest by_itself(const std::string& version, bool record = false);
     static runner::RollbackRequest rollback_request(const std::string& target = "");
 
     // What there is.
@@ -86,6 +90,12 @@ class World {
 
 /// What its error says; empty when it has none.
 std::string words(const std::optional<runner::RunReport>& report);
+/// Whether `part` stands in the text.
+bool has(const std::string& text, const std::string& part);
+/// Where this was told among the events; one past the end: never.
+std::size_t place_of(const World& world, const std::string& part);
+/// Changes something else than files, for good: what fails stays.
+ScriptedUpgrade for_good(const std::string& version);
 /// How often `one` is among them.
 std::size_t count(const std::vector<std::string>& all, const std::string& one);
 /// Throws what a full disk makes of a call.

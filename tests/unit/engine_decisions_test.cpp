@@ -12,10 +12,6 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
 Strings applied(const World& world) {
     Strings versions;
     for (const std::string& phase : world.stage.phases) {
@@ -24,30 +20,11 @@ Strings applied(const World& world) {
     return versions;
 }
 
-/// Where this was told among the events; one past the end: never.
-std::size_t place_of(const World& world, const std::string& part) {
-    std::size_t place = 0;
-    for (const std::string& event : world.reporter.events) {
-        if (has(event, part)) break;
-        ++place;
-    }
-    return place;
-}
-
-/// Changes something else than files, for good: what fails stays.
-ScriptedUpgrade for_good(const std::string& version) {
-    return ScriptedUpgrade::of(version).sets("of " + version, "done");
-}
-
 Judge nothing_to_do_while(const std::string& key, const std::string& value) {
     return [key, value](const SeenWorld& world) -> Judgement {
         if (world.outside(key) == value) return {PhaseEnd::nothing_to_do, key + " is " + value};
         return {};
     };
-}
-
-runner::UpgradeRequest asking() {
-    return {};
 }
 
 }  // namespace
@@ -141,7 +118,7 @@ TEST_CASE("a verdict that changed while the question waited stops the run") {
         world.now.outside["image"] = "v2";
         return "y";
     };
-    const auto report = world.upgrade(asking());
+    const auto report = world.upgrade(World::asking());
     CHECK(report->exit_code == 3);
     CHECK(has(report->error->message, "changed since it was shown"));
     CHECK(applied(world).empty());
@@ -157,7 +134,7 @@ TEST_CASE("what was shown as nothing to do does not run, and the other way round
         world.now.outside["image"] = ready_first ? "v2" : "v1";
         return "y";
     };
-    const auto report = world.upgrade(asking());
+    const auto report = world.upgrade(World::asking());
     CHECK(report->exit_code == 3);
     CHECK(has(report->error->message, "changed since it was shown"));
     CHECK(applied(world).empty());
@@ -187,7 +164,7 @@ TEST_CASE("what could not be shown before is shown and asked for when its turn c
     world.terminal.answer = [&](const std::string& question) {
         return has(question, "This is what 0.0.52 will do") && !goes_on ? "n" : "y";
     };
-    const auto report = world.upgrade(asking());
+    const auto report = world.upgrade(World::asking());
     CHECK(world.terminal.questions.size() == 2);
     CHECK(report->exit_code == (goes_on ? 0 : 1));
     CHECK(world.done() == (goes_on ? Strings{"0.0.51", "0.0.52"} : Strings{"0.0.51"}));
@@ -202,7 +179,7 @@ TEST_CASE("a file that is edited while the question waits is not overwritten") {
         world.now.files["a"] = "old\nby hand\n";
         return "y";
     };
-    const auto report = world.upgrade(asking());
+    const auto report = world.upgrade(World::asking());
     CHECK(report->exit_code == 3);
     CHECK(has(report->error->message, "a is not as when it was shown"));
     CHECK(world.file("a") == "old\nby hand\n");

@@ -194,10 +194,7 @@ TEST_CASE("a signal while an upgrade works ends the run after it") {
 TEST_CASE("a signal while waiting for the lease ends the wait") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    LeaseInfo lock;
-    lock.owner = "manual";
-    lock.actor = "erna";
-    world.ledgers.open()->lock_by_hand(lock);
+    world.lock_by_hand();
     UpgradeRequest request = World::yes();
     CHECK(world.upgrade(request)->exit_code == 5);
     request.wait = std::chrono::minutes(10);

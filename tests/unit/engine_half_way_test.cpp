@@ -15,20 +15,6 @@ namespace {
 
 constexpr std::size_t k_after_command = 3;  // begin, step, command, and here the step would end
 
-UpgradeRequest without_rollback() {
-    UpgradeRequest request = World::yes();
-    request.roll_back = false;
-    return request;
-}
-
-SingleRunRequest by_itself(const std::string& version, bool record = false) {
-    SingleRunRequest request;
-    request.upgrade = version;
-    request.yes = true;
-    request.record = record;
-    return request;
-}
-
 Strings outcomes(World& world) {
     Strings all;
     const std::vector<RunRecord> runs = world.ledgers.look()->runs(1);
@@ -53,7 +39,7 @@ void check_refused(World& world, const std::string& words_of_it) {
     CHECK_THAT(words(report), Contains(words_of_it) && Contains("undone in part"));
     CHECK_THAT(report->error->next,
                Contains("runner rollback") && Contains("runner state forget 0.0.51 --reason"));
-    CHECK(world.single(by_itself("0.0.51"))->exit_code == 6);
+    CHECK(world.single(World::by_itself("0.0.51"))->exit_code == 6);
     CHECK_THROWS_WITH(run_verify(world.parts(), {}), Contains(words_of_it));
     CHECK_THROWS_WITH(make_plan_report(world.parts(), {}), Contains(words_of_it));
 }
@@ -135,7 +121,7 @@ TEST_CASE("what is only tried leaves nothing that a later upgrade would leave ou
     World world;
     world.now.files["a"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a").sets("x", "1"));
-    const auto tried = world.single(by_itself("0.0.51"));
+    const auto tried = world.single(World::by_itself("0.0.51"));
     INFO(words(tried));
     REQUIRE(tried->exit_code == 0);
     REQUIRE(world.file("a") == "old\n0.0.51\n");
@@ -152,16 +138,16 @@ TEST_CASE("what an upgrade has left half-way is not run on by somebody who only 
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b").sets("x", "1").fails(
         HostPhase::apply, 8));  // after both edits
-    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
-    const auto refused = world.single(by_itself("0.0.51"));
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
+    const auto refused = world.single(World::by_itself("0.0.51"));
     CHECK(refused->exit_code == 6);
     CHECK(refused->error->changed == "no");
     CHECK_THAT(words(refused), Contains("0.0.51 was begun by 'upgrade' and stopped half-way"));
     CHECK(world.facts().unsettled.size() == 1);
-    SingleRunRequest look = by_itself("0.0.51");
+    SingleRunRequest look = World::by_itself("0.0.51");
     look.dry_run = true;
     CHECK(world.single(look)->exit_code == 0);
-    CHECK(world.single(by_itself("0.0.51", true))->exit_code == 0);
+    CHECK(world.single(World::by_itself("0.0.51", true))->exit_code == 0);
     CHECK(world.done() == Strings{"0.0.51"});
 }
 
@@ -169,7 +155,7 @@ TEST_CASE("what somebody only tried and that failed may be tried again") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a").sets("x", "1").fails(
         HostPhase::apply, k_after_command + 4));
-    SingleRunRequest request = by_itself("0.0.51");
+    SingleRunRequest request = World::by_itself("0.0.51");
     request.roll_back = false;
     REQUIRE(world.single(request)->exit_code == 1);
     CHECK(world.single(request)->exit_code == 0);
@@ -181,7 +167,7 @@ TEST_CASE("what is done already is not run once more by itself") {
     world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
     REQUIRE(world.upgrade()->exit_code == 0);
     for (const bool record : {true, false}) {
-        const auto report = world.single(by_itself("0.0.51", record));
+        const auto report = world.single(World::by_itself("0.0.51", record));
         CHECK(report->exit_code == 0);
         CHECK(report->outcome == Outcome::nothing_to_do);
         REQUIRE(report->warnings.size() == 1);
@@ -287,7 +273,7 @@ TEST_CASE("what was undone by hand and forgotten keeps nobody from undoing what 
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
     world.publish(ScriptedUpgrade::of("0.0.52").edits("a").sets("x", "1").fails(
         HostPhase::apply, k_after_command + 4));
-    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
     REQUIRE(world.file("a") == "old\n0.0.51\n0.0.52\n");
     world.now.files["a"] = "old\n0.0.51\n";
     world.ledgers.open()->forget("0.0.52", "somebody", "undone by hand");
@@ -322,7 +308,7 @@ TEST_CASE("a rollback warns of commands that the undo of steps does not undo") {
                       .sets("y", "1", "0")
                       .reversible()
                       .fails(HostPhase::apply, 2 * k_after_command));
-    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
     for (const bool dry_run : {true, false}) {
         RollbackRequest request = World::rollback_request();
         request.dry_run = dry_run;

@@ -10,20 +10,6 @@ using namespace runner;
 using Catch::Contains;
 using Strings = std::vector<std::string>;
 
-namespace {
-
-/// Where the first event with this in it stands; beyond the end when there is none.
-std::size_t place_of(const World& world, const std::string& part) {
-    const auto& events = world.reporter.events;
-    return static_cast<std::size_t>(std::find_if(events.begin(), events.end(),
-                                                 [&](const std::string& event) {
-                                                     return event.find(part) != std::string::npos;
-                                                 }) -
-                                    events.begin());
-}
-
-}  // namespace
-
 // The plan.
 
 TEST_CASE("what somebody else has applied between look and lease is not applied again") {

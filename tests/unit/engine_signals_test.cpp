@@ -13,14 +13,6 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
-ScriptedUpgrade for_good(const std::string& version) {
-    return ScriptedUpgrade::of(version).sets("of " + version, "done");
-}
-
 Judge healthy(const std::string& key) {
     return [key](const SeenWorld& world) -> Judgement {
         if (world.outside(key) == "bad") return {PhaseEnd::failed, key + " is bad"};

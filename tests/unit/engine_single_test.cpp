@@ -14,20 +14,12 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-SingleRunRequest one(const std::string& version) {
-    SingleRunRequest request;
-    request.upgrade = version;
-    request.yes = true;
-    request.record = true;
-    return request;
-}
-
 /// What `run` and `upgrade` are refused for.
 std::pair<std::string, std::string> refusals_of_both(World& world, const std::string& version) {
     UpgradeRequest all = World::yes();
     all.selection.only = {version};
     const std::string by_upgrade = words(world.upgrade(all));
-    return {words(world.single(one(version))), by_upgrade};
+    return {words(world.single(World::by_itself(version, true))), by_upgrade};
 }
 
 }  // namespace
@@ -67,7 +59,7 @@ TEST_CASE("nothing at or below the original version is run by itself, recorded o
         for (const bool record : {true, false}) {
             World world;
             world.publish(ScriptedUpgrade::of(version).edits("app"));
-            SingleRunRequest request = one(version);
+            SingleRunRequest request = World::by_itself(version, true);
             request.record = record;
             const auto report = world.single(request);
             INFO(version << ": " << words(report));
@@ -88,7 +80,7 @@ TEST_CASE("a file is not taken for the release that was attempted under its vers
     Sandbox folder;
     folder.write("upgrade_0.0.51", "#!/bin/sh\n");
     world.script("0.0.51").executable();
-    SingleRunRequest request = one((folder.path() / "upgrade_0.0.51").string());
+    SingleRunRequest request = World::by_itself((folder.path() / "upgrade_0.0.51").string(), true);
     for (const bool record : {true, false}) {
         request.record = record;
         const auto refused = world.single(request);

@@ -4,25 +4,14 @@
 #include "engine/advice.hpp"
 #include "engine/documents.hpp"
 #include "engine/escape_hatch.hpp"
-#include "engine/first_names.hpp"
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
+#include "support/text.hpp"
 
 using namespace test;
 using namespace runner;
 using Catch::Contains;
 using Strings = std::vector<std::string>;
-
-namespace {
-
-SingleRunRequest one(const std::string& version) {
-    SingleRunRequest request;
-    request.upgrade = version;
-    request.yes = true;
-    return request;
-}
-
-}  // namespace
 
 TEST_CASE("one upgrade by itself tells where the cluster stands, however it ends") {
     World world;
@@ -30,7 +19,7 @@ TEST_CASE("one upgrade by itself tells where the cluster stands, however it ends
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.53").edits("conf"));
     for (const bool dry : {true, false}) {
-        SingleRunRequest request = one("0.0.53");
+        SingleRunRequest request = World::by_itself("0.0.53");
         request.dry_run = dry;
         const auto report = world.single(request);
         CHECK(report->exit_code == 0);
@@ -53,7 +42,7 @@ TEST_CASE("what became of the cluster while the lease was waited for is what a r
         ledger->set_identity({"demo", "", ""});
         ledger->set_original_version(SemanticVersion::parse("0.0.53"));
     };
-    SingleRunRequest request = one("0.0.54");
+    SingleRunRequest request = World::by_itself("0.0.54");
     request.wait = std::chrono::minutes(1);
     const auto report = world.single(request);
     INFO(words(report));
@@ -168,7 +157,7 @@ TEST_CASE("a signature that is not good is told in the same words, whatever look
         run();
         return world.reporter.count("warning: ") == 1 && world.reporter.told(words_of_all);
     };
-    SingleRunRequest dry = one("0.0.51");
+    SingleRunRequest dry = World::by_itself("0.0.51");
     dry.dry_run = true;
     CHECK(told([&] { world.single(dry); }));
     CHECK(told([&] { world.upgrade(); }));

@@ -10,10 +10,6 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
 /// The upgrades that were rolled back, in order.
 Strings undone(const World& world) {
     Strings versions;
@@ -24,12 +20,6 @@ Strings undone(const World& world) {
             versions.push_back(event.substr(head.size(), event.find(tail) - head.size()));
     }
     return versions;
-}
-
-runner::UpgradeRequest without_rollback() {
-    auto request = World::yes();
-    request.roll_back = false;
-    return request;
 }
 
 void edit_twice(World& world) {
@@ -88,7 +78,7 @@ TEST_CASE("what is half applied is undone first") {
     World world;
     edit_twice(world);
     world.publish(ScriptedUpgrade::of("0.0.53").edits("a").edits("b").fails(HostPhase::apply, 5));
-    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
     REQUIRE(world.file("a") == "old a\n0.0.51\n0.0.53\n");
     CHECK(world.rollback(World::rollback_request())->exit_code == 0);
     CHECK(undone(world) == Strings{"0.0.53"});
@@ -155,7 +145,7 @@ TEST_CASE("recovery leaves alone what somebody changed in a file of an unfinishe
     World world;
     world.now.files["a"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a").fails(HostPhase::apply, 4));
-    REQUIRE(world.upgrade(without_rollback())->exit_code == 1);
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
     REQUIRE(world.file("a") == "old\n0.0.51\n");
     const bool by_hand = GENERATE(false, true);
     if (by_hand) world.now.files["a"] += "by hand\n";

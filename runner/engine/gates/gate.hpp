@@ -120,6 +120,9 @@ ClusterIdentity identity_of(const ClusterConfig& config);
 /// identity_gate, for those who have no run.
 std::optional<Refusal> identity_refusal(const ClusterConfig& config, const LedgerFacts& facts);
 
+/// Why an upgrade whose undo is not finished stands in the way of everything else.
+Refusal half_undone_refusal(const UnsettledUpgrade& upgrade);
+
 // One file each, in gates/.
 std::optional<Refusal> identity_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> standing_gate(const GateInput& run, const UpgradeInRun*);

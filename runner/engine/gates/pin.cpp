@@ -27,7 +27,7 @@ bool is_taken_changed(const RunOptions& options, const UpgradeInRun& upgrade) {
 }
 
 std::optional<Digest> pinned_otherwise(LedgerView& ledger, const UpgradeInRun& upgrade) {
-    const auto pinned = ledger.pinned(upgrade.version, Platform::current().to_string());
+    const auto pinned = ledger.pinned(upgrade.version, upgrade.platform);
     return pinned == upgrade.digest() ? std::nullopt : pinned;
 }
 

@@ -15,6 +15,12 @@ void Kind::check_request(const Run& run) const {
                 "add " + option + " to go ahead without a question, or look with a dry run");
 }
 
+void Kind::end_with_nothing_to_do(Run& run) {
+    run.report.outcome = Outcome::nothing_to_do;
+    if (run.recorded)
+        run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
+}
+
 void Kind::resolve_parameters(Run& run) {
     assign_parameters(run, run.options.parameters);
 }

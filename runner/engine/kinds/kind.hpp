@@ -65,7 +65,7 @@ class Kind {
     /// Whether that has to be asked for.
     [[nodiscard]] virtual bool asks_without_upgrades(const Run&) const { return false; }
     /// Ends a run in which there is nothing to do.
-    virtual void end_with_nothing_to_do(Run& run) = 0;
+    virtual void end_with_nothing_to_do(Run& run);
     /// Reads what has to be known of each before the gates are asked.
     virtual void load(Run& run) { run.supply->load(run.upgrades, true); }
     /// The gates. Throws Error.

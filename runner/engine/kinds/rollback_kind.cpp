@@ -149,12 +149,6 @@ SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count)
     return std::min(reached, m_cluster_version);
 }
 
-void RollbackKind::end_with_nothing_to_do(Run& run) {
-    run.report.outcome = Outcome::nothing_to_do;
-    if (run.recorded && !run.report.run.empty())
-        run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
-}
-
 void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     if (!upgrade.done_how.empty() && upgrade.done_how != "upgrade")
         refuse(upgrade, "it was not run here but recorded ('" + upgrade.done_how +

@@ -23,7 +23,6 @@ class RollbackKind final : public Kind {
     }
     [[nodiscard]] bool undoes() const override { return true; }
     void choose(Run& run) override;
-    void end_with_nothing_to_do(Run& run) override;
     void load(Run& run) override;
     void pass_admission(Run& run) override;
     [[nodiscard]] bool needs_image(const UpgradeInRun&) const override { return false; }

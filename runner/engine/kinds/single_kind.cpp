@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/kinds/single_kind.hpp"
 
-#include <algorithm>
-
 #include "engine/advice.hpp"
 #include "engine/describe_plugin.hpp"
 #include "engine/pipeline.hpp"
@@ -44,10 +42,7 @@ void SingleKind::choose(Run& run) {
     if (const auto version = run.cluster_version())
         run.report.cluster_version = version->to_string();
     m_version = run.upgrades.front().version;
-    const auto& done = run.facts.cluster.done;
-    if (std::any_of(done.begin(), done.end(),
-                    [&](const DoneUpgrade& one) { return one.version == m_version; }))
-        run.upgrades.clear();
+    if (is_done(run.facts, m_version)) run.upgrades.clear();
 }
 
 void SingleKind::choose_file(Run& run) const {
@@ -91,26 +86,23 @@ void SingleKind::choose_release(Run& run) const {
 void SingleKind::pass_admission(Run& run) {
     ApplyingKind::pass_admission(run);
     if (m_request.record || m_request.dry_run) return;
-    for (const UnsettledUpgrade& one : run.facts.unsettled) {
-        if (one.version != m_version || !is_half_applied(one)) continue;
-        const auto begun = run.ledger_view().run(one.run);
-        if (begun && begun->start.command == command(run)) continue;  // it was only tried, too
-        throw_refusal({m_version + " was begun by '" + (begun ? begun->start.command : one.run) +
-                           "' and stopped half-way: to run it on without --record would leave "
-                           "nothing of that in the ledger",
-                       "finish it with 'runner upgrade' or with --record, or undo it with 'runner "
-                       "rollback'",
-                       Failure::refused},
-                      "nothing was changed");
-    }
+    const UnsettledUpgrade* half = unsettled_in(run.facts, m_version);
+    if (half == nullptr || !is_half_applied(*half)) return;
+    const auto begun = run.ledger_view().run(half->run);
+    if (begun && begun->start.command == command(run)) return;  // it was only tried, too
+    throw_refusal({m_version + " was begun by '" + (begun ? begun->start.command : half->run) +
+                       "' and stopped half-way: to run it on without --record would leave nothing "
+                       "of that in the ledger",
+                   "finish it with 'runner upgrade' or with --record, or undo it with 'runner "
+                   "rollback'",
+                   Failure::refused},
+                  "nothing was changed");
 }
 
 void SingleKind::end_with_nothing_to_do(Run& run) {
-    run.report.outcome = Outcome::nothing_to_do;
+    Kind::end_with_nothing_to_do(run);
     run.warn(m_version + " is done already; to make it due again: " +
              forget_by_hand(m_version, "to be run again"));
-    if (run.recorded && !run.report.run.empty())
-        run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
 }
 
 std::string SingleKind::question(const Run& run) const {

@@ -159,7 +159,7 @@ void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
         for (const auto& [name, value] : end.parameters) tables.parameters[name] = value;
     }
     if (end.undone) undo_records(end);
-    if (settles == Settles::upgrade && !end.undone && tables.done.count(end.version) == 0)
+    if (settles == Settles::upgrade && tables.done.count(end.version) == 0)
         tables.remove_effects(end.version);
     if (end.cluster_version) raise_version(*end.cluster_version);
     event("attempt_finished", run, end.version);
@@ -168,7 +168,6 @@ void MemoryLedger::close_attempt(const std::string& run, const AttemptEnd& end) 
 void MemoryLedger::undo_records(const AttemptEnd& end) {
     MemoryTables& tables = *m_store.m_tables;
     tables.done.erase(end.version);
-    tables.remove_effects(end.version);
     if (end.lowered_version && tables.identity) tables.cluster_version = end.lowered_version;
 }
 
