@@ -9,6 +9,7 @@
 #include "engine/documents.hpp"
 #include "engine/escape_hatch.hpp"
 #include "engine/lease_holder.hpp"
+#include "engine/standing.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/log.hpp"
 
@@ -108,17 +109,11 @@ void show_history(Api& api, Call& call) {
 void show_escape_hatch(Api& api, Call& call) {
     const auto config = api.cluster(call)->config();
     const auto ledger = look_at_ledger(config->state);
-    const std::vector<RunRecord> newest = ledger->runs(1);
-    std::string version;
-    if (!newest.empty()) {
-        for (const AttemptRecord& attempt : newest.front().attempts) {
-            const auto outcome = outcome_from(attempt.outcome);
-            if (outcome == Outcome::failed || outcome == Outcome::interrupted ||
-                outcome == Outcome::rollback_failed || outcome == Outcome::cancelled)
-                version = attempt.version;
-        }
-    }
-    if (version.empty()) throw Problem{Trouble::nothing_failed};
+    const LedgerFacts facts = facts_as_of_now(*ledger, api.clock());
+    const auto stopped = std::find_if(
+        facts.unsettled.begin(), facts.unsettled.end(),
+        [](const auto& upgrade) { return standing_of(upgrade) != Standing::applying; });
+    if (stopped == facts.unsettled.end()) throw Problem{Trouble::nothing_failed};
     // To be typed in the folder of the config: nothing of where that is.
     ClusterConfig relative = *config;
     relative.file = config->file.filename();
@@ -128,7 +123,7 @@ void show_escape_hatch(Api& api, Call& call) {
     const std::string originals_there =
         config->state.parent_path().lexically_relative(home).string();
     Json commands = Json::array();
-    for (std::string line : escape_hatch(*ledger, relative, version)) {
+    for (std::string line : escape_hatch(*ledger, facts, relative, stopped->version)) {
         for (std::size_t at = 0; (at = line.find(originals, at)) != std::string::npos;
              at += originals_there.size())
             line.replace(at, originals.size(), originals_there);
@@ -136,8 +131,8 @@ void show_escape_hatch(Api& api, Call& call) {
     }
     call.reply(200, {{"schemaVersion", 1},
                      {"cluster", call.path.at("cluster")},
-                     {"run", newest.front().start.id},
-                     {"upgrade", version},
+                     {"run", stopped->run},
+                     {"upgrade", stopped->version},
                      {"where", "on the server, in the folder of the cluster's config"},
                      {"commands", commands}});
 }

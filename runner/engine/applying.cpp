@@ -18,8 +18,7 @@ constexpr int k_kill_signals = 3;
 /// The last upgrade before this one that may change what this one's preflight finds.
 const UpgradeInRun* changes_the_world_before(const Run& run, const UpgradeInRun& upgrade) {
     const UpgradeInRun* last = nullptr;
-    for (const UpgradeInRun& earlier : run.upgrades) {
-        if (&earlier == &upgrade) break;
+    for (const UpgradeInRun& earlier : upgrades_before(run, upgrade)) {
         if (may_change_the_world(earlier)) last = &earlier;
     }
     return last;
@@ -27,7 +26,8 @@ const UpgradeInRun* changes_the_world_before(const Run& run, const UpgradeInRun&
 
 /// Whether an upgrade before it could not be simulated yet, so that its changes are missing here.
 bool follows_what_was_not_shown(const Run& run, const UpgradeInRun& upgrade) {
-    return std::any_of(run.upgrades.data(), &upgrade, [](const UpgradeInRun& earlier) {
+    const auto before = upgrades_before(run, upgrade);
+    return std::any_of(before.begin(), before.end(), [](const UpgradeInRun& earlier) {
         return earlier.verdict == Verdict::later;
     });
 }
@@ -53,8 +53,8 @@ bool has_left_so(Run& run, const std::vector<FileIntent>& changes, const std::st
 /// writes, or, of what is only read, commands.
 bool run_has_changed_its_files(Run& run, const UpgradeInRun& upgrade) {
     std::vector<const UpgradeInRun*> earlier;
-    for (const UpgradeInRun* one = run.upgrades.data(); one != &upgrade; ++one) {
-        if (may_have_left_other_files(*one)) earlier.push_back(one);
+    for (const UpgradeInRun& one : upgrades_before(run, upgrade)) {
+        if (may_have_left_other_files(one)) earlier.push_back(&one);
     }
     if (earlier.empty()) return false;
     std::vector<std::string> changed = upgrade.shown.not_as_before(run.parts.work_tree);
@@ -232,9 +232,11 @@ void ApplyingKind::look_again(Run& run, UpgradeInRun& upgrade, SecondLook look) 
     const bool provisional = changes_the_world_before(run, upgrade) != nullptr;
     const std::string words = result.ok() ? "ready" : words_for(result, HostPhase::preflight);
     if (result.ok()) {
-        if (upgrade.verdict == Verdict::later) show_late(run, upgrade);
-        if (upgrade.verdict == Verdict::nothing_to_do)
+        if (upgrade.verdict == Verdict::later) {
+            show_late(run, upgrade);
+        } else if (upgrade.verdict == Verdict::nothing_to_do) {
             refuse_changed(upgrade, upgrade.words, words);
+        }
         return;
     }
     if (result.end == PhaseEnd::nothing_to_do) {
@@ -315,10 +317,12 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
     end.outcome = upgrade.cancelled                 ? Outcome::cancelled
                   : result.end == PhaseEnd::aborted ? Outcome::aborted
                                                     : Outcome::failed;
-    if (!is_untouched(run, upgrade) && can_roll_back_failed(run, upgrade, end)) {
+    std::string why_not;
+    if (!is_untouched(run, upgrade) && can_roll_back_failed(run, upgrade, why_not)) {
         run.finished = end;
         roll_back_failed(run, upgrade, end);
     }
+    end.message += why_not;
     upgrade.image.reset();
     return {std::move(end), false};
 }
@@ -329,13 +333,13 @@ bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
            run.ledger().finished_steps(upgrade.version).empty();
 }
 
-bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, AttemptEnd& end) {
+bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, std::string& why_not) {
     if (!run.options.roll_back || run.parts.signals.count() >= k_kill_signals ||
         !why_not_undoable(upgrade).empty())
         return false;
     const auto refusal =
         refusal_to_undo(run.ledger(), run.parts.work_tree, {upgrade.version}, run.options.force);
-    if (refusal) end.message += "; it was not rolled back: " + refusal->what;
+    if (refusal) why_not = "; it was not rolled back: " + refusal->what;
     return !refusal;
 }
 
@@ -354,9 +358,7 @@ void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
     AttemptEnd undo;
     undo.version = end.version;
     undo.undone = undone.good;
-    undo.outcome = undone.good    ? Outcome::rolled_back
-                   : undone.begun ? Outcome::rollback_failed
-                                  : Outcome::blocked;
+    undo.outcome = undone.outcome();
     undo.message = end.message + (undone.good ? "; it was rolled back (" + undone.message + ")"
                                               : "; it could not be rolled back: " + undone.message);
     end = std::move(undo);

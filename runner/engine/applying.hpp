@@ -44,10 +44,9 @@ Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<Semant
 /// Whether nothing of an upgrade that was stopped is there.
 bool is_untouched(Run& run, const UpgradeInRun& upgrade);
 
-/// Whether what has failed so (`end`) is undone at once: not when the user does not want that or it
-/// would leave something, and not when somebody has changed its files, which is then added to
-/// `end`.
-bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, AttemptEnd& end);
+/// Whether what has failed is undone at once: not when the user does not want that or it would
+/// leave something, and not when somebody has changed its files, which is then told in `why_not`.
+bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, std::string& why_not);
 
 /// Undoes it, as an attempt of its own; `end` is then how that ended.
 void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end);

@@ -54,9 +54,7 @@ void close_attempts(Run& run, const std::string& message) {
     if (!run.recorded || run.current == nullptr) return;
     try {
         if (run.finished) {
-            run.ledger().advance(run.report.run, run.finished, std::nullopt);
-            run.finished.reset();
-            run.current = nullptr;
+            settle(run);
             return;
         }
         AttemptEnd end;

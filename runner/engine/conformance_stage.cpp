@@ -103,7 +103,7 @@ class UndoProof final : public ProofKind {
         Worked worked;
         worked.good = undone.good;
         worked.end.version = upgrade.version;
-        worked.end.outcome = undone.good ? Outcome::rolled_back : Outcome::rollback_failed;
+        worked.end.outcome = undone.outcome();
         worked.end.message = undone.message;
         worked.end.undone = undone.good;
         return worked;

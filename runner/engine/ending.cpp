@@ -49,14 +49,22 @@ Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
     return changes;
 }
 
-std::string words_for_changes(const Changes& changes) {
+std::string words_for_changes(const Changes& changes, const std::string& files) {
     std::string words;
-    if (!changes.files.empty()) words += "; files changed: " + first_names(changes.files, k_named);
+    if (!changes.files.empty()) words += "; " + files + ": " + first_names(changes.files, k_named);
     if (!changes.commands.empty())
         words += "; commands run: " + first_names(changes.commands, k_named);
     if (changes.unknown_commands)
         words += "; which commands it ran is not known: it is an executable upgrade";
     return words;
+}
+
+void end_run(Run& run, RunEnd end) {
+    run.recorded->finish(end.state, end.outcome, end.error.message);
+    run.refresh_version();
+    run.report.outcome = end.outcome;
+    run.report.error = std::move(end.error);
+    run.report.exit_code = end.exit_code;
 }
 
 void end_interrupted(Run& run, int signal) {
@@ -100,18 +108,13 @@ void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
     const std::size_t left = run.upgrades.size() - next;
     const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
                                 counted(left, "upgrade") + " left, none of them begun";
-    run.report.error =
-        RunError{"interrupted", message, "run it again to go on", run.changing ? "perhaps" : "no"};
-    if (run.recorded) {
-        const RunState end = may_move(run.recorded->state(), RunState::cancelled)
-                                 ? RunState::cancelled
-                                 : kind.failed();
-        run.recorded->finish(
-            end, end == RunState::cancelled ? Outcome::cancelled : kind.failed_outcome(), message);
-        run.refresh_version();
-    }
+    const bool cancelled = may_move(run.recorded->state(), RunState::cancelled);
+    end_run(run,
+            {cancelled ? RunState::cancelled : kind.failed(),
+             cancelled ? Outcome::cancelled : kind.failed_outcome(),
+             {"interrupted", message, "run it again to go on", run.changing ? "perhaps" : "no"},
+             exit_code_of_signal(run.parts.signals.first_signal())});
     run.report.outcome = Outcome::interrupted;
-    run.report.exit_code = exit_code_of_signal(run.parts.signals.first_signal());
 }
 
 void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const AttemptEnd& end) {
@@ -136,25 +139,23 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     const Failure failure = undone      ? Failure::rolled_back
                             : untouched ? Failure::preparation
                                         : Failure::apply_failed;
-    run.report.error = RunError{upgrade.cancelled ? "interrupted" : to_string(failure), message,
-                                next_step(upgrade, end, !steps.empty()),
-                                all_undone  ? "undone"
-                                : untouched ? "no"
-                                            : "perhaps"};
-    run.report.error->changes = changes;
+    RunError error{upgrade.cancelled ? "interrupted" : to_string(failure), message,
+                   next_step(upgrade, end, !steps.empty()),
+                   all_undone  ? "undone"
+                   : untouched ? "no"
+                               : "perhaps"};
     if (!undone && !untouched)
-        run.report.error->commands =
-            escape_hatch(run.ledger(), run.parts.config, end.version, changes.commands);
+        error.commands = escape_hatch(run.ledger(), run.ledger().facts(), run.parts.config,
+                                      end.version, changes.commands);
+    error.changes = std::move(changes);
     const RunState state = undone                                    ? RunState::rolled_back
                            : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
                            : upgrade.cancelled                       ? RunState::cancelled
                                                                      : RunState::failed;
-    const Outcome outcome = state == RunState::failed ? Outcome::failed : end.outcome;
-    run.recorded->finish(state, outcome, message);
-    run.refresh_version();
-    run.report.outcome = outcome;
-    run.report.exit_code = upgrade.cancelled ? exit_code_of_signal(run.parts.signals.first_signal())
-                                             : exit_code(failure);
+    end_run(run,
+            {state, state == RunState::failed ? Outcome::failed : end.outcome, std::move(error),
+             upgrade.cancelled ? exit_code_of_signal(run.parts.signals.first_signal())
+                               : exit_code(failure)});
 }
 
 }  // namespace runner

@@ -9,6 +9,16 @@
 
 namespace runner {
 
+/// How a run ends before its end.
+struct RunEnd {
+    RunState state = RunState::failed;
+    Outcome outcome = Outcome::failed;  ///< as it is recorded and told
+    RunError error;
+    int exit_code = 0;
+};
+/// Records and tells it. Throws Error when the ledger fails.
+void end_run(Run& run, RunEnd end);
+
 /// By a stop signal.
 void end_interrupted(Run& run, int signal);
 
@@ -24,8 +34,8 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
 /// What is there of an upgrade that did not come to its end, or whose undo did not.
 Changes changes_of(Run& run, const UpgradeInRun& upgrade);
 
-/// What an upgrade has changed, for people: its files, the commands that it ran. Empty when nothing
-/// is known of any change.
-std::string words_for_changes(const Changes& changes);
+/// What there is of it, for people: its files (which `files` says how they are), the commands that
+/// it ran. Empty when nothing is known of any change.
+std::string words_for_changes(const Changes& changes, const std::string& files = "files changed");
 
 }  // namespace runner

@@ -58,13 +58,12 @@ void add_files(Lines& lines, LedgerView& ledger, const ClusterConfig& config,
 
 }  // namespace
 
-std::vector<std::string> escape_hatch(LedgerView& ledger, const ClusterConfig& config,
-                                      const std::string& version,
+std::vector<std::string> escape_hatch(LedgerView& ledger, const LedgerFacts& facts,
+                                      const ClusterConfig& config, const std::string& version,
                                       const std::vector<std::string>& commands) {
     const std::string file = config.file.string();
     const std::string cluster = " -c " + shell_quoted(file);
     Lines lines{"# what it printed", "runner logs " + version + cluster};
-    const LedgerFacts facts = ledger.facts();
     const UnsettledUpgrade* half = unsettled_in(facts, version);
     add_rollback(lines, ledger, half, version, cluster);
     if (half == nullptr || !is_half_undone(*half)) {

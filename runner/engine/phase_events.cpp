@@ -166,7 +166,7 @@ void PhaseEvents::record_step_undone(const std::string& id, const HostValues& va
 /// Commands of an undo take their time: somebody may have changed a file since all were looked at.
 void PhaseEvents::refuse_changed_by_hand() {
     if (m_record.force) return;
-    const std::vector<std::string> changed =
+    const std::vector<HandChangedFile> changed =
         changed_by_hand(writer().changed_files(m_upgrade.version), m_parts.work_tree);
     if (changed.empty()) return;
     m_changed = words_for_changed_by_hand(changed) + " meanwhile";

@@ -122,11 +122,10 @@ PhaseResult PhaseRunner::retried(const UpgradeInRun& upgrade, Ledger* writer, bo
         if (m_parts.signals.count() > 0) return result;
         delay *= 2;
         if (!changes_files) continue;
-        const std::vector<std::string> by_hand =
-            changed_since_unfinished(*writer, m_parts.work_tree);
+        const auto by_hand = changed_since_unfinished(*writer, m_parts.work_tree);
         if (!by_hand.empty()) {
-            result.message += "; it is not tried again, as somebody has changed " +
-                              join(by_hand, ", ") + " meanwhile";
+            result.message +=
+                "; it is not tried again: " + words_for_changed_by_hand(by_hand) + " meanwhile";
             return result;
         }
         for (const std::string& note : restore_unfinished_files(*writer, m_parts.work_tree))
@@ -215,7 +214,18 @@ PhaseResult PhaseRunner::simulate(UpgradeInRun& upgrade, bool another_follows) {
         result = once(HostPhase::simulate);
     take_found(upgrade.shown, result.found);
     if (result.ok()) take_shown(upgrade, result);
+    if (result.ok()) refuse_what_cannot_be_written(upgrade.shown, result);
     return result;
+}
+
+void PhaseRunner::refuse_what_cannot_be_written(const ShownWork& shown, PhaseResult& result) const {
+    for (const ShownChange& commit : shown.commits) {
+        const std::string problem = m_parts.work_tree.why_not_writable(commit.path);
+        if (problem.empty()) continue;
+        result.end = PhaseEnd::failed;
+        result.message = commit.path + " would be changed, and " + problem;
+        return;
+    }
 }
 
 PhaseResult PhaseRunner::preflight(const UpgradeInRun& upgrade) {

@@ -76,6 +76,8 @@ class PhaseRunner {
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
     PhaseResult simulate_once(UpgradeInRun& upgrade, HostPhase phase, bool another_follows);
     void take_shown(UpgradeInRun& upgrade, PhaseResult& result);
+    /// Before the first effect, not amid the work.
+    void refuse_what_cannot_be_written(const ShownWork& shown, PhaseResult& result) const;
     /// Notes what was at a path that an upgrade changes, before that. `content`: of a file there.
     void note_before(ShownWork& shown, const std::string& path,
                      const std::optional<std::string>& content) const;

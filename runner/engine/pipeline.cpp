@@ -22,7 +22,7 @@ class Pipeline {
 
     void carry_out() {
         look();
-        m_kind.choose(m_run);
+        choose();
         const bool something = !m_run.upgrades.empty() ||
                                (!m_run.options.dry_run && m_kind.goes_on_without_upgrades(m_run));
         if (!something) {
@@ -32,7 +32,7 @@ class Pipeline {
         }
         if (is_recorded()) {
             take_lease();
-            m_kind.choose(m_run);  // somebody else may have been here meanwhile
+            choose();  // somebody else may have been here meanwhile
         }
         if (m_run.upgrades.empty()) {
             publish();
@@ -64,6 +64,11 @@ class Pipeline {
         take_facts(facts_as_of_now(*m_run.view, m_parts.clock));
         pass_gates(m_run.gate_input(), GateMoment::look);
         m_run.check_interrupted();
+    }
+
+    void choose() {
+        m_kind.choose(m_run);
+        pass_gates(m_run.gate_input(), GateMoment::choose);
     }
 
     /// What is known of the cluster from here on. An original version that was asked for, because
@@ -238,8 +243,8 @@ class Pipeline {
         std::size_t next = 0;
         while (next < m_run.upgrades.size()) {
             UpgradeInRun& upgrade = m_run.upgrades[next];
-            if (!is_recorded()) m_run.check_interrupted();
             if (m_parts.signals.count() > 0) {
+                if (!is_recorded()) m_run.check_interrupted();
                 settle(m_run);
                 end_between_upgrades(m_run, m_kind, next);
                 return;

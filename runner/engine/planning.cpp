@@ -221,6 +221,7 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
                     .final_version = choice.plan.final_version,
                     .reached_before = reached_before(choice)};
     pass_gates(input, GateMoment::look);
+    pass_gates(input, GateMoment::choose);
     if (!upgrades.empty()) pass_gates(input, GateMoment::admit);
     RunReport report = report_of(m_config, choice, upgrades, true);
     add_signature_warnings(report, upgrades);

@@ -2,8 +2,9 @@
 #include "engine/recovery.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
+
+#include "support/text.hpp"
 
 namespace runner {
 
@@ -19,27 +20,34 @@ void remove_what_is_too_old(Ledger& ledger, RunFolder& folder) {
     folder.keep_only_releases(tags);
 }
 
-void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree) {
-    // Newest first; all are put back, so that dying on the way and doing it again ends the same.
-    for (const FileIntent& change : ledger.changed_files(version)) {
-        work_tree.remove_temporary(change);
-        if (work_tree.digest(change.path) == change.old_digest) continue;
+namespace {
+
+/// Puts back the files of these changes, newest first, but for `except`. Each gets the original of
+/// its oldest change at once, so that dying on the way and doing it again ends the same. How many
+/// were put back.
+std::size_t put_back_all(const std::vector<FileIntent>& changes, WorkTree& work_tree,
+                         const std::set<std::string>& except = {}) {
+    for (const FileIntent& change : changes) work_tree.remove_temporary(change);
+    std::size_t count = 0;
+    for (const auto& [path, change] : oldest_of_each(changes)) {
+        if (except.count(path) != 0 || work_tree.digest(path) == change.old_digest) continue;
         work_tree.put_back(change);
+        ++count;
     }
+    return count;
 }
 
-std::vector<std::string> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree) {
-    std::map<std::string, bool> known;  // by path: as one of its changes left or found it
+}  // namespace
+
+void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree) {
+    put_back_all(ledger.changed_files(version), work_tree);
+}
+
+std::vector<HandChangedFile> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree) {
+    std::vector<HandChangedFile> changed;
     for (const UnfinishedFiles& files : ledger.unfinished_files()) {
-        for (const FileIntent& change : files.changes) {
-            const auto now = work_tree.digest(change.path);
-            known[change.path] =
-                known[change.path] || now == change.new_digest || now == change.old_digest;
-        }
-    }
-    std::vector<std::string> changed;
-    for (const auto& [path, as_left] : known) {
-        if (!as_left) changed.push_back(path);
+        for (HandChangedFile& file : changed_by_hand(files.changes, work_tree))
+            changed.push_back(std::move(file));
     }
     return changed;
 }
@@ -48,23 +56,17 @@ std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work
     std::vector<std::string> notes;
     const std::vector<UnfinishedFiles> unfinished = ledger.unfinished_files();
     for (const UnfinishedFiles& files : unfinished) {
-        std::size_t restored = 0;
-        for (const FileIntent& change : files.changes) {
-            work_tree.remove_temporary(change);
-            const auto now = work_tree.digest(change.path);
-            if (now == change.old_digest) continue;
-            if (now != change.new_digest && !force) {
-                notes.push_back(change.path + " was changed by hand after " + files.version +
-                                " was interrupted; it is left as it is");
-                continue;
-            }
-            work_tree.put_back(change);
-            ++restored;
+        std::set<std::string> left;
+        for (const HandChangedFile& file : changed_by_hand(files.changes, work_tree)) {
+            if (force) break;
+            left.insert(file.path);
+            notes.push_back(words_for_changed_by_hand({file}) + " after " + files.version +
+                            " was interrupted; it is left as it is");
         }
+        const std::size_t restored = put_back_all(files.changes, work_tree, left);
         if (restored > 0) {
-            notes.push_back("put back " + std::to_string(restored) +
-                            " file(s) that an unfinished step of " + files.version +
-                            " had changed");
+            notes.push_back("put back " + counted(restored, "file") +
+                            " that an unfinished step of " + files.version + " had changed");
         }
     }
     if (!unfinished.empty()) ledger.forget_unfinished_files();

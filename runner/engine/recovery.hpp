@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/run_folder.hpp"
+#include "engine/undo.hpp"
 #include "engine/work_tree.hpp"
 #include "ledger/ledger.hpp"
 
@@ -20,16 +21,15 @@ constexpr std::size_t k_kept_originals = 100;
 void remove_what_is_too_old(Ledger& ledger, RunFolder& folder);
 
 /// Restores every file that an unfinished step had replaced or removed, and removes what it had
-/// made or laid beside. A file that is neither the original nor what the step wrote was changed by
-/// somebody else since: it is left alone, and named in the result. Throws Error{preparation} when a
-/// file cannot be restored; the ledger keeps the rows then. `force`: what somebody else has changed
-/// is restored, too.
+/// made or laid beside. A file that somebody else has changed (changed_by_hand) is left alone, and
+/// named in the result. Throws Error{preparation} when a file cannot be restored; the ledger keeps
+/// the rows then. `force`: what somebody else has changed is restored, too.
 std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work_tree,
                                                   bool force = false);
 
-/// The files of unfinished steps that are neither the original nor what the step wrote:
-/// restore_unfinished_files would leave them alone.
-std::vector<std::string> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree);
+/// The files of unfinished steps that somebody else has changed: restore_unfinished_files would
+/// leave them alone.
+std::vector<HandChangedFile> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree);
 
 /// Puts back every file that the upgrade has changed, whatever it holds by now. Can be done again
 /// when it died on the way. Throws Error{preparation}.

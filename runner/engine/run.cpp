@@ -95,6 +95,10 @@ bool take_out_left_out(Run& run) {
     return run.left_out.size() > before;
 }
 
+std::span<const UpgradeInRun> upgrades_before(const Run& run, const UpgradeInRun& upgrade) {
+    return std::span(run.upgrades).first(position_of(run, upgrade));
+}
+
 std::size_t position_of(const Run& run, const UpgradeInRun& upgrade) {
     return static_cast<std::size_t>(&upgrade - run.upgrades.data());
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,9 @@ void warn_about_strays(Run& run, const UpgradeInRun& upgrade, const PhaseResult&
 
 /// Takes the upgrades whose verdict is `left_out` out of the run. Whether there were any.
 bool take_out_left_out(Run& run);
+
+/// Those that are worked on before it. `upgrade`: one of the run's.
+std::span<const UpgradeInRun> upgrades_before(const Run& run, const UpgradeInRun& upgrade);
 
 /// An upgrade's place in its run, from 0.
 std::size_t position_of(const Run& run, const UpgradeInRun& upgrade);

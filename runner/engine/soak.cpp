@@ -17,22 +17,22 @@ constexpr std::chrono::milliseconds k_max_check_interval{30000};
 void end_while_soaking(Run& run) {
     const std::string message =
         "stopped by a signal while soaking; everything is done, and the checks were good so far";
-    run.report.error =
-        RunError{"interrupted", message, "'runner verify' repeats the checks", "perhaps"};
-    run.recorded->finish(RunState::cancelled, Outcome::cancelled, message);
-    run.refresh_version();
+    end_run(run, {RunState::cancelled,
+                  Outcome::cancelled,
+                  {"interrupted", message, "'runner verify' repeats the checks", "perhaps"},
+                  exit_code_of_signal(run.parts.signals.first_signal())});
     run.report.outcome = Outcome::interrupted;
-    run.report.exit_code = exit_code_of_signal(run.parts.signals.first_signal());
 }
 
 /// Only the last upgrade is undone for its own failure: undoing an earlier one alone would leave a
 /// cluster that no order of upgrades leads to.
-bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words) {
+bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words,
+                    std::string& why_not) {
     const bool last = &upgrade == &run.upgrades.back();
+    if (!last || !can_roll_back_failed(run, upgrade, why_not)) return false;
     AttemptEnd end;
     end.version = upgrade.version;
     end.message = "while soaking: " + words;
-    if (!last || !can_roll_back_failed(run, upgrade, end)) return false;
     roll_back_failed(run, upgrade, end);
     if (end.undone)
         end.lowered_version =
@@ -48,19 +48,19 @@ bool roll_back_last(Run& run, UpgradeInRun& upgrade, const std::string& words) {
 void end_after_failed_check(Run& run, UpgradeInRun& upgrade, const std::string& words) {
     run.parts.reporter.phase_ends(upgrade.version, HostPhase::verify, words, false);
     run.ledger().note("soak_failed", run.recorded->actor(), upgrade.version + ": " + words);
-    if (roll_back_last(run, upgrade, words)) return;
-    const std::string message = upgrade.version + ": while soaking: " + words +
+    std::string why_not;
+    if (roll_back_last(run, upgrade, words, why_not)) return;
+    const std::string message = upgrade.version + ": while soaking: " + words + why_not +
                                 "; every upgrade of this run is recorded as done, and none was "
                                 "rolled back";
-    run.report.error = RunError{
-        to_string(Failure::apply_failed), message,
-        "mend the cause, then 'runner verify'; or undo them: 'runner rollback --to VERSION'",
-        "perhaps"};
     upgrade.message = "while soaking: " + words;
-    run.recorded->finish(RunState::failed, Outcome::failed, message);
-    run.refresh_version();
-    run.report.outcome = Outcome::failed;
-    run.report.exit_code = exit_code(Failure::apply_failed);
+    end_run(run,
+            {RunState::failed,
+             Outcome::failed,
+             {to_string(Failure::apply_failed), message,
+              "mend the cause, then 'runner verify'; or undo them: 'runner rollback --to VERSION'",
+              "perhaps"},
+             exit_code(Failure::apply_failed)});
 }
 
 /// Whether all checks are good; false when the run is over.

@@ -38,18 +38,21 @@ class FilesNow {
     std::map<std::string, std::optional<Digest>> m_digests;
 };
 
-/// Why the original of a change cannot be put back; empty: it can.
-std::string problem_with_original(WorkTree& work_tree, const FileIntent& change) {
+/// Why a change cannot be undone, whatever its file holds now; empty: it can.
+std::string why_not_put_back(WorkTree& work_tree, const FileIntent& change) {
+    const std::string problem = work_tree.why_not_writable(change.path);
+    if (!problem.empty()) return change.path + " cannot be put back: " + problem;
     if (change.backup.empty()) return {};
+    const std::string original = "the original of " + change.path;
     if (!change.kept)
-        return "is no longer kept, only those of the newest " +
+        return original + " is no longer kept, only those of the newest " +
                counted(k_kept_originals, "upgrade") + " are";
     try {
-        const auto original = work_tree.original(change);
-        const bool whole = original && sha256(*original) == change.old_digest;
-        return whole ? "" : "is not as it was kept";
+        const auto kept = work_tree.original(change);
+        return kept && sha256(*kept) == change.old_digest ? ""
+                                                          : original + " is not as it was kept";
     } catch (const Error& error) {
-        return std::string("cannot be read: ") + error.what();
+        return original + " cannot be read: " + error.what();
     }
 }
 
@@ -65,17 +68,13 @@ class ChangedByHand {
             m_gaps.emplace_back(change, *file.next);
         file.next = change;
     }
-    [[nodiscard]] std::vector<std::string> files() const {
-        std::vector<std::string> changed;
+    [[nodiscard]] std::vector<HandChangedFile> files() const {
+        std::vector<HandChangedFile> changed;
         for (const auto& [path, file] : m_files) {
             const bool torn =
                 std::any_of(m_gaps.begin(), m_gaps.end(),
                             [&path = path](const Gap& gap) { return gap.first.path == path; });
-            if (!file.known) {
-                changed.push_back(path);
-            } else if (torn) {
-                changed.push_back(path + " (between two of its own changes)");
-            }
+            if (!file.known || torn) changed.push_back({path, file.known});
         }
         return changed;
     }
@@ -133,16 +132,19 @@ bool can_undo_steps(const UpgradeInRun& upgrade, const UnsettledUpgrade& half) {
            !half.finished_steps.empty() && !why_not_undoable(upgrade).empty();
 }
 
-std::vector<std::string> changed_by_hand(const std::vector<FileIntent>& changes,
-                                         WorkTree& work_tree) {
+std::vector<HandChangedFile> changed_by_hand(const std::vector<FileIntent>& changes,
+                                             WorkTree& work_tree) {
     FilesNow now(work_tree);
     ChangedByHand by_hand;
     for (const FileIntent& change : changes) by_hand.follow(change, now.digest(change.path));
     return by_hand.files();
 }
 
-std::string words_for_changed_by_hand(const std::vector<std::string>& files) {
-    return join(files, ", ") + (files.size() == 1 ? " was" : " were") + " changed by hand";
+std::string words_for_changed_by_hand(const std::vector<HandChangedFile>& files) {
+    std::vector<std::string> words;
+    for (const HandChangedFile& file : files)
+        words.push_back(file.path + (file.between ? " (between two of its own changes)" : ""));
+    return join(words, ", ") + (files.size() == 1 ? " was" : " were") + " changed by hand";
 }
 
 upgrade::services::FileChanges originals_of(const std::vector<FileIntent>& changes,
@@ -160,16 +162,15 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
         ChangedByHand by_hand;
         const std::vector<FileIntent> changes = ledger.changed_files(version);
         for (const FileIntent& change : changes) {
-            const std::string problem = problem_with_original(work_tree, change);
+            const std::string problem = why_not_put_back(work_tree, change);
             if (!problem.empty())
-                return Refusal{version + " cannot be rolled back: the original of " + change.path +
-                                   " " + problem,
+                return Refusal{version + " cannot be rolled back: " + problem,
                                "undo it by hand, and then: " + forget_by_hand(version),
                                Failure::refused};
             by_hand.follow(change, now.digest(change.path));
         }
         if (auto refusal = refusal_of_interleaved(ledger, version, by_hand)) return refusal;
-        const std::vector<std::string> changed = by_hand.files();
+        const std::vector<HandChangedFile> changed = by_hand.files();
         if (!changed.empty() && !force)
             return Refusal{
                 version + " cannot be rolled back: " + words_for_changed_by_hand(changed) +
@@ -180,28 +181,36 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
     return std::nullopt;
 }
 
-UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTree& work_tree,
-                        const PhaseRecord& record) {
-    UndoResult result;
+Refusal changed_since_shown(Refusal refusal) {
+    refusal.what = "changed since it was shown: " + refusal.what;
+    refusal.failure = Failure::preparation;
+    return refusal;
+}
+
+namespace {
+
+/// Throws Error when the ledger or a file fails.
+void undo_into(UndoResult& result, PhaseRunner& phases, const UpgradeInRun& upgrade,
+               WorkTree& work_tree, const PhaseRecord& record) {
     Ledger& ledger = *record.writer;
     const std::vector<FileIntent> changes = ledger.changed_files(upgrade.version);
-    std::vector<std::string> by_hand = changed_by_hand(changes, work_tree);
+    std::vector<HandChangedFile> by_hand = changed_by_hand(changes, work_tree);
     if (!by_hand.empty() && !record.force) {
         result.message = words_for_changed_by_hand(by_hand) + " since, and nothing was undone";
         result.begun = false;
-        return result;
+        return;
     }
     if (needs_own_rollback(upgrade)) {
         const PhaseResult phase = phases.rollback(upgrade, record);
         result.commands = phases.commands_begun();
         if (!phase.ok()) {
             result.message = "its own rollback failed: " + phase.message;
-            return result;
+            return;
         }
         by_hand = changed_by_hand(ledger.changed_files(upgrade.version), work_tree);
         if (!by_hand.empty() && !record.force) {
             result.message = words_for_changed_by_hand(by_hand) + " meanwhile, and left as it is";
-            return result;
+            return;
         }
     }
     // Dying from here on is dying in an unfinished step: the next run puts the files back, and no
@@ -211,6 +220,18 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
     restore_changed_files(ledger, upgrade.version, work_tree);
     result.good = true;
     result.message = counted(oldest_of_each(changes).size(), "file") + " put back";
+}
+
+}  // namespace
+
+UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTree& work_tree,
+                        const PhaseRecord& record) {
+    UndoResult result;
+    try {
+        undo_into(result, phases, upgrade, work_tree, record);
+    } catch (const Error& error) {
+        result.message = error.what();
+    }
     return result;
 }
 

@@ -26,6 +26,9 @@ class WorkTree {
     virtual std::optional<std::string> content(const std::string& path) = 0;
     /// What is at a path; a link, or what lies behind one, is a link.
     virtual upgrade::services::PathStatus look(const std::string& path) = 0;
+    /// Why no file can be made or replaced at a path: its folder, or the nearest one above it that
+    /// is there, may not be written by this process. Empty: nothing is known against it.
+    virtual std::string why_not_writable(const std::string& path) = 0;
     /// The files that a pattern of the files service names, sorted.
     virtual std::vector<std::string> names(const std::string& pattern) = 0;
     /// The original that was kept for a change; nothing when the change made the file.
@@ -57,6 +60,7 @@ class DiskWorkTree final : public WorkTree {
           m_files(m_repository.string(), {}) {}
     std::optional<std::string> content(const std::string& path) override;
     upgrade::services::PathStatus look(const std::string& path) override;
+    std::string why_not_writable(const std::string& path) override;
     std::vector<std::string> names(const std::string& pattern) override;
     std::optional<std::string> original(const FileIntent& change) override;
     void put_back(const FileIntent& change) override;

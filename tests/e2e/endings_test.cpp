@@ -161,6 +161,7 @@ TEST_CASE("an upgrade that is cancelled names what it has changed, too: exit 130
     CHECK_THAT(executable.err, Contains("files changed: written; which commands it ran is not "
                                         "known"));
     world.remove_release("0.1.10001");
+    REQUIRE(world.run({"state", "forget", "0.1.10001", "--reason", "undone by hand"}).status == 0);
     world.release_plugin("shaky", "0.1.10002");
     world.behaviour("0.1.10002 apply-hang\n");
     const auto plugin = cancel({"upgrade", "--yes", "--no-auto-rollback"});

@@ -160,6 +160,6 @@ TEST_CASE("files of a step that died are put back by the next run, also when not
     INFO(result.out << result.err);
     CHECK(result.status == 0);
     CHECK_FALSE(sandbox.exists("repository/made/0.1.10001"));
-    CHECK_THAT(result.out, Contains("put back 1 file(s) that an unfinished step of 0.1.10001"));
+    CHECK_THAT(result.out, Contains("put back 1 file that an unfinished step of 0.1.10001"));
     CHECK(sandbox.upgrade().out.find("put back") == std::string::npos);
 }

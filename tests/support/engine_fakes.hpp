@@ -134,7 +134,12 @@ class FakeWorkTree final : public runner::WorkTree {
     std::set<std::string> temporaries;
     std::map<std::string, upgrade::services::PathStatus> statuses;  ///< of what is no plain file
 
+    std::set<std::string> read_only;  ///< paths that cannot be written
+
     upgrade::services::PathStatus look(const std::string& path) override;
+    std::string why_not_writable(const std::string& path) override {
+        return read_only.count(path) == 0 ? "" : "its folder cannot be written";
+    }
     std::vector<std::string> names(const std::string& pattern) override;
     std::optional<std::string> content(const std::string& path) override;
     std::optional<std::string> original(const runner::FileIntent& change) override;

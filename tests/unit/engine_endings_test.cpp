@@ -117,7 +117,9 @@ TEST_CASE("an error in the middle of an automatic undo leaves it half undone") {
     REQUIRE(attempts.size() == 2);
     CHECK(attempts.front().outcome == "failed");
     CHECK(attempts.back().outcome == "rollback_failed");
-    CHECK(world.newest_run() == "interrupted");  // no other end is a move from rolling back
+    CHECK(world.newest_run() == "rollback_failed");
+    CHECK_THAT(words(report), Catch::Contains("it could not be rolled back: the disk is full"));
+    CHECK(report->error->changes.files == std::vector<std::string>{"app"});
     CHECK_FALSE(world.reporter.told("could not be recorded"));
     CHECK(world.upgrade()->exit_code == 6);
     CHECK(world.rollback(World::rollback_request())->exit_code == 0);
@@ -281,6 +283,17 @@ TEST_CASE("an earlier upgrade is not undone when its check fails while soaking")
     CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
     CHECK(world.version() == "0.0.52");
     CHECK(world.newest_run() == "failed");
+}
+
+TEST_CASE("why the last upgrade is not undone when its check fails while soaking is told") {
+    World world;
+    world.signals.while_waiting = [&] { world.now.files["app"] = "mine\n"; };
+    const auto report = soak_with(world, "0.0.52");
+    CHECK(report->exit_code == 1);
+    CHECK_THAT(words(report), Catch::Contains("it was not rolled back: 0.0.52 cannot be rolled "
+                                              "back: app was changed by hand"));
+    CHECK(world.file("app") == "mine\n");
+    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
 }
 
 TEST_CASE("the checks are made once more at the very end of a soak") {

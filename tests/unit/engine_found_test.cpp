@@ -181,7 +181,8 @@ TEST_CASE("an upgrade is not tried again on a file that somebody changed meanwhi
     const auto report = world.upgrade();
     CHECK(report->exit_code == 1);
     CHECK(report->error->changed == "perhaps");
-    CHECK(report->error->message.find("somebody has changed a meanwhile") != std::string::npos);
+    CHECK(report->error->message.find("not tried again: a was changed by hand meanwhile") !=
+          std::string::npos);
     CHECK(report->error->changes.files == Strings{"a"});
     CHECK(world.file("a") == "0.0.51\nby hand\n");
 }
@@ -211,4 +212,18 @@ TEST_CASE("an upgrade whose file another one has changed in between is not undon
     CHECK(report->error->message.find("0.0.52 cannot be rolled back: 0.0.51 has changed a") !=
           std::string::npos);
     CHECK(world.file("a") == "old\none\n0.0.51\ntwo\n");
+}
+
+TEST_CASE("recovery leaves alone what somebody changed in a file of an unfinished step") {
+    World world;
+    world.now.files["a"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").fails(HostPhase::apply, 4));
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
+    REQUIRE(world.file("a") == "old\n0.0.51\n");
+    const bool by_hand = GENERATE(false, true);
+    if (by_hand) world.now.files["a"] += "by hand\n";
+    world.script("0.0.51").fails(HostPhase::simulate, 1);
+    CHECK(world.upgrade()->exit_code == 3);
+    CHECK(world.file("a") == (by_hand ? "old\n0.0.51\nby hand\n" : "old\n"));
+    CHECK(world.reporter.told("a was changed by hand after 0.0.51") == by_hand);
 }

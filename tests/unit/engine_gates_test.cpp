@@ -166,6 +166,15 @@ const std::vector<Cell>& cells() {
          },
          "it is recorded as done, and undone in part",
          6},
+        {"half way",
+         {k_look, k_upgrade},
+         [](Scene& scene) {
+             scene.change([](auto& upgrade) { upgrade.edits("app").fails(HostPhase::apply, 8); });
+             scene.world.upgrade(World::without_rollback());
+             scene.world.withdraw("0.0.52");
+         },
+         "0.0.52: its last attempt failed",
+         6},
         {"original",
          {k_look, k_upgrade},
          go_below_original,
@@ -246,7 +255,7 @@ const std::vector<Cell>& cells() {
                      scene.world.now.files["app"] = "by hand\n";
              };
          },
-         "0.0.51 changed since it was shown: app is not as when it was shown"},
+         "changed since it was shown: 0.0.51 cannot be rolled back: app was changed by hand since"},
     };
     return table;
 }

@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 #include "support/deaths.hpp"
 #include "support/engine_world.hpp"
+#include "support/sandbox.hpp"
 
 using Catch::Contains;
 using namespace runner;
@@ -149,6 +150,61 @@ TEST_CASE("what an upgrade has left half-way is not run on by somebody who only 
     CHECK(world.single(look)->exit_code == 0);
     CHECK(world.single(World::by_itself("0.0.51", true))->exit_code == 0);
     CHECK(world.done() == Strings{"0.0.51"});
+}
+
+TEST_CASE("a changed release is not taken by a run that is refused") {
+    World world;
+    const auto failing = [](const char* content) {
+        auto upgrade =
+            ScriptedUpgrade::of("0.0.51").edits("a").edits("b").fails(HostPhase::apply, 8);
+        upgrade.content = content;
+        return upgrade;
+    };
+    world.publish(failing("1"));
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
+    world.publish(failing("2"));
+    SingleRunRequest request = World::by_itself("0.0.51");
+    request.accept_changed = {"0.0.51"};
+    CHECK(world.single(request)->exit_code == 6);
+    CHECK(world.ledgers.look()->changes_by_hand(10).empty());
+}
+
+TEST_CASE("what stopped half-way and has no release any more is not passed over") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b").fails(HostPhase::apply, 8));
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
+    world.withdraw("0.0.51");
+    const auto refused = world.upgrade();
+    CHECK(refused->exit_code == 6);
+    CHECK_THAT(words(refused), Contains("0.0.51: its last attempt failed") &&
+                                   Contains("no release has it any more; nothing was changed"));
+    CHECK_THAT(refused->error->next,
+               Contains("'runner rollback'") && Contains("runner state forget 0.0.51 --reason"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("c"));
+    CHECK(world.upgrade()->exit_code == 6);
+    SECTION("knowingly left out, it hinders nothing") {
+        world.ledgers.open()->record_skip({"0.0.51", "withdrawn", "erna"});
+        CHECK(world.upgrade()->exit_code == 0);
+    }
+    SECTION("undone, it hinders nothing") {
+        CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+        CHECK(world.upgrade()->exit_code == 0);
+    }
+    SECTION("what runs by itself is not hindered") {
+        CHECK(world.single(World::by_itself("0.0.52", true))->exit_code == 0);
+    }
+}
+
+TEST_CASE("what was run from a file and stopped half-way is told, and stops nothing") {
+    World world;
+    Sandbox folder;
+    folder.write("upgrade_0.0.51", "#!/bin/sh\n");
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").executable().fails(HostPhase::apply, 1));
+    world.withdraw("0.0.51");
+    auto request = World::by_itself((folder.path() / "upgrade_0.0.51").string(), true);
+    REQUIRE(world.single(request)->exit_code == 1);
+    REQUIRE(world.facts().unsettled.size() == 1);
+    CHECK(world.upgrade()->exit_code == 0);
 }
 
 TEST_CASE("what somebody only tried and that failed may be tried again") {

@@ -221,6 +221,18 @@ TEST_CASE("a hook before the work that fails stops it") {
     CHECK(world.processes.programs == Strings{"prepare", "prepare", "snapshot"});
 }
 
+TEST_CASE("a file that cannot be written stops its upgrade before the first effect") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("conf/b"));
+    world.work_tree.read_only = {"conf/b"};
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 3);
+    CHECK(report->error->changed == "no");
+    CHECK_THAT(words(report),
+               Contains("conf/b would be changed, and its folder cannot be written"));
+    CHECK(world.now.files.empty());
+}
+
 TEST_CASE("each risk is asked by itself, and one no is enough") {
     for (std::size_t no = 0; no <= 3; ++no) {
         World world;

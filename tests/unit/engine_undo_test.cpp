@@ -226,7 +226,9 @@ TEST_CASE("a file that is edited while the question waits is not overwritten") {
     RollbackRequest request;
     request.target = "0.0.50";
     const auto report = two.world.rollback(request);
-    CHECK(report->exit_code == 6);
+    CHECK(report->exit_code == 3);
+    CHECK_THAT(words(report), Contains("changed since it was shown: 0.0.51 cannot be rolled back"));
+    CHECK(report->error->changed == "no");
     CHECK(two.world.file("app") == "mine\n");
     CHECK(two.world.file("conf") == "old\n0.0.52\n");
 }
@@ -250,6 +252,20 @@ TEST_CASE("a missing or damaged original is refused before the first effect") {
         RollbackRequest request = World::rollback_request("0.0.50");
         request.force = true;  // is for what was changed by hand
         CHECK(two.world.rollback(request)->exit_code == 6);
+    }
+}
+
+TEST_CASE("a file that cannot be put back is refused before the first effect, also by force") {
+    for (const bool force : {false, true}) {
+        TwoFiles two;
+        two.world.work_tree.read_only = {"app"};
+        RollbackRequest request = World::rollback_request("0.0.50");
+        request.force = force;
+        const auto report = two.world.rollback(request);
+        CHECK(report->exit_code == 6);
+        CHECK_THAT(words(report), Contains("0.0.51 cannot be rolled back: app cannot be put back"));
+        CHECK(two.world.file("conf") == "old\n0.0.52\n");
+        CHECK(undone(two.world).empty());
     }
 }
 

@@ -34,10 +34,11 @@ const char* to_string(KindOfRun kind);
 
 /// When a gate is asked.
 enum class GateMoment {
-    look,   ///< when the ledger was looked at, and again under the lease
-    admit,  ///< when manifests are known, before anything is fetched
-    ask,    ///< right before the question
-    work,   ///< right before an upgrade begins
+    look,    ///< when the ledger was looked at, and again under the lease
+    choose,  ///< when the upgrades were chosen, also when there are none
+    admit,   ///< when manifests are known, before anything is fetched
+    ask,     ///< right before the question
+    work,    ///< right before an upgrade begins
 };
 
 /// Why it does not go on.
@@ -126,6 +127,7 @@ Refusal half_undone_refusal(const UnsettledUpgrade& upgrade);
 // One file each, in gates/.
 std::optional<Refusal> identity_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> standing_gate(const GateInput& run, const UpgradeInRun*);
+std::optional<Refusal> half_way_gate(const GateInput& run, const UpgradeInRun*);
 std::optional<Refusal> original_gate(const GateInput& run, const UpgradeInRun* upgrade);
 std::optional<Refusal> trust_gate(const GateInput& run, const UpgradeInRun* upgrade);
 std::optional<Refusal> pin_gate(const GateInput& run, const UpgradeInRun* upgrade);

@@ -7,13 +7,12 @@
 namespace runner {
 
 std::optional<Refusal> work_tree_gate(const GateInput& run, const UpgradeInRun* upgrade) {
-    std::vector<std::string> changed;
     if (run.kind == KindOfRun::rollback) {
-        if (!run.options.force)
-            changed = changed_by_hand(run.ledger.changed_files(upgrade->version), run.work_tree);
-    } else {
-        changed = upgrade->shown.not_as_before(run.work_tree);
+        const auto refusal =
+            refusal_to_undo(run.ledger, run.work_tree, {upgrade->version}, run.options.force);
+        return refusal ? std::optional(changed_since_shown(*refusal)) : std::nullopt;
     }
+    const std::vector<std::string> changed = upgrade->shown.not_as_before(run.work_tree);
     if (changed.empty()) return std::nullopt;
     return Refusal{upgrade->version + " changed since it was shown: " + join(changed, ", ") +
                        (changed.size() == 1 ? " is" : " are") + " not as when it was shown",

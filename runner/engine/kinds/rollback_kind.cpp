@@ -182,17 +182,20 @@ void RollbackKind::load(Run& run) {
     }
 }
 
+std::optional<Refusal> RollbackKind::refusal(const Run& run) const {
+    std::vector<std::string> versions;
+    for (const UpgradeInRun& upgrade : run.upgrades) versions.push_back(upgrade.version);
+    return refusal_to_undo(run.ledger_view(), run.parts.work_tree, versions, run.options.force);
+}
+
 void RollbackKind::pass_admission(Run& run) {
     Kind::pass_admission(run);
-    before_work(run);
+    if (const auto found = refusal(run)) throw_refusal(*found, "nothing was changed");
 }
 
 void RollbackKind::before_work(Run& run) {
-    std::vector<std::string> versions;
-    for (const UpgradeInRun& upgrade : run.upgrades) versions.push_back(upgrade.version);
-    const auto refusal =
-        refusal_to_undo(run.ledger_view(), run.parts.work_tree, versions, run.options.force);
-    if (refusal) throw_refusal(*refusal, "nothing was changed");
+    if (const auto found = refusal(run))
+        throw_refusal(changed_since_shown(*found), "nothing was changed");
 }
 
 void RollbackKind::rehearse(Run& run, UpgradeInRun& upgrade) {
@@ -205,10 +208,10 @@ void RollbackKind::rehearse(Run& run, UpgradeInRun& upgrade) {
         const PhaseResult result = phases.simulate_rollback(upgrade);
         run.check_interrupted();
         // What commands before it would have changed, the rest of a simulated undo does not see.
-        const bool certain = std::all_of(
-            run.upgrades.begin(),
-            run.upgrades.begin() + 1 + static_cast<std::ptrdiff_t>(position_of(run, upgrade)),
-            [](const UpgradeInRun& one) { return one.shown.commands.empty(); });
+        const auto runs_none = [](const UpgradeInRun& one) { return one.shown.commands.empty(); };
+        const auto before = upgrades_before(run, upgrade);
+        const bool certain =
+            runs_none(upgrade) && std::all_of(before.begin(), before.end(), runs_none);
         if (!result.ok() && certain) {
             upgrade.message = result.message;
             refuse(upgrade, "its own rollback would fail: " + result.message, Failure::preparation,
@@ -235,22 +238,13 @@ Worked RollbackKind::work(Run& run, UpgradeInRun& upgrade) {
     const std::size_t position = position_of(run, upgrade);
     run.parts.reporter.phase_begins(upgrade.version, HostPhase::rollback, position + 1,
                                     run.upgrades.size());
+    UndoResult undone =
+        undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
     Worked worked;
     worked.end.version = upgrade.version;
-    worked.end.outcome = Outcome::rollback_failed;
-    UndoResult undone;
-    try {
-        undone = undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
-    } catch (const Error& error) {
-        undone.message = error.what();
-    }
-    if (undone.good) {
-        worked.end.outcome = Outcome::rolled_back;
-        worked.end.undone = true;
-        worked.end.lowered_version = version_without(run, position + 1);
-    } else if (!undone.begun) {
-        worked.end.outcome = Outcome::blocked;
-    }
+    worked.end.outcome = undone.outcome();
+    worked.end.undone = undone.good;
+    if (undone.good) worked.end.lowered_version = version_without(run, position + 1);
     worked.end.message = undone.message;
     upgrade.commands_run = std::move(undone.commands);
     worked.good = undone.good;
@@ -265,22 +259,21 @@ void RollbackKind::end(Run& run) {
 }
 
 void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const AttemptEnd& end) {
-    const Changes changes = changes_of(run, upgrade);
+    Changes changes = changes_of(run, upgrade);
     const std::string message = upgrade.version + " could not be rolled back: " + end.message +
                                 "; " + counted(position_of(run, upgrade), "upgrade") +
-                                " before it rolled back" + words_for_changes(changes);
+                                " before it rolled back" +
+                                words_for_changes(changes, "files not put back");
     // It was refused before its first effect, and none was undone before it.
     const bool unchanged = end.outcome == Outcome::blocked && &upgrade == run.upgrades.data();
     const Outcome outcome =
         end.outcome == Outcome::blocked ? Outcome::failed : Outcome::rollback_failed;
     const Failure failure = unchanged ? Failure::refused : Failure::apply_failed;
-    run.recorded->finish(RunState::rollback_failed, outcome, message);
-    run.report.outcome = outcome;
-    run.report.error = RunError{to_string(failure), message,
-                                "mend the cause and run it again: it goes on from there",
-                                unchanged ? "no" : "perhaps"};
-    run.report.error->changes = changes;
-    run.report.exit_code = exit_code(failure);
+    RunError error{to_string(failure), message,
+                   "mend the cause and run it again: it goes on from there",
+                   unchanged ? "no" : "perhaps"};
+    error.changes = std::move(changes);
+    end_run(run, {RunState::rollback_failed, outcome, std::move(error), exit_code(failure)});
 }
 
 RunReport run_rollback(const EngineParts& parts, const RollbackRequest& request) {

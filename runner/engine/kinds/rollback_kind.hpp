@@ -42,6 +42,8 @@ class RollbackKind final : public Kind {
     /// Where the cluster stands when the first `count` are undone: the newest version below which
     /// nothing that was done is undone.
     [[nodiscard]] SemanticVersion version_without(const Run& run, std::size_t count) const;
+    /// What stands in the way of undoing all of them.
+    [[nodiscard]] std::optional<Refusal> refusal(const Run& run) const;
     /// Finds its release again, where that is needed. Throws Error.
     void load_one(Run& run, UpgradeInRun& upgrade) const;
 

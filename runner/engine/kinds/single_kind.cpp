@@ -84,7 +84,11 @@ void SingleKind::choose_release(Run& run) const {
 }
 
 void SingleKind::pass_admission(Run& run) {
+    refuse_to_leave_no_record(run);
     ApplyingKind::pass_admission(run);
+}
+
+void SingleKind::refuse_to_leave_no_record(const Run& run) const {
     if (m_request.record || m_request.dry_run) return;
     const UnsettledUpgrade* half = unsettled_in(run.facts, m_version);
     if (half == nullptr || !is_half_applied(*half)) return;

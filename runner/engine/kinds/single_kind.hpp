@@ -23,7 +23,6 @@ class SingleKind final : public ApplyingKind {
     [[nodiscard]] const char* yes_option() const override { return "--confirm"; }
     [[nodiscard]] TrustPolicy trust(const Run& run) const override;
     void choose(Run& run) override;
-    /// Also that what an upgrade has left half-way is not run on by somebody who only tries.
     void pass_admission(Run& run) override;
     void end_with_nothing_to_do(Run& run) override;
     [[nodiscard]] std::string question(const Run& run) const override;
@@ -31,6 +30,8 @@ class SingleKind final : public ApplyingKind {
     void end(Run& run) override;
 
  private:
+    /// What 'upgrade' has left half-way is not run on by somebody who only tries.
+    void refuse_to_leave_no_record(const Run& run) const;
     /// What one upgrade by itself is stopped by is not left out, but stops it.
     [[nodiscard]] bool goes_on_without(Run&, const UpgradeInRun&,
                                        const std::string&) const override {
