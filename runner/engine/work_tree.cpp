@@ -69,10 +69,8 @@ upgrade::services::PathStatus DiskWorkTree::look(const std::string& path) {
 std::string DiskWorkTree::why_not_writable(const std::string& path) {
     fs::path folder = (m_repository / path).parent_path();
     struct stat status {};
-    while (::lstat(folder.c_str(), &status) != 0) {
-        if (folder == m_repository) return {};
+    while (::lstat(folder.c_str(), &status) != 0 && folder != m_repository)
         folder = folder.parent_path();
-    }
     if (!S_ISDIR(status.st_mode)) return {};  // that is found when it is written in the simulation
     if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
     return system_error("the folder " + folder.string() + " cannot be written", errno).what();

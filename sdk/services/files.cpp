@@ -205,10 +205,24 @@ std::string RepositoryFiles::read(std::string_view path_view) const {
     return content;
 }
 
+bool RepositoryFiles::is_file(const std::string& path) const {
+    if (const FileChange* change = overlaid(path)) return change->content.has_value();
+    return S_ISREG(mode_at(m_root, path));
+}
+
+void RepositoryFiles::refuse_below_a_file(const std::string& path) const {
+    for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
+        if (is_file(above))
+            throw Refusal(UPGRADE_INVALID, "'" + path + "' cannot be written: '" + above +
+                                               "' is a file, not a folder");
+    }
+}
+
 void RepositoryFiles::write(std::string_view path, std::string_view content) {
     if (kind(path) == UPGRADE_FILE_FOLDER) {
         throw Refusal(UPGRADE_INVALID, "'" + std::string(path) + "' is a folder");
     }
+    refuse_below_a_file(std::string(path));
     m_pending[std::string(path)].content = std::string(content);
 }
 

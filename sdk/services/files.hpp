@@ -121,6 +121,9 @@ class RepositoryFiles {
     /// What is there beneath the changes of this object, and tells it. Throws Refusal.
     PathKind kind_beneath(const std::string& path) const;
     [[nodiscard]] std::string read_beneath(const std::string& path) const;
+    [[nodiscard]] bool is_file(const std::string& path) const;
+    /// What could not be made for real is refused in a simulation, too.
+    void refuse_below_a_file(const std::string& path) const;
     void found(const std::string& path, PathKind kind, const std::string* content = nullptr) const {
         if (m_witness != nullptr) m_witness->found(path, kind, content);
     }

@@ -61,6 +61,24 @@ TEST_CASE("no link leads out of the repository, for reading or writing") {
     CHECK_THROWS_AS(files.write("etc/x", "x"), Refusal);
 }
 
+TEST_CASE("nothing is written below a file, unless that was removed before") {
+    const Repository repository;
+    repository.write("app", "a file\n");
+    FileChanges base;
+    base["made"].content = "by an upgrade before\n";
+    base["gone/was"].content.reset();
+    RepositoryFiles files(repository.root(), base);
+    for (const char* below : {"app/x", "app/x/y", "made/x"}) {
+        CAPTURE(below);
+        CHECK_THROWS_WITH(files.write(below, "x"), Catch::Contains("is a file, not a folder"));
+    }
+    CHECK_NOTHROW(files.write("gone/is", "x"));
+    files.remove("app");
+    CHECK_NOTHROW(files.write("app/x", "x"));
+    files.write("new", "x");
+    CHECK_THROWS_AS(files.write("new/x", "x"), Refusal);
+}
+
 TEST_CASE("declared paths cover files and folders, and nothing beside them") {
     CHECK(covers({"a/b"}, "a/b"));
     CHECK(covers({"a/b/"}, "a/b/c"));

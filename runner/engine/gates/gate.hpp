@@ -37,7 +37,7 @@ enum class GateMoment {
     look,    ///< when the ledger was looked at, and again under the lease
     choose,  ///< when the upgrades were chosen, also when there are none
     admit,   ///< when manifests are known, before anything is fetched
-    ask,     ///< right before the question
+    ask,     ///< when the plan was shown: for what --yes does not cover
     work,    ///< right before an upgrade begins
 };
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/work_tree.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/catch.hpp"
+#include "support/file.hpp"
+
+using namespace runner;
+using Catch::Contains;
+
+namespace {
+
+/// Without the rights of root, to whom every folder is open.
+class AsNobody {
+ public:
+    AsNobody() {
+        if (m_root) REQUIRE(::seteuid(65534) == 0);
+    }
+    ~AsNobody() {
+        if (m_root) [[maybe_unused]]
+            const int back = ::seteuid(0);
+    }
+    AsNobody(const AsNobody&) = delete;
+    AsNobody& operator=(const AsNobody&) = delete;
+
+ private:
+    bool m_root = ::geteuid() == 0;
+};
+
+}  // namespace
+
+TEST_CASE("a path is writable when the nearest folder above it that is there may be written") {
+    const TemporaryFolder folder("work-tree-test");
+    const std::filesystem::path repository = folder.path() / "repository";
+    std::filesystem::create_directories(repository / "open");
+    std::filesystem::create_directories(repository / "closed/below");
+    REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+    REQUIRE(::chmod((repository / "open").c_str(), 0777) == 0);
+    REQUIRE(::chmod((repository / "closed/below").c_str(), 0777) == 0);
+    REQUIRE(::chmod((repository / "closed").c_str(), 0555) == 0);
+    REQUIRE(::chmod(repository.c_str(), 0555) == 0);
+    DiskWorkTree work_tree(repository, folder.path() / "state/state.db");
+    {
+        const AsNobody nobody;
+        CHECK(work_tree.why_not_writable("open/file").empty());
+        CHECK(work_tree.why_not_writable("open/not/there/yet").empty());
+        CHECK(work_tree.why_not_writable("closed/below/file").empty());
+        for (const char* path : {"closed/file", "closed/not/there", "file", "not/there"}) {
+            CAPTURE(path);
+            CHECK_THAT(work_tree.why_not_writable(path),
+                       Contains("cannot be written") && Contains("ermission denied"));
+        }
+    }
+    REQUIRE(::chmod((repository / "closed").c_str(), 0755) == 0);
+    REQUIRE(::chmod(repository.c_str(), 0755) == 0);
+}
