@@ -31,6 +31,23 @@ class AsNobody {
 
 }  // namespace
 
+TEST_CASE("what was put in place is among the files written since, whatever its own time") {
+    const TemporaryFolder folder("work-tree-test");
+    const std::filesystem::path repository = folder.path() / "repository";
+    replace_file(repository / "folder/old", "old\n");
+    replace_file(folder.path() / "aside", "new\n");
+    std::filesystem::last_write_time(
+        folder.path() / "aside",
+        std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    DiskWorkTree work_tree(repository, folder.path() / "state/state.db");
+    const auto moment = work_tree.file_time();
+    while (work_tree.file_time() <= moment) {
+    }
+    const auto since = work_tree.file_time();
+    std::filesystem::rename(folder.path() / "aside", repository / "folder/aside");
+    CHECK(work_tree.written_since(since, 10) == std::vector<std::string>{"folder/aside"});
+}
+
 TEST_CASE("a path is writable when the nearest folder above it that is there may be written") {
     const TemporaryFolder folder("work-tree-test");
     const std::filesystem::path repository = folder.path() / "repository";

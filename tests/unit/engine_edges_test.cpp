@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run comes to at the edge of each rule, where the next one begins.
+#include "engine/documents.hpp"
+#include "engine/phase_events.hpp"
+#include "engine/saved_plan.hpp"
+#include "model/error.hpp"
+#include "support/catch.hpp"
+#include "support/engine_world.hpp"
+
+using namespace test;
+using namespace runner;
+using Catch::Contains;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+/// Ready while `key` is not `value`, nothing to do then.
+Judge until(const std::string& key, const std::string& value) {
+    return [=](const SeenWorld& seen) -> Judgement {
+        if (seen.outside(key) != value) return {};
+        return {PhaseEnd::nothing_to_do, key + " is " + value};
+    };
+}
+
+SavedPlan plan_of(World& world, UpgradeRequest request) {
+    request.dry_run = request.pin_work = request.report_other = true;
+    const PlanReport plan = plan_upgrade(world.parts(), request);
+    const Json document =
+        saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, request.parameters.values);
+    return SavedPlan::parse(dump_json(document), "plan.json");
+}
+
+ScriptedUpgrade with_parameter(const std::string& version, bool secret) {
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of(version).edits("app");
+    Parameter parameter;
+    parameter.name = "size";
+    parameter.secret = secret;
+    parameter.required = true;
+    upgrade.manifest.parameters = {parameter};
+    return upgrade;
+}
+
+}  // namespace
+
+// Which cluster, which version.
+
+TEST_CASE("a ledger of the same name and region in another account is another cluster's") {
+    World world;
+    world.config.region = "eu-north-1";
+    world.config.account_id = "1";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.config.account_id = "2";
+    CHECK(world.upgrade()->exit_code == 6);
+}
+
+TEST_CASE("a rollback to a version between two upgrades stands at that version") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    world.publish(ScriptedUpgrade::of("0.0.54").edits("conf"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    const auto report = world.rollback(World::rollback_request("0.0.52"));
+    CHECK(report->exit_code == 0);
+    CHECK(world.version() == "0.0.52");
+    CHECK(report->cluster_version == "0.0.52");
+    CHECK(world.done() == Strings{"0.0.51"});
+}
+
+TEST_CASE("a run that was given an id is in the history, also with nothing to do") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    UpgradeRequest request = World::yes();
+    CHECK(world.upgrade(request)->exit_code == 0);
+    CHECK(world.ledgers.look()->runs(9).size() == 1);
+    request.run_id = "by-a-program";
+    CHECK(world.upgrade(request)->exit_code == 0);
+    CHECK(world.ledgers.look()->runs(1).front().start.id == "by-a-program");
+}
+
+// Verdicts.
+
+TEST_CASE("a simulation that fails behind one that was shown stops the run, commands or not") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").fails(HostPhase::simulate, 1));
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 3);
+    CHECK_THAT(words(report), Contains("0.0.52: its simulation failed"));
+    CHECK(world.outside("x").empty());
+}
+
+TEST_CASE("what a command before it has made needless is recorded as nothing to do") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app")).preflight = until("x", "1");
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
+    CHECK(world.now.files.count("app") == 0);
+}
+
+TEST_CASE("what uses the network may change what later ones find, as a command may") {
+    World world;
+    ScriptedUpgrade first = ScriptedUpgrade::of("0.0.51").edits("app");
+    first.manifest.permissions.network = true;
+    world.publish(first);
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("conf").needs("x", "1"));
+    world.stage.before_phase = [&](const std::string& version, HostPhase phase) {
+        if (version == "0.0.51" && phase == HostPhase::apply) world.now.outside["x"] = "1";
+    };
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.reporter.told("blocked until 0.0.51 has run"));
+}
+
+TEST_CASE("a saved plan with --yes stops before what nobody has seen, and without it asks") {
+    for (const bool yes : {true, false}) {
+        World world;
+        world.publish(ScriptedUpgrade::of("0.0.50.z").edits("first"));
+        REQUIRE(world.upgrade()->exit_code == 0);
+        world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+        world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("x", "1"));
+        UpgradeRequest request = World::yes();
+        request.saved_plan = plan_of(world, request);
+        request.yes = yes;
+        const auto report = world.upgrade(request);
+        INFO(words(report));
+        CHECK(report->exit_code == (yes ? 1 : 0));
+        CHECK(world.now.files.count("app") == (yes ? 0 : 1));
+        if (yes) CHECK_THAT(words(report), Contains("could not be shown when the plan was saved"));
+    }
+}
+
+TEST_CASE("a file that is not rendered is held to what was shown, also beside one that is") {
+    World world;
+    world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51");
+    upgrade.step({.id = "one", .edits = {{.path = "made", .line = "x", .rendered = true}}});
+    upgrade.step({.id = "two", .edits = {{.path = "app", .line = "x", .instead = "conf"}}});
+    world.publish(upgrade);
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code != 0);
+    CHECK_THAT(words(report), Contains("did not show that conf would be changed"));
+    CHECK(world.file("conf") == "old\n");
+}
+
+// Values.
+
+TEST_CASE("a value that is given beside a saved plan is not ignored") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.50.z").edits("first"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(with_parameter("0.0.51", false));
+    UpgradeRequest request = World::yes();
+    request.parameters.values["size"] = "20Gi";
+    request.saved_plan = plan_of(world, request);
+    request.parameters.values["size"] = "500Gi";
+    const auto refused = world.upgrade(request);
+    CHECK(refused->exit_code == 6);
+    CHECK_THAT(words(refused), Contains("size"));
+    request.parameters.values.clear();
+    CHECK(world.upgrade(request)->exit_code == 0);
+}
+
+TEST_CASE("a plan that cannot hide a secret is not saved") {
+    World world;
+    world.publish(with_parameter("0.0.51", true));
+    UpgradeRequest request = World::yes();
+    request.parameters.secrets["size"] = "hunter2hunter2";
+    request.dry_run = request.pin_work = true;
+    std::string told;
+    try {
+        const PlanReport plan = plan_upgrade(world.parts(), request);
+        told = dump_json(saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, {}));
+    } catch (const Error& error) {
+        told = error.what();
+    }
+    CHECK(told.find("hunter2") == std::string::npos);
+    CHECK_FALSE(told.empty());
+}
+
+TEST_CASE("what is new in a plan is new once") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(ScriptedUpgrade::of("0.0.52").sets("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.53").sets("y", "1"));
+    const RunReport plan = make_plan_report(world.parts(), {});
+    REQUIRE(plan.due.size() == 2);
+    CHECK(plan.due[0].news.size() == 1);
+    CHECK(plan.due[1].news.empty());
+}
+
+// Signals and time.
+
+TEST_CASE("an undo that follows a cancelled upgrade is not cancelled by the same signals") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1", "0").reversible().edits("app"));
+    world.stage.before_phase = [&](const std::string&, HostPhase phase) {
+        if (phase == HostPhase::apply) world.signals.signals = 2;
+    };
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 143);
+    CHECK(world.newest_run() == "rolled_back");
+}
+
+TEST_CASE("the heart beats while a soak waits between two checks") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app")).verify = good();
+    int beats = 0;
+    world.process.at_point = [&](const std::string& point) {
+        if (point == "before heartbeat") ++beats;
+    };
+    UpgradeRequest request = World::yes();
+    request.soak = std::chrono::minutes(5);
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    CHECK(beats > 5);
+}
