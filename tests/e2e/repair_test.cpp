@@ -40,6 +40,17 @@ TEST_CASE("with nothing wrong, repair says so and changes nothing") {
     CHECK(sandbox.snapshot("state") == before);
 }
 
+TEST_CASE("repair names a rollback that was killed, before any run has been there since") {
+    Sandbox sandbox;
+    release_and_run(sandbox, "0.1.10001");
+    SQLite::Database(sandbox.ledger().string(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE attempt SET outcome = NULL, finished_at = NULL, settled = 0, is_undo = 1");
+    const auto look = sandbox.run({"state", "repair", "--dry-run"});
+    INFO(look.out << look.err);
+    CHECK_THAT(look.out, Contains("the rollback of 0.1.10001 was interrupted") &&
+                             Contains("undone in part") && Contains("runner rollback"));
+}
+
 TEST_CASE("a damaged ledger is named by every command, and a copy takes its place") {
     Sandbox sandbox;
     sandbox.behaviour("all-note");

@@ -133,6 +133,7 @@ class ScriptedPhase {
                              [this](const std::string& key) { return outside(key); }};
         const Judgement judgement = judge(seen);
         if (judgement.end == PhaseEnd::ok) return;
+        m_result.remedy = judgement.remedy;
         throw PhaseOver{judgement.end, judgement.message};
     }
 
@@ -398,6 +399,7 @@ int FakeProcesses::run_program(const upgrade::services::CommandSpec& program) {
         words += (words.empty() ? "" : " ") + argument;
     programs.push_back(words);
     m_stage.process.point("after program");
+    if (program.cancelled && program.cancelled()) cancelled.push_back(words);
     const auto found = exit_statuses.find(words);
     return found == exit_statuses.end() ? 0 : found->second;
 }

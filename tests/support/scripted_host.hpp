@@ -42,6 +42,7 @@ class FakeProcesses final : public runner::Processes {
     explicit FakeProcesses(Stage& stage) : m_stage(stage) {}
     runner::SandboxSupport support = runner::SandboxSupport::files_and_network;
     std::vector<std::string> programs;         ///< that were run
+    std::vector<std::string> cancelled;        ///< those of them that a signal stopped
     std::map<std::string, int> exit_statuses;  ///< by program; others end with 0
 
     std::unique_ptr<runner::PhaseHost> start_host(runner::HostOptions, const runner::StopSignals&,

@@ -64,6 +64,7 @@ struct SeenWorld {
 struct Judgement {
     runner::PhaseEnd end = runner::PhaseEnd::ok;
     std::string message{};
+    std::string remedy{};
 };
 using Judge = std::function<Judgement(const SeenWorld&)>;
 

@@ -221,3 +221,48 @@ TEST_CASE("the heart beats while a soak waits between two checks") {
     REQUIRE(world.upgrade(request)->exit_code == 0);
     CHECK(beats > 5);
 }
+
+// What an upgrade says.
+
+TEST_CASE("a secret in the remedy of an upgrade that is blocked is masked") {
+    World world;
+    world.publish(with_parameter("0.0.51", true)).preflight = [](const SeenWorld&) -> Judgement {
+        return {PhaseEnd::blocked, "no hunter2hunter2", "set it to hunter2hunter2"};
+    };
+    UpgradeRequest request = World::yes();
+    request.parameters.secrets["size"] = "hunter2hunter2";
+    const auto report = world.upgrade(request);
+    CHECK(report->exit_code == 3);
+    CHECK_THAT(report->error->next, Contains("set it to "));
+    CHECK_FALSE(has(report->error->next + report->error->message, "hunter2"));
+    CHECK_FALSE(world.reporter.told("hunter2"));
+}
+
+TEST_CASE("no file that an upgrade names is outside of the repository, or its original elsewhere") {
+    World world;
+    const EngineParts parts = world.parts();
+    const auto ledger = world.ledgers.open();
+    UpgradeInRun upgrade;
+    upgrade.version = "0.0.51";
+    PhaseRunnerOptions options;
+    options.hold_to_shown = false;
+    const Redactor redactor;
+    PhaseEvents events(parts, options, redactor, *ledger, upgrade, HostPhase::apply,
+                       {ledger.get(), "run"});
+    const std::string digest(64, 'a');
+    const std::string originals = world.folder.originals_of("0.0.51").string();
+    const std::vector<HostFileChange> forged{
+        {"../x", ".x", "", digest},
+        {"x", "../.x", "", digest},
+        {"x", "/etc/.x", "", digest},
+        {"x", ".x", "/etc/passwd", digest},
+        {"x", ".x", originals + "/../0.0.50/1", digest},
+        {"x", ".x", "", ""},
+        {"x", "", "", digest},
+    };
+    for (const HostFileChange& change : forged) {
+        CAPTURE(change.path, change.temporary, change.backup);
+        CHECK_THROWS_AS(events.record_files("step", {change}), Error);
+    }
+    CHECK(ledger->changed_files("0.0.51").empty());
+}

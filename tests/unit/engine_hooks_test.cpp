@@ -189,3 +189,20 @@ TEST_CASE("a rise of the version without an upgrade has no hook, also when it fa
         CHECK(scene.world.processes.programs.empty());
     }
 }
+
+TEST_CASE("the signal that stopped the run stops no hook that follows it") {
+    Hooked hooked;
+    World& world = hooked.world;
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("other"));
+    world.stage.before_phase = [&](const std::string&, HostPhase phase) {
+        if (phase == HostPhase::apply) world.signals.signals = 1;
+    };
+    CHECK(hooked.run(k_upgrade)->exit_code == 143);
+    CHECK(world.processes.programs == Strings{"before", "snapshot", "onFailure"});
+    CHECK(world.processes.cancelled.empty());
+    world.signals.signals = 0;
+    world.stage.before_phase = nullptr;
+    world.at("before program", 1, [&] { world.signals.signals = 1; });  // while it runs
+    hooked.run(k_upgrade);
+    CHECK(world.processes.cancelled == Strings{"before"});
+}
