@@ -247,7 +247,9 @@ PhaseResult PhaseRunner::simulate_rollback(UpgradeInRun& upgrade) {
 std::optional<std::string> PhaseRunner::simulated_content(const std::string& path) const {
     const auto earlier = m_chain.find(path);
     if (earlier != m_chain.end()) return earlier->second.content;
-    return m_parts.work_tree.content(path);
+    WorkTree& work_tree = m_parts.work_tree;
+    const bool is_file = work_tree.look(path).kind == upgrade::services::PathKind::file;
+    return is_file ? work_tree.content(path) : std::nullopt;
 }
 
 std::optional<unsigned> PhaseRunner::simulated_permissions(const std::string& path) const {

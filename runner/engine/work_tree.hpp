@@ -18,11 +18,15 @@ namespace runner {
 /// No file that an upgrade changes is larger. In bytes.
 constexpr std::size_t k_max_file = 256U << 20U;
 
+/// Stands for what is no file where a file is asked for: no content has it.
+const Digest& digest_of_no_file();
+
 /// Paths are relative to the repository directory. Every call may throw Error{preparation}.
 class WorkTree {
  public:
     virtual ~WorkTree() = default;
-    /// A file's content; nothing when there is no such file.
+    /// A file's content; nothing when nothing is there. Throws Error{preparation} also where a link
+    /// or something else that is no file is there.
     virtual std::optional<std::string> content(const std::string& path) = 0;
     /// What is at a path; a link, or what lies behind one, is a link.
     virtual upgrade::services::PathStatus look(const std::string& path) = 0;
@@ -46,7 +50,8 @@ class WorkTree {
     virtual std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                    std::size_t limit) = 0;
 
-    /// The digest of a file's content; nothing when there is no such file.
+    /// The digest of a file's content; nothing when nothing is there; of what is no file (a link, a
+    /// folder, a pipe), digest_of_no_file().
     std::optional<Digest> digest(const std::string& path);
 };
 
@@ -54,10 +59,8 @@ class WorkTree {
 class DiskWorkTree final : public WorkTree {
  public:
     /// `state`: the ledger's file, whose folder is no part of the repository.
-    DiskWorkTree(std::filesystem::path repository, std::filesystem::path state)
-        : m_repository(std::move(repository)),
-          m_state(std::move(state)),
-          m_files(m_repository.string(), {}) {}
+    DiskWorkTree(const std::filesystem::path& repository, std::filesystem::path state)
+        : m_repository(repository.string()), m_state(std::move(state)) {}
     std::optional<std::string> content(const std::string& path) override;
     upgrade::services::PathStatus look(const std::string& path) override;
     std::string why_not_writable(const std::string& path) override;
@@ -70,9 +73,8 @@ class DiskWorkTree final : public WorkTree {
                                            std::size_t limit) override;
 
  private:
-    std::filesystem::path m_repository;
+    upgrade::services::Repository m_repository;
     std::filesystem::path m_state;
-    upgrade::services::RepositoryFiles m_files;  ///< nothing is written through it
 };
 
 }  // namespace runner

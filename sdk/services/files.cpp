@@ -1,74 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/files.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <fnmatch.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <set>
 #include <utility>
 
-#include "services/beneath.hpp"
 #include "upgrade/abi.h"
 
 namespace upgrade::services {
 namespace {
 
-constexpr std::size_t k_max_listed = 100'000;
-
-PathKind kind_of(mode_t mode) {
-    if (mode == 0) return PathKind::none;
-    if (S_ISREG(mode)) return PathKind::file;
-    if (S_ISDIR(mode)) return PathKind::folder;
-    return S_ISLNK(mode) ? PathKind::link : PathKind::other;
-}
-
-void list_below(int folder_fd, const std::string& prefix, std::vector<std::string>& found) {
-    DIR* stream = ::fdopendir(::dup(folder_fd));
-    if (stream == nullptr) fail("list " + prefix, errno);
-    ::rewinddir(stream);
-    std::vector<std::string> folders;
-    while (const dirent* entry = ::readdir(stream)) {
-        const std::string name = entry->d_name;
-        if (name == "." || name == ".." || name == ".git") continue;
-        struct stat status {};
-        if (::fstatat(folder_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-        if (S_ISDIR(status.st_mode)) folders.push_back(name);
-        if (S_ISREG(status.st_mode)) found.push_back(prefix + name);
-    }
-    ::closedir(stream);
-    if (found.size() > k_max_listed)
-        throw Refusal(UPGRADE_FAILED, "the repository holds more than 100000 files");
-    for (const std::string& name : folders) {
-        const Descriptor folder(
-            ::openat(folder_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (folder) list_below(folder.get(), prefix + name + '/', found);
-    }
+/// The folder below which everything is that a pattern can name.
+std::string fixed_folder(std::string_view pattern) {
+    const std::size_t wild = pattern.find_first_of("*?[\\");
+    return parent_of(std::string(pattern.substr(0, wild)));
 }
 
 }  // namespace
-
-void check_path(std::string_view path) {
-    const std::string shown(path.substr(0, 256));
-    if (path.empty() || path.size() > 4096 || path.front() == '/' ||
-        path.find('\0') != std::string_view::npos) {
-        throw Refusal(UPGRADE_INVALID,
-                      "'" + shown + "' is not a path relative to the repository directory");
-    }
-    for (std::string_view rest = path; !rest.empty();) {
-        const std::string_view part = rest.substr(0, rest.find('/'));
-        if (part.empty() || part == "." || part == ".." || (part == ".git" && rest == path)) {
-            throw Refusal(UPGRADE_DENIED,
-                          "'" + shown + "' has the part '" + std::string(part) +
-                              "'; paths are plain, and stay in the repository directory");
-        }
-        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
-    }
-}
 
 bool covers(const std::vector<std::string>& declared, std::string_view path) {
     return std::any_of(declared.begin(), declared.end(), [path](std::string_view allowed) {
@@ -99,7 +50,7 @@ bool matches(std::string_view pattern, std::string_view path) {
 }
 
 RepositoryFiles::RepositoryFiles(std::string root, FileChanges base)
-    : m_root(std::move(root)), m_base(std::move(base)) {}
+    : m_repository(std::move(root)), m_base(std::move(base)) {}
 
 const FileChange* RepositoryFiles::own_change(const std::string& path) const {
     for (const FileChanges* changes : {&m_pending, &m_settled}) {
@@ -125,13 +76,7 @@ bool RepositoryFiles::has_below(const FileChanges& changes, const std::string& f
 
 PathStatus RepositoryFiles::look(std::string_view path_view) const {
     check_path(path_view);
-    try {
-        const mode_t mode = mode_at(m_root, std::string(path_view));
-        return {kind_of(mode), S_ISREG(mode) ? mode & 07777U : 0U};
-    } catch (const Refusal& refusal) {
-        if (refusal.status() != UPGRADE_DENIED) throw;
-        return {PathKind::link, 0};  // it leads through one
-    }
+    return m_repository.look(std::string(path_view));
 }
 
 PathKind RepositoryFiles::kind_beneath(const std::string& path) const {
@@ -142,7 +87,7 @@ PathKind RepositoryFiles::kind_beneath(const std::string& path) const {
         kind = PathKind::folder;
     } else {
         try {
-            kind = kind_of(mode_at(m_root, path));
+            kind = kind_of(m_repository.mode(path));
         } catch (const Refusal&) {  // it leads through a link
             found(path, kind);
             throw;
@@ -157,7 +102,7 @@ std::string RepositoryFiles::read_beneath(const std::string& path) const {
     if (changed != m_base.end() && changed->second.content) return *changed->second.content;
     if (changed == m_base.end()) {
         try {
-            return read_from_disk(m_root, path);
+            return m_repository.read(path);
         } catch (const Refusal&) {
             if (m_witness != nullptr) kind_beneath(path);
             throw;
@@ -178,8 +123,8 @@ std::optional<std::string> RepositoryFiles::committed(const std::string& path) c
         if (const auto found = changes->find(path); found != changes->end())
             return found->second.content;
     }
-    if (mode_at(m_root, path) == 0) return std::nullopt;
-    return read_from_disk(m_root, path);
+    if (m_repository.mode(path) == 0) return std::nullopt;
+    return m_repository.read(path);
 }
 
 int RepositoryFiles::kind(std::string_view path_view) const {
@@ -207,7 +152,7 @@ std::string RepositoryFiles::read(std::string_view path_view) const {
 
 bool RepositoryFiles::is_file(const std::string& path) const {
     if (const FileChange* change = overlaid(path)) return change->content.has_value();
-    return S_ISREG(mode_at(m_root, path));
+    return kind_of(m_repository.mode(path)) == PathKind::file;
 }
 
 void RepositoryFiles::refuse_below_a_file(const std::string& path) const {
@@ -243,12 +188,8 @@ void RepositoryFiles::move(std::string_view from, std::string_view to) {
 
 std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
     check_path(pattern);
-    std::vector<std::string> on_disk;
-    const Descriptor root = open_folder(m_root, "", false);
-    if (!root) fail("list " + m_root, errno);
-    list_below(root.get(), "", on_disk);
     std::set<std::string> files;
-    for (std::string& path : on_disk) {
+    for (std::string& path : m_repository.list(fixed_folder(pattern))) {
         if (matches(pattern, path)) files.insert(std::move(path));
     }
     const auto lay = [&](const FileChanges& changes) {

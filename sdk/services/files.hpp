@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "services/changes.hpp"
+#include "services/repository.hpp"
 #include "services/service_error.hpp"
 
 namespace upgrade::services {
@@ -33,15 +34,6 @@ struct ShownFile {
     const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
 };
 
-/// What is at a path; a link is never followed.
-enum class PathKind { none, file, folder, link, other };
-
-/// A path as it is on the disk.
-struct PathStatus {
-    PathKind kind = PathKind::none;
-    unsigned permissions = 0;  ///< of a file: the bits that chmod sets
-};
-
 /// Is told what a session finds in the repository beneath its own changes: what its work was made
 /// from.
 class FileWitness {
@@ -53,10 +45,6 @@ class FileWitness {
     virtual void listed(const std::string& pattern, const std::vector<std::string>& paths) = 0;
 };
 
-/// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL.
-/// Throws Refusal.
-void check_path(std::string_view path);
-
 /// Whether the declared write paths (files, or folders with everything below; "." is all) cover
 /// `path`.
 bool covers(const std::vector<std::string>& declared, std::string_view path);
@@ -64,6 +52,10 @@ bool covers(const std::vector<std::string>& declared, std::string_view path);
 /// Whether a pattern of RepositoryFiles::glob names `path`: '*' and '?' within one part, '**' for
 /// any number of parts.
 bool matches(std::string_view pattern, std::string_view path);
+
+/// What new bytes are called just before they replace the file at `path`, beside it. `process`: the
+/// id of the one that writes them.
+std::string name_before_commit(const std::string& path, long process);
 
 class RepositoryFiles {
  public:
@@ -135,7 +127,7 @@ class RepositoryFiles {
         return committed(path) != change.content;
     }
 
-    std::string m_root;
+    Repository m_repository;
     FileWitness* m_witness = nullptr;
     FileChanges m_base;
     FileChanges m_settled;  ///< over m_base

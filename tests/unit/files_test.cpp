@@ -18,9 +18,9 @@ using namespace upgrade::services;
 
 namespace {
 
-class Repository {
+class TestRepository {
  public:
-    Repository() : m_folder("files-test") { std::filesystem::create_directories(root()); }
+    TestRepository() : m_folder("files-test") { std::filesystem::create_directories(root()); }
     [[nodiscard]] std::string root() const { return (m_folder.path() / "repository").string(); }
     [[nodiscard]] std::string backups() const { return (m_folder.path() / "originals").string(); }
     void write(const std::string& path, const std::string& text) const {
@@ -51,7 +51,7 @@ TEST_CASE("paths stay in the repository") {
 }
 
 TEST_CASE("no link leads out of the repository, for reading or writing") {
-    const Repository repository;
+    const TestRepository repository;
     std::filesystem::create_symlink("/etc", repository.root() + "/etc");
     std::filesystem::create_symlink("/etc/hostname", repository.root() + "/name");
     RepositoryFiles files(repository.root(), {});
@@ -62,7 +62,7 @@ TEST_CASE("no link leads out of the repository, for reading or writing") {
 }
 
 TEST_CASE("nothing is written below a file, unless that was removed before") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("app", "a file\n");
     FileChanges base;
     base["made"].content = "by an upgrade before\n";
@@ -88,7 +88,7 @@ TEST_CASE("declared paths cover files and folders, and nothing beside them") {
 }
 
 TEST_CASE("reads see what was written, and the disk sees it only at the commit") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("dir/old", "1");
     RepositoryFiles files(repository.root(), {});
     files.write("dir/old", "2");
@@ -114,7 +114,7 @@ TEST_CASE("reads see what was written, and the disk sees it only at the commit")
 }
 
 TEST_CASE("what a simulation settles counts as made, and is told as a commit makes it") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("dir/a", "1");
     repository.write("same", "same");
     RepositoryFiles files(repository.root(), {});
@@ -146,7 +146,7 @@ TEST_CASE("what a simulation settles counts as made, and is told as a commit mak
 }
 
 TEST_CASE("what is laid over the files is seen, below what is pending") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("a", "1");
     RepositoryFiles files(repository.root(), {});
     files.write("a", "2");
@@ -158,7 +158,7 @@ TEST_CASE("what is laid over the files is seen, below what is pending") {
 }
 
 TEST_CASE("a commit whose record fails changes nothing and leaves nothing behind") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("a", "1");
     RepositoryFiles files(repository.root(), {});
     files.write("a", "2");
@@ -170,7 +170,7 @@ TEST_CASE("a commit whose record fails changes nothing and leaves nothing behind
 }
 
 TEST_CASE("patterns match within folders and over them") {
-    const Repository repository;
+    const TestRepository repository;
     for (const char* path : {"a/x.yaml", "a/b/x.yaml", "a/b/c/x.yaml", "x.yaml", "a/y.txt"})
         repository.write(path, "");
     const RepositoryFiles files(repository.root(), {});
@@ -216,7 +216,7 @@ using Lines = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("what is looked at is told as it is beneath what was written here") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("a", "1");
     repository.write("dir/b", "2");
     std::filesystem::create_symlink("a", repository.root() + "/link");
@@ -246,7 +246,7 @@ TEST_CASE("what is looked at is told as it is beneath what was written here") {
 }
 
 TEST_CASE("a path on the disk is looked at without following links") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("dir/a", "1");
     ::chmod((repository.root() + "/dir/a").c_str(), 0751);
     std::filesystem::create_symlink("dir", repository.root() + "/link");
@@ -260,7 +260,7 @@ TEST_CASE("a path on the disk is looked at without following links") {
 }
 
 TEST_CASE("an original is kept with its mode, times and, where that is permitted, its group") {
-    const Repository repository;
+    const TestRepository repository;
     repository.write("a", "1");
     const std::string path = repository.root() + "/a";
     REQUIRE(::chmod(path.c_str(), 0751) == 0);

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/repository.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "upgrade/abi.h"
+
+namespace upgrade::services {
+namespace {
+
+constexpr std::size_t k_max_file = 256U << 20U;
+constexpr std::size_t k_max_listed = 100'000;
+constexpr int k_open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+void sync_folder(int folder, const std::string& what) {
+    if (::fsync(folder) != 0) fail("sync the folder of " + what, errno);
+}
+
+/// Makes one folder, so that it survives a power cut.
+void make_folder(int parent, const std::string& name, const std::string& path) {
+    if (::mkdirat(parent, name.c_str(), 0777) != 0) {
+        if (errno == EEXIST) return;
+        fail("make folder " + path, errno);
+    }
+    sync_folder(parent, path);
+}
+
+void refuse_link(int folder, const std::string& part, const std::string& path) {
+    struct stat status {};
+    if (::fstatat(folder, part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISLNK(status.st_mode))
+        return;
+    throw Refusal(UPGRADE_DENIED, "'" + path + "' leads through a symbolic link at '" + part + "'");
+}
+
+std::string read_all(int file, std::size_t size, const std::string& what) {
+    std::string content(size, '\0');
+    std::size_t length = 0;
+    while (length < content.size()) {
+        const ssize_t count = ::read(file, content.data() + length, content.size() - length);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail("read " + what, errno);
+        if (count == 0) break;
+        length += static_cast<std::size_t>(count);
+    }
+    content.resize(length);
+    return content;
+}
+
+/// Reads a regular file that is open. Whatever else it is (a pipe, a device) is never read.
+std::string read_regular(const Descriptor& file, const std::string& what) {
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) fail("read " + what, errno);
+    if (!S_ISREG(status.st_mode))
+        throw Refusal(UPGRADE_INVALID, "'" + what + "' is not a regular file");
+    if (static_cast<std::size_t>(status.st_size) > k_max_file)
+        throw Refusal(UPGRADE_INVALID, "'" + what + "' is larger than 256 MiB");
+    return read_all(file.get(), static_cast<std::size_t>(status.st_size), what);
+}
+
+/// Called for each regular file; whether to go on.
+using EachFile = std::function<bool(const std::string& path, const struct stat& status)>;
+/// Called for each folder; whether to go into it.
+using EachFolder = std::function<bool(const std::string& path)>;
+
+/// Walks through all below an open folder. Returns false when `each` has ended it.
+bool walk(const Descriptor& folder, const std::string& prefix, const EachFolder& enter,
+          const EachFile& each) {
+    DIR* stream = ::fdopendir(::dup(folder.get()));
+    if (stream == nullptr) fail("list " + prefix, errno);
+    ::rewinddir(stream);
+    std::vector<std::string> folders;
+    bool goes_on = true;
+    while (goes_on) {
+        errno = 0;
+        const dirent* entry = ::readdir(stream);
+        if (entry == nullptr) break;
+        const std::string name = entry->d_name;
+        if (name == "." || name == ".." || name == ".git") continue;
+        struct stat status {};
+        if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (S_ISDIR(status.st_mode)) folders.push_back(name);
+        if (S_ISREG(status.st_mode)) goes_on = each(prefix + name, status);
+    }
+    const int error = goes_on ? errno : 0;
+    ::closedir(stream);
+    if (error != 0) fail("list " + prefix, error);
+    for (const std::string& name : folders) {
+        if (!goes_on) return false;
+        if (!enter(prefix + name)) continue;
+        const Descriptor below(::openat(folder.get(), name.c_str(), k_open_folder));
+        if (!below && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+            continue;  // it went away meanwhile
+        if (!below) fail("list " + prefix + name, errno);
+        goes_on = walk(below, prefix + name + '/', enter, each);
+    }
+    return goes_on;
+}
+
+std::int64_t milliseconds_of_change(const struct stat& status) {
+#if defined(__APPLE__)
+    const timespec& time = status.st_ctimespec;
+#else
+    const timespec& time = status.st_ctim;
+#endif
+    return time.tv_sec * 1000LL + time.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+void fail(const std::string& operation, int error) {
+    const bool absent = error == ENOENT || error == ENOTDIR;
+    throw Refusal(absent ? UPGRADE_NOT_FOUND : UPGRADE_FAILED,
+                  operation + ": " + std::generic_category().message(error));
+}
+
+PathKind kind_of(mode_t mode) {
+    if (mode == 0) return PathKind::none;
+    if (S_ISREG(mode)) return PathKind::file;
+    if (S_ISDIR(mode)) return PathKind::folder;
+    return S_ISLNK(mode) ? PathKind::link : PathKind::other;
+}
+
+void check_path(std::string_view path) {
+    const std::string shown(path.substr(0, 256));
+    if (path.empty() || path.size() > 4096 || path.front() == '/' ||
+        path.find('\0') != std::string_view::npos) {
+        throw Refusal(UPGRADE_DENIED,
+                      "'" + shown + "' is not a path relative to the repository directory");
+    }
+    for (std::string_view rest = path; !rest.empty();) {
+        const std::string_view part = rest.substr(0, rest.find('/'));
+        if (part.empty() || part == "." || part == ".." || (part == ".git" && rest == path)) {
+            throw Refusal(UPGRADE_DENIED,
+                          "'" + shown + "' has the part '" + std::string(part) +
+                              "'; paths are plain, and stay in the repository directory");
+        }
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    }
+}
+
+std::string parent_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+std::string name_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+void write_synced(int fd, std::string_view bytes, const std::string& what) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail("write " + what, errno);
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+    if (::fsync(fd) != 0) fail("sync " + what, errno);
+}
+
+void make_folders(const std::string& folder) {
+    if (::mkdir(folder.c_str(), 0777) != 0) {
+        if (errno == EEXIST) return;
+        if (errno != ENOENT || parent_of(folder).empty()) fail("make folder " + folder, errno);
+        make_folders(parent_of(folder));
+        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
+            fail("make folder " + folder, errno);
+    }
+    const std::string parent = parent_of(folder);
+    sync_folder(!parent.empty() ? parent : folder.front() == '/' ? "/" : ".");
+}
+
+void sync_folder(const std::string& folder) {
+    const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened || ::fsync(opened.get()) != 0) fail("sync " + folder, errno);
+}
+
+void take_over(int file, const struct stat& status, const std::string& what) {
+    const bool owned = ::fchown(file, status.st_uid, status.st_gid) == 0 ||
+                       ::fchown(file, static_cast<uid_t>(-1), status.st_gid) == 0;
+    if (!owned && errno != EPERM) fail("give " + what + " its owner", errno);
+    // The mode after the owner: giving a file away clears bits of it.
+    if (::fchmod(file, status.st_mode & 07777U) != 0) fail("give " + what + " its mode", errno);
+#if defined(__APPLE__)
+    const std::array<timespec, 2> times{status.st_atimespec, status.st_mtimespec};
+#else
+    const std::array<timespec, 2> times{status.st_atim, status.st_mtim};
+#endif
+    if (::futimens(file, times.data()) != 0) fail("give " + what + " its times", errno);
+}
+
+// ---- a new file
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : m_repository(other.m_repository),
+      m_path(std::move(other.m_path)),
+      m_name(std::move(other.m_name)),
+      m_file(std::move(other.m_file)),
+      m_named(std::exchange(other.m_named, false)) {}
+
+NewFile::~NewFile() {
+    if (!m_named) return;
+    try {
+        const Descriptor folder = m_repository.folder_of(m_path, Repository::Missing::is_told);
+        if (folder) ::unlinkat(folder.get(), m_name.c_str(), 0);
+    } catch (const Refusal&) {  // a link leads elsewhere by now: nothing of it is touched
+    }
+}
+
+void NewFile::written() {
+    if (m_named) m_file = Descriptor(-1);
+}
+
+void NewFile::put_in_place() {
+    const Descriptor folder = m_repository.folder_of(m_path, Repository::Missing::is_told);
+    if (!folder) fail("open the folder of " + m_path, errno);
+    if (!m_named) {
+        const std::string file = "/proc/self/fd/" + std::to_string(m_file.get());
+        ::unlinkat(folder.get(), m_name.c_str(), 0);
+        if (::linkat(AT_FDCWD, file.c_str(), folder.get(), m_name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+            fail("write beside " + m_path, errno);
+        m_named = true;
+    }
+    m_file = Descriptor(-1);
+    if (::renameat(folder.get(), m_name.c_str(), folder.get(), name_of(m_path).c_str()) != 0)
+        fail("replace " + m_path, errno);
+    m_named = false;
+    sync_folder(folder.get(), m_path);
+}
+
+// ---- looking
+
+Descriptor Repository::open_folder(const std::string& path, Missing missing) const {
+    Descriptor folder(::open(m_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    std::string_view rest = path;
+    while (folder && !rest.empty()) {
+        const std::string part(rest.substr(0, rest.find('/')));
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+        int next = ::openat(folder.get(), part.c_str(), k_open_folder);
+        if (next < 0 && errno == ENOENT && missing == Missing::is_made) {
+            make_folder(folder.get(), part, path);
+            next = ::openat(folder.get(), part.c_str(), k_open_folder);
+        }
+        const int error = errno;
+        if (next < 0) refuse_link(folder.get(), part, path);
+        folder = Descriptor(next);
+        errno = error;
+    }
+    return folder;
+}
+
+Descriptor Repository::folder_of(const std::string& path, Missing missing) const {
+    return open_folder(parent_of(path), missing);
+}
+
+mode_t Repository::mode(const std::string& path) const {
+    const Descriptor folder = folder_of(path, Missing::is_told);
+    struct stat status {};
+    if (!folder ||
+        ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return 0;
+        fail("look at " + path, errno);
+    }
+    return status.st_mode;
+}
+
+PathStatus Repository::look(const std::string& path) const {
+    try {
+        const mode_t found = mode(path);
+        return {kind_of(found), S_ISREG(found) ? found & 07777U : 0U};
+    } catch (const Refusal& refusal) {
+        if (refusal.status() != UPGRADE_DENIED) throw;
+        return {PathKind::link, 0};  // it leads through one
+    }
+}
+
+std::string Repository::read(const std::string& path) const {
+    const Descriptor folder = folder_of(path, Missing::is_told);
+    if (!folder) fail("read " + path, errno);
+    // Without blocking: it may be a pipe that nobody writes to.
+    const Descriptor file(::openat(folder.get(), name_of(path).c_str(),
+                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!file && errno == ELOOP) throw Refusal(UPGRADE_DENIED, "'" + path + "' is a symbolic link");
+    if (!file && errno == ENXIO)  // a socket
+        throw Refusal(UPGRADE_INVALID, "'" + path + "' is not a regular file");
+    if (!file) fail("read " + path, errno);
+    return read_regular(file, path);
+}
+
+std::vector<std::string> Repository::list(const std::string& folder) const {
+    const Descriptor top = open_folder(folder, Missing::is_told);
+    if (!top && !folder.empty() && (errno == ENOENT || errno == ENOTDIR)) return {};
+    if (!top) fail("list " + (folder.empty() ? m_root : folder), errno);
+    std::vector<std::string> found;
+    walk(
+        top, folder.empty() ? "" : folder + '/', [](const std::string&) { return true; },
+        [&](const std::string& path, const struct stat&) {
+            found.push_back(path);
+            if (found.size() > k_max_listed)
+                throw Refusal(UPGRADE_FAILED, "'" + (folder.empty() ? "the repository" : folder) +
+                                                  "' holds more than 100000 files");
+            return true;
+        });
+    return found;
+}
+
+std::string Repository::why_not_writable(const std::string& path) const {
+    std::string above = path;
+    do {
+        above = parent_of(above);
+        const Descriptor folder = open_folder(above, Missing::is_told);
+        if (folder) {
+            if (::faccessat(folder.get(), ".", W_OK | X_OK, AT_EACCESS) == 0) return {};
+        } else if (errno == ENOENT || errno == ENOTDIR) {
+            continue;  // a file in its way is found when it is written in the simulation
+        }
+        return "the folder " + (above.empty() ? m_root : above) +
+               " cannot be written: " + std::generic_category().message(errno);
+    } while (!above.empty());
+    return {};
+}
+
+std::vector<std::string> Repository::written_since(std::chrono::milliseconds moment,
+                                                   std::size_t limit,
+                                                   const std::string& except) const {
+    const Descriptor top = open_folder("", Missing::is_told);
+    if (!top) fail("list " + m_root, errno);
+    std::vector<std::string> paths;
+    walk(
+        top, "", [&](const std::string& folder) { return m_root + '/' + folder != except; },
+        [&](const std::string& path, const struct stat& status) {
+            if (milliseconds_of_change(status) >= moment.count()) paths.push_back(path);
+            return paths.size() < limit;
+        });
+    std::sort(paths.begin(), paths.end());
+    return paths;
+}
+
+// ---- changing
+
+NewFile Repository::make(const std::string& path, const std::string& name, mode_t mode,
+                         bool unnamed) const {
+    const Descriptor folder = folder_of(path, Missing::is_made);
+    if (!folder) fail("open the folder of " + path, errno);
+    NewFile file(*this, path, name);
+#if defined(O_TMPFILE)
+    if (unnamed) {
+        file.m_file =
+            Descriptor(::openat(folder.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
+        if (file.m_file) return file;
+    }
+#else
+    (void)unnamed;
+#endif
+    ::unlinkat(folder.get(), name.c_str(), 0);  // left by a death
+    file.m_file = Descriptor(::openat(folder.get(), name.c_str(),
+                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (!file.m_file) fail("write beside " + path, errno);
+    file.m_named = true;
+    return file;
+}
+
+void Repository::keep_original(const std::string& path, const std::string& copy) const {
+    const Descriptor folder = folder_of(path, Missing::is_told);
+    struct stat status {};
+    if (!folder ||
+        ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        fail("keep the original of " + path, errno);
+    const std::string content = read(path);
+    const Descriptor kept(::open(copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!kept) fail("keep the original of " + path, errno);
+    const std::string what = "the original of " + path;
+    write_synced(kept.get(), content, what);
+    take_over(kept.get(), status, what);
+    if (::fsync(kept.get()) != 0) fail("keep " + what, errno);
+}
+
+void Repository::put_back(const std::string& path, const std::string& copy) const {
+    const std::string what = "the original of " + path;
+    const Descriptor kept(::open(copy.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!kept) fail("read " + what, errno);
+    struct stat status {};
+    if (::fstat(kept.get(), &status) != 0) fail("look at " + what, errno);
+    const std::string content = read_regular(kept, what);
+    // Nobody but its owner may read it before it has its own mode.
+    NewFile file = make(path, name_of(name_before_put_back(path)), 0600, true);
+    write_synced(file.descriptor(), content, path);
+    take_over(file.descriptor(), status, path);
+    if (::fsync(file.descriptor()) != 0) fail("sync " + path, errno);
+    file.put_in_place();
+}
+
+void Repository::remove(const std::string& path) const {
+    const Descriptor folder = folder_of(path, Missing::is_told);
+    if (!folder && (errno == ENOENT || errno == ENOTDIR)) return;
+    if (!folder) fail("open the folder of " + path, errno);
+    if (::unlinkat(folder.get(), name_of(path).c_str(), 0) != 0) {
+        if (errno == ENOENT) return;
+        fail("remove " + path, errno);
+    }
+    sync_folder(folder.get(), path);
+}
+
+void Repository::remove_empty_folders(const std::string& path) const {
+    for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
+        const Descriptor folder = folder_of(above, Missing::is_told);
+        if (!folder && errno == ENOENT) continue;
+        if (!folder || ::unlinkat(folder.get(), name_of(above).c_str(), AT_REMOVEDIR) != 0) return;
+        sync_folder(folder.get(), above);
+    }
+}
+
+std::string Repository::name_before_put_back(const std::string& path) {
+    constexpr std::size_t k_longest = 200;  // a name has 255 bytes
+    const std::string parent = parent_of(path);
+    const std::string name = '.' + name_of(path).substr(0, k_longest) + ".undo";
+    return parent.empty() ? name : parent + '/' + name;
+}
+
+}  // namespace upgrade::services

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a repository, on the disk: the only owner of paths in it. Every path is opened part
+// by part beneath the root and never through a link, whoever made the link and when.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "services/service_error.hpp"
+
+namespace upgrade::services {
+
+/// Throws Refusal: UPGRADE_NOT_FOUND where the error says that there is nothing.
+[[noreturn]] void fail(const std::string& operation, int error);
+
+/// A descriptor with one owner; the runner's own is not visible from the SDK.
+class Descriptor {
+ public:
+    explicit Descriptor(int fd) : m_fd(fd) {}
+    ~Descriptor() {
+        if (m_fd >= 0) ::close(m_fd);
+    }
+    Descriptor(Descriptor&& other) noexcept : m_fd(std::exchange(other.m_fd, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(m_fd, other.m_fd);
+        return *this;
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return m_fd; }
+    explicit operator bool() const { return m_fd >= 0; }
+
+ private:
+    int m_fd;
+};
+
+/// What is at a path; a link is never followed.
+enum class PathKind { none, file, folder, link, other };
+
+PathKind kind_of(mode_t mode);
+
+/// A path as it is on the disk.
+struct PathStatus {
+    PathKind kind = PathKind::none;
+    unsigned permissions = 0;  ///< of a file: the bits that chmod sets
+};
+
+/// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL.
+/// Throws Refusal.
+void check_path(std::string_view path);
+
+/// The folder that holds `path`; empty: the root.
+std::string parent_of(const std::string& path);
+std::string name_of(const std::string& path);
+
+/// Writes all of it and syncs the file. `what`: for the message. Throws Refusal.
+void write_synced(int fd, std::string_view bytes, const std::string& what);
+
+/// Makes a folder outside of the repository and those above it, so that they survive a power cut.
+/// Throws Refusal.
+void make_folders(const std::string& folder);
+/// Syncs a folder outside of the repository, with its names. Throws Refusal.
+void sync_folder(const std::string& folder);
+
+/// Gives `file` the owner, group, mode and times of `status`. Owner and group only as far as that
+/// is permitted: they say whose it was. Throws Refusal. `what`: for the message.
+void take_over(int file, const struct stat& status, const std::string& what);
+
+class Repository;
+
+/// New bytes beside the file that they are to replace. They have no name yet where the file system
+/// can do that, so that whoever dies here leaves nothing behind. What was not put in place goes
+/// when this does. Calls may throw Refusal.
+class NewFile {
+ public:
+    ~NewFile();
+    NewFile(NewFile&& other) noexcept;
+    NewFile(const NewFile&) = delete;
+    NewFile& operator=(const NewFile&) = delete;
+    NewFile& operator=(NewFile&&) = delete;
+
+    [[nodiscard]] int descriptor() const { return m_file.get(); }
+    /// It is whole. It may be one of many: no descriptor is kept where that is not needed.
+    void written();
+    /// Replaces the file at its path, and syncs the folder.
+    void put_in_place();
+
+ private:
+    friend class Repository;
+    NewFile(const Repository& repository, std::string path, std::string name)
+        : m_repository(repository), m_path(std::move(path)), m_name(std::move(name)) {}
+
+    const Repository& m_repository;
+    std::string m_path;
+    std::string m_name;  ///< just before it replaces the file
+    Descriptor m_file{-1};
+    bool m_named = false;
+};
+
+/// The repository directory. Paths are relative to it, as check_path allows them. Every call may
+/// throw Refusal.
+class Repository {
+ public:
+    explicit Repository(std::string root) : m_root(std::move(root)) {}
+    [[nodiscard]] const std::string& root() const { return m_root; }
+
+    // Looking.
+    /// The mode bits of what is at `path`; 0 when there is nothing. UPGRADE_DENIED: the path leads
+    /// through a link.
+    [[nodiscard]] mode_t mode(const std::string& path) const;
+    /// The same in words; what leads through a link is a link.
+    [[nodiscard]] PathStatus look(const std::string& path) const;
+    /// The whole of a regular file of at most 256 MiB. UPGRADE_NOT_FOUND: nothing is there.
+    [[nodiscard]] std::string read(const std::string& path) const;
+    /// All regular files below `folder` (empty: the root), sorted by folder. `.git` is left out;
+    /// a folder that cannot be listed is an error, one that went away meanwhile is none.
+    [[nodiscard]] std::vector<std::string> list(const std::string& folder) const;
+    /// Why no file can be made or replaced at `path`: its folder, or the nearest one above it that
+    /// is there, may not be written by this process. Empty: nothing is known against it.
+    [[nodiscard]] std::string why_not_writable(const std::string& path) const;
+    /// The files that were written since `moment` (by the times of files, since the Unix epoch), at
+    /// most `limit`, sorted; `.git` and the folder `except` (absolute) are left out.
+    [[nodiscard]] std::vector<std::string> written_since(std::chrono::milliseconds moment,
+                                                         std::size_t limit,
+                                                         const std::string& except) const;
+
+    // Changing.
+    /// A file that is to replace the one at `path`, with no bytes yet. Missing folders are made,
+    /// durably. `name`: what it is called just before that, in the same folder. `unnamed`: it may
+    /// be kept without that name until then. It must not outlive this object.
+    [[nodiscard]] NewFile make(const std::string& path, const std::string& name, mode_t mode,
+                               bool unnamed) const;
+    /// Copies the file to `copy` (absolute), synced, with its owner, group, mode and times.
+    void keep_original(const std::string& path, const std::string& copy) const;
+    /// The original that was kept in `copy` in its place again, with all of that.
+    void put_back(const std::string& path, const std::string& copy) const;
+    /// Removes a file, and syncs its folder; nothing when there is none.
+    void remove(const std::string& path) const;
+    /// Removes the folders above `path` that are empty.
+    void remove_empty_folders(const std::string& path) const;
+    /// The path that put_back gives a file just before it takes its place: always the same, so that
+    /// it is found again when somebody dies there.
+    [[nodiscard]] static std::string name_before_put_back(const std::string& path);
+
+ private:
+    friend class NewFile;
+    enum class Missing { is_told, is_made };
+    /// Opens a folder; an empty descriptor, with errno: it cannot be opened.
+    [[nodiscard]] Descriptor open_folder(const std::string& path, Missing missing) const;
+    /// The folder that holds `path`.
+    [[nodiscard]] Descriptor folder_of(const std::string& path, Missing missing) const;
+
+    std::string m_root;
+};
+
+}  // namespace upgrade::services
