@@ -260,3 +260,38 @@ TEST_CASE(
     CHECK(after.st_mtim.tv_sec == before.st_mtim.tv_sec);
     CHECK(after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
 }
+
+TEST_CASE("a folder that somebody replaced by a link is named, and nothing behind it is touched") {
+    LateHotfix sandbox;
+    const auto there = sandbox.path() / "repository/folder";
+    REQUIRE(std::filesystem::is_directory(there));
+    std::filesystem::rename(there, sandbox.path() / "elsewhere");
+    std::filesystem::create_directory_symlink(sandbox.path() / "elsewhere", there);
+    const auto outside = sandbox.snapshot("elsewhere");
+    const auto verify = sandbox.run({"verify"});
+    CHECK(verify.status == 9);
+    CHECK_THAT(verify.out, Contains("folder/") && Contains("changed"));
+    for (const bool force : {false, true}) {
+        std::vector<std::string> command{"rollback", "--yes"};
+        if (force) command.emplace_back("--force");
+        const auto result = sandbox.run(command);
+        INFO(result.out << result.err);
+        CHECK(result.status == 6);
+        CHECK_THAT(result.err, Contains("leads through a symbolic link at 'folder'"));
+    }
+    CHECK(sandbox.snapshot("elsewhere") == outside);
+    CHECK(done_of(sandbox).size() == 3);
+}
+
+TEST_CASE("a pipe in a file's place hangs nobody, and counts as changed") {
+    LateHotfix sandbox;
+    const auto file = sandbox.path() / "repository/shared";
+    std::filesystem::remove(file);
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+    CHECK(sandbox.run({"verify"}).status == 9);
+    const auto refused = sandbox.run({"rollback", "--yes"});
+    CHECK(refused.status == 6);
+    CHECK_THAT(refused.err, Contains("shared was changed by hand since"));
+    CHECK(sandbox.run({"rollback", "--yes", "--force"}).status == 0);
+    CHECK(std::filesystem::is_regular_file(file));
+}

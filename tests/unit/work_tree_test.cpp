@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/file.hpp"
+#include "support/sha256.hpp"
 
 using namespace runner;
 using Catch::Contains;
@@ -30,6 +32,108 @@ class AsNobody {
 };
 
 }  // namespace
+
+namespace {
+
+/// A repository with `outside/` beside it, and the ledger's folder with one original.
+class Disk {
+ public:
+    Disk() : m_folder("work-tree-test") {
+        replace_file(outside() / "file", "outside\n");
+        replace_file(place("conf/file"), "new\n");
+        replace_file(m_folder.path() / "state/originals/1", "old\n");
+        REQUIRE(::chmod(original().c_str(), 0640) == 0);
+    }
+    [[nodiscard]] std::filesystem::path place(const std::string& path) const {
+        return m_folder.path() / "repository" / path;
+    }
+    [[nodiscard]] std::filesystem::path outside() const { return m_folder.path() / "outside"; }
+    [[nodiscard]] std::string original() const {
+        return (m_folder.path() / "state/originals/1").string();
+    }
+    [[nodiscard]] DiskWorkTree tree() const {
+        return {m_folder.path() / "repository", m_folder.path() / "state/state.db"};
+    }
+    /// The folder `conf` is a link to `outside` by now.
+    void replace_folder_by_link() const {
+        std::filesystem::remove_all(place("conf"));
+        std::filesystem::create_directory_symlink(outside(), place("conf"));
+    }
+    [[nodiscard]] FileIntent change(const std::string& path, bool had_original) const {
+        FileIntent intent;
+        intent.path = path;
+        intent.temporary = ".temporary";
+        if (had_original) intent.backup = original();
+        return intent;
+    }
+
+ private:
+    TemporaryFolder m_folder;
+};
+
+}  // namespace
+
+TEST_CASE("what is no file has a digest that no file has, and nothing has none") {
+    const Disk disk;
+    DiskWorkTree tree = disk.tree();
+    std::filesystem::create_symlink("conf/file", disk.place("link"));
+    REQUIRE(::mkfifo(disk.place("pipe").c_str(), 0600) == 0);
+    CHECK(tree.digest("conf/file") == sha256("new\n"));
+    CHECK_FALSE(tree.digest("absent"));
+    CHECK_FALSE(tree.digest("conf/file/below"));
+    for (const char* path : {"link", "pipe", "conf"}) {
+        CAPTURE(path);
+        CHECK(tree.digest(path) == digest_of_no_file());
+        CHECK_THROWS_AS(tree.content(path), Error);
+    }
+    disk.replace_folder_by_link();
+    CHECK(tree.digest("conf/file") == digest_of_no_file());
+}
+
+TEST_CASE("an original is put back with its mode, and what was made goes with its folders") {
+    const Disk disk;
+    DiskWorkTree tree = disk.tree();
+    tree.put_back(disk.change("conf/file", true));
+    CHECK(read_file(disk.place("conf/file")) == "old\n");
+    struct stat status {};
+    REQUIRE(::stat(disk.place("conf/file").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 0640U);
+    replace_file(disk.place("made/deep/file"), "made\n");
+    tree.put_back(disk.change("made/deep/file", false));
+    CHECK_FALSE(std::filesystem::exists(disk.place("made")));
+    tree.put_back(disk.change("made/deep/file", false));  // once more after a death
+    tree.put_back(disk.change("gone/file", true));        // its folder has gone meanwhile
+    CHECK(read_file(disk.place("gone/file")) == "old\n");
+    replace_file(disk.place("link-target"), "kept\n");
+    std::filesystem::create_symlink("link-target", disk.place("link"));
+    tree.put_back(disk.change("link", true));
+    CHECK_FALSE(std::filesystem::is_symlink(disk.place("link")));
+    CHECK(read_file(disk.place("link-target")) == "kept\n");
+}
+
+TEST_CASE("nothing is put back or removed through a link, whoever made it and when") {
+    const Disk disk;
+    disk.replace_folder_by_link();
+    replace_file(disk.outside() / ".temporary", "not an upgrade's\n");
+    replace_file(disk.outside() / ".file.undo", "not an upgrade's\n");
+    DiskWorkTree tree = disk.tree();
+    for (const bool had_original : {true, false}) {
+        FileIntent change = disk.change("conf/file", had_original);
+        change.temporary = "conf/.temporary";
+        CHECK_THROWS_WITH(tree.put_back(change), Contains("leads through a symbolic link"));
+        CHECK_NOTHROW(tree.remove_temporary(change));
+    }
+    CHECK_THAT(tree.why_not_writable("conf/file"), Contains("leads through a symbolic link"));
+    CHECK(read_file(disk.outside() / "file") == "outside\n");
+    CHECK(std::filesystem::exists(disk.outside() / ".temporary"));
+    CHECK(std::filesystem::exists(disk.outside() / ".file.undo"));
+}
+
+TEST_CASE("a folder in a file's place is named before anything is put back") {
+    const Disk disk;
+    std::filesystem::create_directories(disk.place("made"));
+    CHECK(disk.tree().why_not_writable("made") == "a folder is there");
+}
 
 TEST_CASE("what was put in place is among the files written since, whatever its own time") {
     const TemporaryFolder folder("work-tree-test");
