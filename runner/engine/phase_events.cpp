@@ -6,6 +6,7 @@
 
 #include "engine/recovery.hpp"
 #include "engine/undo.hpp"
+#include "host/frame.hpp"
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "services/files.hpp"
@@ -219,32 +220,44 @@ void PhaseEvents::show(const std::vector<LineRedactor::Line>& lines) {
     }
 }
 
-/// The messages come from another process: no path in them may lead anywhere else than it should.
+/// The messages come from another process: what they name is what its manifest allows, or it has
+/// broken the protocol.
 FileIntent PhaseEvents::checked_intent(const HostFileChange& change) const {
-    const std::filesystem::path originals = m_parts.folder.originals_of(m_upgrade.version);
     FileIntent intent;
     intent.path = change.path;
     intent.temporary = change.temporary;
     intent.backup = change.backup;
     try {
         upgrade::services::check_path(change.path);
-        if (!change.temporary.empty()) upgrade::services::check_path(change.temporary);
-        if (!change.backup.empty()) {
-            upgrade::services::check_path(
-                std::filesystem::path(change.backup).lexically_relative(originals).string());
-        }
+        intent.new_digest = Digest::parse(change.digest);
     } catch (const std::runtime_error& error) {
-        throw Error(Failure::preparation,
-                    m_upgrade.version + " names a file that it may not: " + error.what());
+        throw ProtocolError(error.what());
     }
-    intent.new_digest = Digest::parse(change.digest);
+    if (!upgrade::services::covers(m_upgrade.manifest().permissions.write, change.path))
+        throw ProtocolError("its manifest does not declare that it writes " + change.path);
     if (intent.new_digest.has_value() == change.temporary.empty())
-        throw Error(Failure::preparation, m_upgrade.version + " names new bytes for " +
-                                              change.path +
-                                              " without their digest, or a digest without bytes");
+        throw ProtocolError("new bytes for " + change.path +
+                            " without their digest, or a digest without bytes");
+    if (!change.temporary.empty() &&
+        !upgrade::services::is_name_before_commit(change.temporary, change.path))
+        throw ProtocolError("new bytes for " + change.path + " in " + change.temporary);
+    check_original(change);
+    if (m_parts.work_tree.look(change.path).kind == upgrade::services::PathKind::link)
+        throw ProtocolError(change.path + " is a link, or behind one");
     if (const auto original = m_parts.work_tree.original(intent))
         intent.old_digest = sha256(*original);
     return intent;
+}
+
+void PhaseEvents::check_original(const HostFileChange& change) const {
+    if (change.backup.empty()) return;
+    const std::filesystem::path originals = m_parts.folder.originals_of(m_upgrade.version);
+    try {
+        upgrade::services::check_path(
+            std::filesystem::path(change.backup).lexically_relative(originals).string());
+    } catch (const std::runtime_error&) {
+        throw ProtocolError("the original of " + change.path + " in " + change.backup);
+    }
 }
 
 Ledger& PhaseEvents::writer() {

@@ -86,6 +86,8 @@ class PhaseEvents final : public HostEvents {
     void flush_lines() { show(m_lines.flush()); }
     void show(const std::vector<LineRedactor::Line>& lines);
     [[nodiscard]] FileIntent checked_intent(const HostFileChange& change) const;
+    /// An original is kept beside the ledger, with those of its upgrade.
+    void check_original(const HostFileChange& change) const;
     [[nodiscard]] bool is_held_to_shown() const {
         return m_phase == HostPhase::apply && m_options.hold_to_shown;
     }

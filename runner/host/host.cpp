@@ -173,7 +173,7 @@ class PhaseConductor {
     void violate(const std::exception& error) {
         m_open = false;
         fail(PhaseEnd::protocol_violation,
-             std::string("it sent something that is no message: ") + sanitize(error.what()));
+             std::string("it broke the protocol: ") + sanitize(error.what()));
         kill_now();
     }
 

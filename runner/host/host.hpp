@@ -112,6 +112,7 @@ class HostEvents {
     virtual void on_step_begun(const std::string& id, const std::string& description) = 0;
     virtual bool confirm(const std::string& question) = 0;
     virtual std::optional<std::string> state_value(std::int32_t scope, const std::string& key) = 0;
+    /// Throws ProtocolError where it names what it may not.
     virtual void record_files(const std::string& step,
                               const std::vector<HostFileChange>& changes) = 0;
     virtual void record_step(const std::string& id, const HostValues& values) = 0;

@@ -34,20 +34,6 @@ class Discard {
     std::string m_path;
 };
 
-/// `fd`: of `temporary`, which was just made.
-void replace_through(int fd, const std::string& temporary, const std::filesystem::path& path,
-                     std::string_view bytes, Durability durability, const FinishFile& finish) {
-    Discard discard(temporary);
-    write_all(fd, bytes, path.string());
-    finish(temporary);
-    if (durability == Durability::durable && ::fsync(fd) != 0)
-        throw system_error("cannot sync " + path.string(), errno);
-    if (::rename(temporary.c_str(), path.c_str()) != 0)
-        throw system_error("cannot replace " + path.string(), errno);
-    discard.keep();
-    if (durability == Durability::durable) sync_folder(path.parent_path());
-}
-
 }  // namespace
 
 UniqueFd open_for_reading(const std::filesystem::path& path) {
@@ -88,22 +74,19 @@ void replace_file(const std::filesystem::path& path, std::string_view bytes,
     std::string temporary = (folder / ("." + path.filename().string() + ".XXXXXX")).string();
     const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd) throw system_error("cannot write beside " + path.string(), errno);
-    replace_through(fd.get(), temporary, path, bytes, durability, [&](const std::string& written) {
-        struct stat old_status {};
-        const mode_t mode =
-            ::stat(path.c_str(), &old_status) == 0 ? old_status.st_mode & 07777U : 0644U;
-        if (::fchmod(fd.get(), mode) != 0)
-            throw system_error("cannot set the mode of " + written, errno);
-    });
-}
-
-void replace_file_through(const std::filesystem::path& temporary, const std::filesystem::path& path,
-                          std::string_view bytes, const FinishFile& finish) {
-    make_folders(path.parent_path());
-    ::unlink(temporary.c_str());
-    const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd) throw system_error("cannot write beside " + path.string(), errno);
-    replace_through(fd.get(), temporary.string(), path, bytes, Durability::durable, finish);
+    Discard discard(temporary);
+    struct stat old_status {};
+    const mode_t mode =
+        ::stat(path.c_str(), &old_status) == 0 ? old_status.st_mode & 07777U : 0644U;
+    if (::fchmod(fd.get(), mode) != 0)
+        throw system_error("cannot set the mode of " + temporary, errno);
+    write_all(fd.get(), bytes, path.string());
+    if (durability == Durability::durable && ::fsync(fd.get()) != 0)
+        throw system_error("cannot sync " + path.string(), errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+        throw system_error("cannot replace " + path.string(), errno);
+    discard.keep();
+    if (durability == Durability::durable) sync_folder(folder);
 }
 
 void create_file(const std::filesystem::path& path, std::string_view bytes) {

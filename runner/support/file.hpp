@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,14 +33,6 @@ std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
 /// `path` is then as it was.
 void replace_file(const std::filesystem::path& path, std::string_view bytes,
                   Durability durability = Durability::durable);
-
-/// Called with the name of a file that is written and is to take another one's place: gives it what
-/// else it needs.
-using FinishFile = std::function<void(const std::string& temporary)>;
-/// As replace_file, durably, through a file of this name: one that a death has left there is
-/// written anew.
-void replace_file_through(const std::filesystem::path& temporary, const std::filesystem::path& path,
-                          std::string_view bytes, const FinishFile& finish);
 
 /// Writes a new file; throws Error{refused} when something is there already.
 void create_file(const std::filesystem::path& path, std::string_view bytes);

@@ -56,6 +56,8 @@ bool matches(std::string_view pattern, std::string_view path);
 /// What new bytes are called just before they replace the file at `path`, beside it. `process`: the
 /// id of the one that writes them.
 std::string name_before_commit(const std::string& path, long process);
+/// Whether `name` is such a path, of whatever process.
+bool is_name_before_commit(const std::string& name, const std::string& path);
 
 class RepositoryFiles {
  public:

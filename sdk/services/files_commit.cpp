@@ -59,6 +59,13 @@ std::string name_before_commit(const std::string& path, long process) {
     return parent.empty() ? name : parent + '/' + name;
 }
 
+bool is_name_before_commit(const std::string& name, const std::string& path) {
+    const std::string before = name_before_commit(path, 0);
+    const std::size_t digits = before.size() - 1;  // all but the 0
+    return name.size() > digits && name.compare(0, digits, before, 0, digits) == 0 &&
+           name.find_first_not_of("0123456789", digits) == std::string::npos;
+}
+
 void RepositoryFiles::commit(
     const std::string& backup_folder,
     const std::function<void(const std::vector<PreparedChange>&)>& recorded) {

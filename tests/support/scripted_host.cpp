@@ -308,7 +308,7 @@ class ScriptedPhase {
                 m_stage.work_tree.originals[entry.backup] = *before;
             }
             if (change.content) {
-                entry.temporary = path + ".upgrade";
+                entry.temporary = upgrade::services::name_before_commit(path, 1);
                 entry.digest = runner::sha256(*change.content).to_string();
             }
             entry.rendered = rendered[path];

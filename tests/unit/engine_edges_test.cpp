@@ -3,6 +3,7 @@
 #include "engine/documents.hpp"
 #include "engine/phase_events.hpp"
 #include "engine/saved_plan.hpp"
+#include "host/frame.hpp"
 #include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
@@ -238,31 +239,46 @@ TEST_CASE("a secret in the remedy of an upgrade that is blocked is masked") {
     CHECK_FALSE(world.reporter.told("hunter2"));
 }
 
-TEST_CASE("no file that an upgrade names is outside of the repository, or its original elsewhere") {
+TEST_CASE("what an upgrade's process names is what its manifest allows, or breaks the protocol") {
     World world;
     const EngineParts parts = world.parts();
     const auto ledger = world.ledgers.open();
     UpgradeInRun upgrade;
     upgrade.version = "0.0.51";
+    upgrade.known.manifest.permissions.write = {"conf", "x"};
     PhaseRunnerOptions options;
     options.hold_to_shown = false;
     const Redactor redactor;
     PhaseEvents events(parts, options, redactor, *ledger, upgrade, HostPhase::apply,
                        {ledger.get(), "run"});
+    world.work_tree.statuses["conf/link"] = {upgrade::services::PathKind::link, 0};
     const std::string digest(64, 'a');
     const std::string originals = world.folder.originals_of("0.0.51").string();
     const std::vector<HostFileChange> forged{
-        {"../x", ".x", "", digest},
-        {"x", "../.x", "", digest},
-        {"x", "/etc/.x", "", digest},
-        {"x", ".x", "/etc/passwd", digest},
-        {"x", ".x", originals + "/../0.0.50/1", digest},
-        {"x", ".x", "", ""},
+        {"../x", "../.x.upgrade-1", "", digest},
+        {"/etc/passwd", "/etc/.passwd.upgrade-1", "", digest},
+        {"conf/../y", "conf/../.y.upgrade-1", "", digest},
+        {"y", ".y.upgrade-1", "", digest},
+        {"configuration", ".configuration.upgrade-1", "", digest},
+        {"x/below/../../y", ".y.upgrade-1", "", digest},
+        {"conf/link", "conf/.link.upgrade-1", "", digest},
+        {"x", "../.x.upgrade-1", "", digest},
+        {"x", "/etc/.x.upgrade-1", "", digest},
+        {"x", "conf/.x.upgrade-1", "", digest},
+        {"x", ".y.upgrade-1", "", digest},
+        {"x", ".x.upgrade-", "", digest},
+        {"x", ".x.upgrade-1/../y", "", digest},
+        {"x", "y", "", digest},
+        {"x", ".x.upgrade-1", "/etc/passwd", digest},
+        {"x", ".x.upgrade-1", originals + "/../0.0.50/1", digest},
+        {"x", ".x.upgrade-1", originals, digest},
+        {"x", ".x.upgrade-1", "", ""},
+        {"x", ".x.upgrade-1", "", "no digest"},
         {"x", "", "", digest},
     };
     for (const HostFileChange& change : forged) {
-        CAPTURE(change.path, change.temporary, change.backup);
-        CHECK_THROWS_AS(events.record_files("step", {change}), Error);
+        CAPTURE(change.path, change.temporary, change.backup, change.digest);
+        CHECK_THROWS_AS(events.record_files("step", {change}), ProtocolError);
     }
     CHECK(ledger->changed_files("0.0.51").empty());
 }
