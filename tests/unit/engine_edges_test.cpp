@@ -120,10 +120,10 @@ TEST_CASE("what uses the network may change what later ones find, as a command m
 TEST_CASE("a saved plan with --yes stops before what nobody has seen, and without it asks") {
     for (const bool yes : {true, false}) {
         World world;
-        world.publish(ScriptedUpgrade::of("0.0.50.z").edits("first"));
+        world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
         REQUIRE(world.upgrade()->exit_code == 0);
-        world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
-        world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("x", "1"));
+        world.publish(ScriptedUpgrade::of("0.0.52").sets("x", "1"));
+        world.publish(ScriptedUpgrade::of("0.0.53").edits("app").needs("x", "1"));
         UpgradeRequest request = World::yes();
         request.saved_plan = plan_of(world, request);
         request.yes = yes;
@@ -149,13 +149,71 @@ TEST_CASE("a file that is not rendered is held to what was shown, also beside on
     CHECK(world.file("conf") == "old\n");
 }
 
+// How an upgrade stands.
+
+TEST_CASE("what failed before it had done anything stands in nobody's way") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app").fails(HostPhase::apply, 0));
+    REQUIRE(world.upgrade()->exit_code != 0);
+    REQUIRE(world.facts().unsettled.size() <= 1);
+    world.withdraw("0.0.51");
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.done() == Strings{"0.0.52"});
+}
+
+TEST_CASE("what was changed outside of steps is half applied, and is undone first") {
+    World world;
+    world.now.files["app"] = "old\n";
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51");
+    upgrade.step({.id = "", .edits = {{.path = "app", .line = "x"}}});
+    upgrade.verify = bad(PhaseEnd::failed, "not good");
+    world.publish(upgrade);
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
+    REQUIRE(world.file("app") == "old\nx\n");
+    REQUIRE(world.facts().unsettled.front().finished_steps.empty());
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.file("app") == "old\n");
+}
+
+TEST_CASE("what used the network and is not reversible is not undone by its files alone") {
+    World world;
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
+    upgrade.manifest.permissions.network = true;
+    world.publish(upgrade);
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(world.rollback(World::rollback_request())->exit_code == 6);
+    CHECK(world.file("app") == "0.0.51\n");
+    CHECK(world.done() == Strings{"0.0.51"});
+}
+
+TEST_CASE("an attempt that is closed is not closed again by what stops the run after it") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app")).preflight =
+        [](const SeenWorld& seen) -> Judgement {
+        if (seen.outside("x").empty()) return {};
+        return {PhaseEnd::failed, "its preflight is broken"};
+    };
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 1);
+    const std::vector<RunRecord> runs = world.ledgers.look()->runs(1);
+    REQUIRE(runs.front().attempts.size() == 1);
+    CHECK(runs.front().attempts.front().outcome == "succeeded");
+    CHECK(runs.front().attempts.front().message.empty());
+    REQUIRE(report->due.size() == 2);
+    CHECK(report->due.front().outcome == Outcome::succeeded);
+}
+
 // Values.
 
 TEST_CASE("a value that is given beside a saved plan is not ignored") {
     World world;
-    world.publish(ScriptedUpgrade::of("0.0.50.z").edits("first"));
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
     REQUIRE(world.upgrade()->exit_code == 0);
-    world.publish(with_parameter("0.0.51", false));
+    world.publish(with_parameter("0.0.52", false));
     UpgradeRequest request = World::yes();
     request.parameters.values["size"] = "20Gi";
     request.saved_plan = plan_of(world, request);
@@ -165,6 +223,19 @@ TEST_CASE("a value that is given beside a saved plan is not ignored") {
     CHECK_THAT(words(refused), Contains("size"));
     request.parameters.values.clear();
     CHECK(world.upgrade(request)->exit_code == 0);
+}
+
+TEST_CASE("a saved plan is refused when something was attempted since, whatever came of it") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").fails(HostPhase::apply, 0));
+    UpgradeRequest request = World::yes();
+    const SavedPlan plan = plan_of(world, request);
+    REQUIRE(world.upgrade(request)->exit_code != 0);
+    request.saved_plan = plan;
+    CHECK(world.upgrade(request)->exit_code == 6);
+    CHECK(world.done() == Strings{"0.0.51"});
 }
 
 TEST_CASE("a plan that cannot hide a secret is not saved") {
