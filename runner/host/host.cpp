@@ -425,7 +425,10 @@ class PhaseConductor {
             m_result.end = *m_failure;
             m_result.message = m_failure_message;
         } else if (WIFSIGNALED(status)) {
-            m_result.end = PhaseEnd::killed_by_signal;
+            // The signal that stops the run may be sent to all of its processes.
+            m_result.end = m_signals.count() > 0 && is_stop_signal(WTERMSIG(status))
+                               ? PhaseEnd::cancelled
+                               : PhaseEnd::killed_by_signal;
             m_result.message = "its process was ended by " + signal_name(WTERMSIG(status));
         } else if (m_done && m_said == PhaseEnd::not_loaded) {
             m_result.end = PhaseEnd::not_loaded;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@
 #include "services/service_error.hpp"
 #include "services/session.hpp"
 #include "support/memory_file.hpp"
+#include "support/stop_signals.hpp"
 #include "upgrade/abi.h"
 
 namespace runner {
@@ -278,6 +280,7 @@ class PluginRun {
 [[noreturn]] void become_executable(FrameChannel& channel, const Json& start, int image,
                                     int input) {
     if (input >= 0) ::dup2(input, STDIN_FILENO);
+    for (const int stop : k_stop_signals) ::signal(stop, SIG_DFL);
     // The interpreter of a script opens its file by this name, so the descriptor stays open.
     const int program = ::dup(image);
     const std::string path = "/proc/self/fd/" + std::to_string(program);

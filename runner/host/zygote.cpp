@@ -21,6 +21,7 @@
 #include "host/plugin_process.hpp"
 #include "model/error.hpp"
 #include "support/spawn.hpp"
+#include "support/stop_signals.hpp"
 
 namespace runner {
 namespace {
@@ -109,6 +110,10 @@ class HostParent {
         action.sa_handler = on_child;
         action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
         ::sigaction(SIGCHLD, &action, nullptr);
+        // Stopping is the supervisor's decision, also when the signal was sent to all processes of
+        // the run (a service manager, a closed terminal). Plugin processes inherit that; what they
+        // start does not.
+        for (const int stop : k_stop_signals) ::signal(stop, SIG_IGN);
         while (true) {
             std::array<pollfd, 2> waits{
                 {{k_zygote_socket, POLLIN, 0}, {m_pipe_read.get(), POLLIN, 0}}};

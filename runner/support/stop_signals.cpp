@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -14,8 +14,6 @@
 
 namespace runner {
 namespace {
-
-constexpr std::array<int, 3> k_signals{SIGINT, SIGTERM, SIGHUP};
 
 // A signal handler can reach nothing but globals; these are written by it alone.
 std::atomic<int> g_count{0};
@@ -36,6 +34,10 @@ void on_signal(int number) {
 
 }  // namespace
 
+bool is_stop_signal(int number) {
+    return std::find(k_stop_signals.begin(), k_stop_signals.end(), number) != k_stop_signals.end();
+}
+
 void StopSignals::wait(std::chrono::milliseconds length) const {
     pollfd waiting{descriptor(), POLLIN, 0};
     ::poll(&waiting, 1, static_cast<int>(length.count()));
@@ -54,15 +56,18 @@ ProcessStopSignals::ProcessStopSignals() {
     action.sa_handler = on_signal;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
-    for (std::size_t i = 0; i < k_signals.size(); ++i)
-        ::sigaction(k_signals[i], &action, &g_previous[i]);
+    for (std::size_t i = 0; i < k_stop_signals.size(); ++i) {
+        ::sigaction(k_stop_signals[i], nullptr, &g_previous[i]);
+        // What the caller has had ignored (nohup) stays ignored.
+        if (g_previous[i].sa_handler != SIG_IGN) ::sigaction(k_stop_signals[i], &action, nullptr);
+    }
     action.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &action, &g_previous_pipe);
 }
 
 ProcessStopSignals::~ProcessStopSignals() {
-    for (std::size_t i = 0; i < k_signals.size(); ++i)
-        ::sigaction(k_signals[i], &g_previous[i], nullptr);
+    for (std::size_t i = 0; i < k_stop_signals.size(); ++i)
+        ::sigaction(k_stop_signals[i], &g_previous[i], nullptr);
     ::sigaction(SIGPIPE, &g_previous_pipe, nullptr);
     g_write_end = -1;
 }

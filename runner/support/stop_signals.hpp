@@ -2,11 +2,19 @@
 // SIGINT, SIGTERM and SIGHUP as a count and a descriptor to wait on.
 #pragma once
 
+#include <signal.h>
+
+#include <array>
 #include <chrono>
 
 #include "support/unique_fd.hpp"
 
 namespace runner {
+
+/// What asks a run to stop.
+constexpr std::array<int, 3> k_stop_signals{SIGINT, SIGTERM, SIGHUP};
+
+bool is_stop_signal(int number);
 
 /// How insistently the user wants the run to stop.
 class StopSignals {
@@ -25,8 +33,9 @@ class StopSignals {
     virtual void wait(std::chrono::milliseconds length) const;
 };
 
-/// The process's own signals. A reader of its output that goes away (SIGPIPE) stops nothing. One
-/// object at a time; restores the earlier handlers when it ends.
+/// The process's own signals. Those that were ignored when it was made stay so. A reader of its
+/// output that goes away (SIGPIPE) stops nothing. One object at a time; restores the earlier
+/// handlers when it ends.
 class ProcessStopSignals final : public StopSignals {
  public:
     ProcessStopSignals();

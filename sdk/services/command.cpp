@@ -78,7 +78,8 @@ void set_nonblocking(int fd) {
     ::dup2(input, STDIN_FILENO);
     ::dup2(output, STDOUT_FILENO);
     ::dup2(error_output, STDERR_FILENO);
-    ::signal(SIGPIPE, SIG_DFL);
+    // A plugin process ignores those that stop a run; what it starts has to hear them.
+    for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_DFL);
     if (spec.own_group) ::setpgid(0, 0);
     if (!spec.environment.empty()) environ = environment;
     if (spec.folder.empty() || ::chdir(spec.folder.c_str()) == 0) ::execvp(argv[0], argv);

@@ -93,6 +93,8 @@ Program::Program(const std::vector<std::string>& arguments, const fs::path& fold
         ::dup2(null, 0);
         ::dup2(out[1], 1);
         ::dup2(err[1], 2);
+        // The tests may run in the background, where some are ignored.
+        for (const int stop : {SIGINT, SIGTERM, SIGHUP}) ::signal(stop, SIG_DFL);
         image.become();
     }
     ::close(out[1]);
