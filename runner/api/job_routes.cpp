@@ -257,7 +257,8 @@ void start_rollback(Api& api, Call& call) {
     request.parameters = values_of(body, "parameters");
     request.secrets = values_of(body, "secrets");
     request.actor = call.actor;
-    if (look_at_ledger(cluster->config()->state)->done().empty())
+    const auto ledger = look_at_ledger(cluster->config()->state);
+    if (ledger->done().empty() && ledger->facts().unsettled.empty())
         throw Problem{Trouble::rollback_not_possible, "nothing is done"};
     start(api, call, *cluster, request);
 }

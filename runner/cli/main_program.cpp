@@ -78,7 +78,7 @@ void print_help(std::FILE* stream) {
         "longer\n"
         "               fits, a rollback that is half done\n"
         "  7            changes are due (check and plan with --fail-on-changes)\n"
-        "  8            an upgrade failed and was rolled back: nothing of it is left\n"
+        "  8            an upgrade failed and was rolled back; the message names what stays\n"
         "  9            verify: a check fails, or a file is not as it was left\n"
         "  130 143 129  interrupted; the message names the files changed and commands run\n\n"
         "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "

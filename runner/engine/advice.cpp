@@ -25,9 +25,10 @@ std::string forget_by_hand(const std::string& version, const std::string& why,
 }
 
 std::string ways_out_of_half_undone(const std::string& version) {
-    return "mend the cause and finish it with 'runner rollback'; or put right by hand what it "
-           "names, and then: " +
-           record_by_hand(version, "put right by hand") + "   or: " + forget_by_hand(version);
+    return "mend the cause and finish it with 'runner rollback'; or put right by hand what 'runner "
+           "logs " +
+           version + "' shows, and then: " + record_by_hand(version, "put right by hand") +
+           "   or: " + forget_by_hand(version);
 }
 
 }  // namespace runner

@@ -158,6 +158,7 @@ AttemptEnd succeeded(const UpgradeInRun& upgrade, Outcome outcome, AttemptEnd en
     end.outcome = outcome;
     end.done = record;
     if (record) end.cluster_version = reached;
+    if (!record) end.message = "not recorded as done";
     end.declarations = declarations_of(upgrade.manifest());
     end.parameters = values_to_keep(upgrade.manifest(), upgrade.parameters);
     return end;
@@ -178,8 +179,7 @@ void accept_changed_releases(Run& run) {
 
 }  // namespace
 
-void ApplyingKind::pass_admission(Run& run) {
-    Kind::pass_admission(run);
+void ApplyingKind::before_work(Run& run) {
     accept_changed_releases(run);
 }
 

@@ -15,9 +15,9 @@ namespace runner {
 /// them takes.
 class ApplyingKind : public Kind {
  public:
-    /// Also records that the releases that were changed since their first attempt are taken all the
+    /// Records that the releases that were changed since their first attempt are taken all the
     /// same, where the user says so.
-    void pass_admission(Run& run) override;
+    void before_work(Run& run) override;
     /// Simulates it, tells what it would change, and sets its verdict. Throws Error{preparation}
     /// when it cannot run and the run does not go on without it.
     void rehearse(Run& run, UpgradeInRun& upgrade) override;

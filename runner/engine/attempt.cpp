@@ -40,6 +40,7 @@ void open_attempt(Run& run, UpgradeInRun& upgrade, bool is_undo) {
     run.ledger().advance(run.report.run, run.finished, attempt_start(run, upgrade, is_undo));
     tell_recorded(run);
     run.changing = true;
+    if (run.phases) run.phases->forget_commands();
     run.current = &upgrade;
     run.current_is_undo = is_undo;
 }

@@ -6,6 +6,7 @@
 #include "engine/applying.hpp"
 #include "engine/attempt.hpp"
 #include "engine/escape_hatch.hpp"
+#include "engine/standing.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -21,7 +22,7 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
     if (undone) return "mend the cause and run it again; " + logs;
     if (end.outcome == Outcome::rollback_failed)
         return "mend the cause and finish it with 'runner rollback', or put right by hand what it "
-               "names; " +
+               "has left; " +
                logs;
     if (has_steps)
         return "mend the cause and run it again: it goes on after the last finished step; " + logs;
@@ -81,13 +82,43 @@ void end_interrupted(Run& run, int signal) {
     run.report.exit_code = exit_code_of_signal(signal);
 }
 
+namespace {
+
+/// What those upgrades are that this run has finished, for a message; empty: none.
+std::string words_for_finished(const Run& run, bool undoes) {
+    std::vector<std::string> versions;
+    for (const UpgradeInRun& upgrade : run.upgrades) {
+        if (upgrade.outcome && settled_by(upgrade.outcome) == Settles::upgrade)
+            versions.push_back(upgrade.version);
+    }
+    if (versions.empty()) return {};
+    return (undoes ? "; rolled back: " : "; done: ") + first_names(versions, k_named);
+}
+
+/// What there is of the upgrade whose attempt an error has ended.
+Changes changes_amid(Run& run) {
+    if (!run.recorded || run.finished || run.current == nullptr) return {};
+    if (run.phases && run.current->commands_run.empty())
+        run.current->commands_run = run.phases->commands_begun();
+    try {
+        return changes_of(run, *run.current);
+    } catch (const Error&) {  // the ledger may be what failed
+        return {{}, run.current->commands_run, false};
+    }
+}
+
+}  // namespace
+
 void end_failed(Run& run, const Kind& kind, const Error& error) {
     const bool changing = run.changing;
     if (run.parts.signals.count() > 0 && !changing && error.failure() == Failure::preparation) {
         end_interrupted(run, run.parts.signals.first_signal());
         return;
     }
+    Changes changes = changes_amid(run);
     close_attempts(run, error.what());
+    const std::string message = error.what() + words_for_changes(changes) +
+                                (changing ? words_for_finished(run, kind.undoes()) : "");
     const bool converted = changing && (error.failure() == Failure::preparation ||
                                         error.failure() == Failure::refused);
     const Failure failure = converted ? Failure::apply_failed : error.failure();
@@ -97,17 +128,19 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
         state = changing ? kind.failed() : RunState::aborted;
         outcome = Outcome::aborted;
     }
-    if (run.recorded) run.recorded->abandon(state, outcome, error.what());
+    if (run.recorded) run.recorded->abandon(state, outcome, message);
     run.report.outcome = outcome;
     run.report.error =
-        RunError{to_string(failure), error.what(), error.next(), changing ? "perhaps" : "no"};
+        RunError{to_string(failure), message, error.next(), changing ? "perhaps" : "no"};
+    run.report.error->changes = std::move(changes);
     run.report.exit_code = exit_code(failure);
 }
 
 void end_between_upgrades(Run& run, const Kind& kind, std::size_t next) {
     const std::size_t left = run.upgrades.size() - next;
     const std::string message = "stopped by a signal after " + counted(next, "upgrade") + "; " +
-                                counted(left, "upgrade") + " left, none of them begun";
+                                counted(left, "upgrade") + " left, none of them begun" +
+                                words_for_finished(run, kind.undoes());
     const bool cancelled = may_move(run.recorded->state(), RunState::cancelled);
     end_run(run,
             {cancelled ? RunState::cancelled : kind.failed(),
@@ -125,17 +158,24 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
     Changes changes = undone ? Changes{} : changes_of(run, upgrade);
     // The undo of steps is for finished ones.
     if (undone) changes.commands = upgrade.open_commands;
-    const bool all_undone = undone && changes.commands.empty();
+    const UnsettledUpgrade* earlier = unsettled_in(run.facts, end.version);
+    const bool others_stay =
+        undone && earlier != nullptr && earlier->other_effects && !earlier->is_undo;
+    const bool all_undone = undone && changes.commands.empty() && !others_stay;
     // Held back before its first effect, and nothing was done before it.
     const bool untouched = !undone && position == 0 && is_untouched(run, upgrade);
     std::string message = end.version + ": " + end.message + "; " + counted(position, "upgrade") +
                           " before it done, " + counted(left, "upgrade") + " after it not begun";
     if (!steps.empty()) message += "; its finished steps stay: " + join(steps, ", ");
     message += untouched ? "; nothing was changed"
-               : undone && !all_undone
+               : undone && !changes.commands.empty()
                    ? "; not undone, as the step that ran them did not finish: " +
                          first_names(changes.commands, k_named)
                    : words_for_changes(changes);
+    if (others_stay)
+        message +=
+            "; commands that an earlier attempt ran amid a step are not undone: 'runner logs " +
+            end.version + "' shows them";
     const Failure failure = undone      ? Failure::rolled_back
                             : untouched ? Failure::preparation
                                         : Failure::apply_failed;

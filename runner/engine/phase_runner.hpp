@@ -58,6 +58,8 @@ class PhaseRunner {
     }
     /// The commands that the last real phase has started, masked.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
+    /// Another upgrade begins.
+    void forget_commands() { m_begun.clear(); }
     /// Those of the last apply that were started in a step that did not finish.
     [[nodiscard]] const std::vector<std::string>& open_commands() const { return m_open_commands; }
 

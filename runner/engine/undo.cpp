@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "engine/advice.hpp"
@@ -91,23 +92,30 @@ class ChangedByHand {
     std::vector<Gap> m_gaps;
 };
 
-/// The done upgrade that has changed a file between two changes of another one: no order of undoing
+Refusal refusal_of_two(const std::string& version, const std::string& other,
+                       const std::string& what) {
+    return {
+        version + " cannot be rolled back: " + other + " has changed " + what,
+        "undo both by hand, and then: " + forget_by_hand(version) + "; " + forget_by_hand(other),
+        Failure::refused};
+}
+
+/// The upgrade that has changed a file between two changes of another one: no order of undoing
 /// whole upgrades brings back what was.
 std::optional<Refusal> refusal_of_interleaved(LedgerView& ledger, const std::string& version,
                                               const ChangedByHand& by_hand) {
     if (by_hand.gaps().empty()) return std::nullopt;
-    for (const DoneRecord& done : ledger.done()) {
-        for (const FileIntent& change : ledger.changed_files(done.version)) {
+    std::vector<std::string> others;
+    for (const DoneRecord& done : ledger.done()) others.push_back(done.version);
+    for (const UnsettledUpgrade& half : ledger.facts().unsettled) others.push_back(half.version);
+    for (const std::string& other : others) {
+        if (other == version) continue;
+        for (const FileIntent& change : ledger.changed_files(other)) {
             for (const auto& [before, after] : by_hand.gaps()) {
-                if (done.version == version || change.path != before.path ||
-                    change.number < before.number || change.number > after.number)
-                    continue;
-                return Refusal{version + " cannot be rolled back: " + done.version +
-                                   " has changed " + change.path +
-                                   " between two of its own changes",
-                               "undo both by hand, and then: " + forget_by_hand(version) + "; " +
-                                   forget_by_hand(done.version),
-                               Failure::refused};
+                if (change.path == before.path && change.number > before.number &&
+                    change.number < after.number)
+                    return refusal_of_two(version, other,
+                                          change.path + " between two of its own changes");
             }
         }
     }
@@ -158,7 +166,15 @@ upgrade::services::FileChanges originals_of(const std::vector<FileIntent>& chang
 std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
                                        const std::vector<std::string>& versions, bool force) {
     FilesNow now(work_tree);
+    std::set<std::string> undone;
     for (const std::string& version : versions) {
+        for (const FileIntent& later : ledger.changed_later(version)) {
+            if (undone.count(later.version) != 0) continue;
+            if (later.finished)
+                return refusal_of_two(version, later.version, later.path + " after it");
+            now.undo({later});  // that is put back before
+        }
+        undone.insert(version);
         ChangedByHand by_hand;
         const std::vector<FileIntent> changes = ledger.changed_files(version);
         for (const FileIntent& change : changes) {

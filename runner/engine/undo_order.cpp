@@ -43,6 +43,7 @@ class Builder {
 
     void add_what_changed_files_later(const std::string& version, std::vector<std::string>& open) {
         for (const FileIntent& later : m_ledger.changed_later(version)) {
+            if (!later.finished) continue;  // it is put back before
             if (!is_candidate(later.version))
                 throw Error(Failure::refused,
                             version + " cannot be rolled back: " + later.version + " has changed " +

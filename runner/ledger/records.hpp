@@ -54,7 +54,9 @@ struct UnsettledUpgrade {
     std::string message;
     bool done = false;  ///< recorded as done all the same (a rollback failed)
     std::vector<std::string> finished_steps;
-    bool has_files = false;  ///< file changes of it are in force
+    /// File changes of it are in force, beside those of an unfinished step, which the next run puts
+    /// back.
+    bool has_files = false;
     /// It may have changed something that belongs to no finished step and no file change: by
     /// commands of the step that stopped, as an executable, over the network.
     bool other_effects = false;
@@ -164,6 +166,7 @@ struct FileIntent {
     std::string version{};             ///< whose change it is; set where changes are read
     std::int64_t number = 0;           ///< its order among all changes; set where they are read
     std::string step{};                ///< in which it is made; empty outside of steps; as above
+    bool finished = true;  ///< false: of a step that did not finish: the next run puts it back
 };
 
 /// Of an upgrade's changes those that go back when `step` is undone, in the order given (oldest or

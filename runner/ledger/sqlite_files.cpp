@@ -6,8 +6,8 @@ namespace runner {
 
 namespace {
 
-/// From a query for the columns path, temporary, backup, old_digest, new_digest, kept, version, id
-/// and step.
+/// From a query for the columns path, temporary, backup, old_digest, new_digest, kept, version, id,
+/// step and finished.
 FileIntent file_intent(const StatementUse& query) {
     FileIntent intent;
     intent.path = query.getColumn(0).getString();
@@ -19,6 +19,7 @@ FileIntent file_intent(const StatementUse& query) {
     intent.version = query.getColumn(6).getString();
     intent.number = query.getColumn(7).getInt64();
     intent.step = query.getColumn(8).getString();
+    intent.finished = query.getColumn(9).getInt() != 0;
     return intent;
 }
 
@@ -28,8 +29,8 @@ std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version)
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
     const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
-        "FROM file_change WHERE version = ? ORDER BY id DESC");
+        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step, "
+        "finished FROM file_change WHERE version = ? ORDER BY id DESC");
     query.bind(1, version);
     while (query.executeStep()) changes.push_back(file_intent(query));
     return changes;
@@ -41,7 +42,7 @@ std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version)
     // What is newer than its own newest change is another's. CROSS JOIN: its own files first.
     const StatementUse query = m_database->statement(
         "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, "
-        "f.id, f.step "
+        "f.id, f.step, f.finished "
         "FROM (SELECT path, max(id) AS newest FROM file_change WHERE version = ? GROUP BY path) o "
         "CROSS JOIN file_change f ON f.path = o.path AND f.id > o.newest ORDER BY f.id DESC");
     query.bind(1, version);
@@ -53,8 +54,8 @@ std::vector<FileIntent> SqliteQueries::unfinished_files() {
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
     const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step "
-        "FROM file_change WHERE finished = 0 ORDER BY id DESC");
+        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step, "
+        "finished FROM file_change WHERE finished = 0 ORDER BY id DESC");
     while (query.executeStep()) changes.push_back(file_intent(query));
     return changes;
 }
@@ -76,7 +77,8 @@ std::vector<UnsettledUpgrade> SqliteQueries::unsettled() {
     const StatementUse query = m_database->statement(
         "SELECT a.version, tag, platform, digest, run, outcome, message, "
         "EXISTS (SELECT 1 FROM upgrade u WHERE u.version = a.version), "
-        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version), is_undo, newest.other "
+        "EXISTS (SELECT 1 FROM file_change f WHERE f.version = a.version AND f.finished = 1), "
+        "is_undo, newest.other "
         "FROM (SELECT max(id) AS id, max(other_effects) AS other FROM attempt INDEXED BY "
         "attempt_unsettled WHERE settled = 0 GROUP BY version) newest "
         "CROSS JOIN attempt a ON a.id = newest.id ORDER BY a.id DESC");

@@ -423,3 +423,18 @@ TEST_CASE("a rollback over HTTP: looked at first, done as a job, and told when t
     CHECK_THAT(server.get("/metrics").body,
                Contains("runner_last_run_success{cluster=\"test\"} 1\n"));
 }
+
+TEST_CASE("what is half undone is rolled back over HTTP, too, though nothing is done") {
+    Sandbox sandbox;
+    sandbox.release_plugin("reversible", "0.1.10001");
+    for (const char* file : {"shared", "fail-for-real", "fail-undo"})
+        sandbox.write(std::string("repository/") + file, "");
+    REQUIRE(sandbox.upgrade().status == 1);
+    std::filesystem::remove(sandbox.path() / "repository/fail-undo");
+    ApiServer server(sandbox);
+    CHECK(server.get_as_admin(k_cluster + "/rollback-preflight").json()["available"] == true);
+    const ApiReply undone = server.post(k_cluster + "/rollback?wait=true", "{}");
+    INFO(undone.body);
+    CHECK(undone.status == 200);
+    CHECK(undone.json()["state"] == "rolled_back");
+}

@@ -114,6 +114,17 @@ TEST_CASE("what a killed run left is found and put right without running anythin
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["unfinishedRun"] == false);
 }
 
+TEST_CASE("an attempt that is open though its run is over is closed, and found no more") {
+    Sandbox sandbox;
+    release_and_run(sandbox, "0.1.10001");
+    SQLite::Database(sandbox.ledger().string(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE attempt SET outcome = NULL, finished_at = NULL, settled = 0");
+    CHECK_THAT(sandbox.run({"state", "repair", "--dry-run"}).out,
+               Contains("1 attempt of runs that"));
+    CHECK(sandbox.run({"state", "repair", "--yes"}).status == 0);
+    CHECK_THAT(sandbox.run({"state", "repair"}).out, Contains("Nothing is wrong"));
+}
+
 TEST_CASE("a history that was changed, and rows that name others that are gone, are told") {
     Sandbox sandbox;
     release_and_run(sandbox, "0.1.10001");

@@ -238,6 +238,30 @@ TEST_CASE("a saved plan is refused when something was attempted since, whatever 
     CHECK(world.done() == Strings{"0.0.51"});
 }
 
+TEST_CASE("a value fits its pattern as a whole, or is refused") {
+    for (const char* value : {"abc1", "1x", "", "1\n2"}) {
+        World world;
+        ScriptedUpgrade upgrade = with_parameter("0.0.51", false);
+        upgrade.manifest.parameters.front().pattern = "[0-9]+";
+        world.publish(upgrade);
+        UpgradeRequest request = World::yes();
+        request.parameters.values["size"] = value;
+        CAPTURE(value);
+        CHECK(world.upgrade(request)->exit_code == 3);
+        request.parameters.values["size"] = "12";
+        CHECK(world.upgrade(request)->exit_code == 0);
+    }
+}
+
+TEST_CASE("the state's document tells of a run that died between two steps") {
+    LedgerFacts facts;
+    facts.has_unfinished_run = true;
+    CHECK(state_document(facts, {}, std::nullopt)["unfinishedRun"] == true);
+    facts.has_unfinished_run = false;
+    facts.has_unfinished_files = true;
+    CHECK(state_document(facts, {}, std::nullopt)["unfinishedRun"] == false);
+}
+
 TEST_CASE("a plan that cannot hide a secret is not saved") {
     World world;
     world.publish(with_parameter("0.0.51", true));

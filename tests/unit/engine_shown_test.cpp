@@ -115,17 +115,20 @@ TEST_CASE("a file that was never shown is not written") {
     CHECK(world.file("conf") == "old\n");
 }
 
-TEST_CASE("what a program renders may come out as another file than was shown") {
-    World world;
-    world.now.files = {{"app", "old\n"}, {"conf", "old\n"}};
-    world.publish(ScriptedUpgrade::of("0.0.51").step(
-        {.id = "one",
-         .edits = {{.path = "app", .line = "x", .rendered = true, .instead = "conf"}}}));
-    const auto report = world.upgrade();
-    INFO(words(report));
-    CHECK(report->exit_code == 0);
-    CHECK(world.file("app") == "old\n");
-    CHECK(world.file("conf") == "old\nx\n");
+TEST_CASE("what a program renders may come out as a new file, not as one that nobody looked at") {
+    for (const bool is_there : {false, true}) {
+        World world;
+        world.now.files["app"] = "old\n";
+        if (is_there) world.now.files["conf"] = "precious\n";
+        world.publish(ScriptedUpgrade::of("0.0.51").step(
+            {.id = "one",
+             .edits = {{.path = "app", .line = "x", .rendered = true, .instead = "conf"}}}));
+        const auto report = world.upgrade();
+        INFO(words(report));
+        CHECK(report->exit_code == (is_there ? 3 : 0));
+        CHECK(world.file("app") == "old\n");
+        CHECK(world.file("conf") == (is_there ? "precious\n" : "x\n"));
+    }
 }
 
 // Saved plans.

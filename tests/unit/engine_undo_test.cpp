@@ -277,7 +277,7 @@ TEST_CASE("what was recorded by hand cannot be undone") {
     two.world.ledgers.open()->record_done(record, "erna", "by hand");
     const auto report = undo(two.world);
     CHECK(report->exit_code == 6);
-    CHECK_THAT(words(report), Contains("0.0.53") && Contains("not run here but recorded"));
+    CHECK_THAT(words(report), Contains("0.0.53") && Contains("it was recorded by hand ('record')"));
     CHECK(two.world.done().size() == 3);
 }
 

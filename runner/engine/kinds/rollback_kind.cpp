@@ -6,6 +6,7 @@
 
 #include "engine/advice.hpp"
 #include "engine/ending.hpp"
+#include "engine/escape_hatch.hpp"
 #include "engine/pipeline.hpp"
 #include "engine/standing.hpp"
 #include "engine/undo.hpp"
@@ -131,6 +132,13 @@ void RollbackKind::choose(Run& run) {
     run.upgrades = selected(run, candidates(run));
     run.report.final_version = version_without(run, run.upgrades.size()).to_string();
     run.report.target = m_request.target.empty() ? run.report.final_version : m_target.to_string();
+    if (!run.upgrades.empty() || m_request.target.empty() || m_target == m_cluster_version) return;
+    run.report.warnings.push_back(
+        m_target > m_cluster_version
+            ? "--to " + m_target.to_string() + " is above the cluster version " +
+                  m_cluster_version.to_string()
+            : "nothing that is done is above " + m_target.to_string() +
+                  "; the cluster version stays: 'runner state correct-version' changes it by hand");
 }
 
 SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count) const {
@@ -151,8 +159,8 @@ SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count)
 
 void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
     if (!upgrade.done_how.empty() && upgrade.done_how != "upgrade")
-        refuse(upgrade, "it was not run here but recorded ('" + upgrade.done_how +
-                            "'), so what it has changed is not known");
+        refuse(upgrade, "it was recorded by hand ('" + upgrade.done_how +
+                            "'), so what of it is there is not known");
     upgrade.check_description = false;  // it ran here before: the digest is the same
     if (recall_attempt(run.ledger_view(), upgrade)) {
         upgrade.manifest_json = upgrade.manifest().to_json();
@@ -173,6 +181,8 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
 }
 
 void RollbackKind::load(Run& run) {
+    // Also those behind one that is refused are told as what they are.
+    for (UpgradeInRun& upgrade : run.upgrades) recall_attempt(run.ledger_view(), upgrade);
     for (UpgradeInRun& upgrade : run.upgrades) {
         load_one(run, upgrade);
         const std::string reason = why_not_undoable(upgrade);
@@ -272,6 +282,9 @@ void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const Atte
     RunError error{to_string(failure), message,
                    "mend the cause and run it again: it goes on from there",
                    unchanged ? "no" : "perhaps"};
+    if (!unchanged)
+        error.commands = escape_hatch(run.ledger(), run.ledger().facts(), run.parts.config,
+                                      upgrade.version, changes.commands);
     error.changes = std::move(changes);
     end_run(run, {RunState::rollback_failed, outcome, std::move(error), exit_code(failure)});
 }

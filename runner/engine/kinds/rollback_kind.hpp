@@ -23,6 +23,11 @@ class RollbackKind final : public Kind {
     }
     [[nodiscard]] bool undoes() const override { return true; }
     void choose(Run& run) override;
+    /// What a run that died has left unfinished is put back, also when nothing else is to be
+    /// undone.
+    [[nodiscard]] bool goes_on_without_upgrades(const Run& run) const override {
+        return run.facts.has_unfinished_run || run.facts.has_unfinished_files;
+    }
     void load(Run& run) override;
     void pass_admission(Run& run) override;
     [[nodiscard]] bool needs_image(const UpgradeInRun&) const override { return false; }

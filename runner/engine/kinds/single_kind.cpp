@@ -85,7 +85,7 @@ void SingleKind::choose_release(Run& run) const {
 
 void SingleKind::pass_admission(Run& run) {
     refuse_to_leave_no_record(run);
-    ApplyingKind::pass_admission(run);
+    Kind::pass_admission(run);
 }
 
 void SingleKind::refuse_to_leave_no_record(const Run& run) const {

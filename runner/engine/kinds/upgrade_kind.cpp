@@ -97,8 +97,14 @@ void UpgradeKind::end_with_nothing_to_do(Run& run) {
     if (!run.recorded) return;
     run.changing = true;
     run.ledger().raise_cluster_version(version, run.report.run);
-    run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, run.options.reason);
-    if (asks_without_upgrades(run)) run.report.raised_from = run.report.cluster_version;
+    std::string message = run.options.reason;
+    if (asks_without_upgrades(run)) {
+        run.report.raised_from = run.report.cluster_version;
+        message += (message.empty() ? "" : "; ") +
+                   ("the cluster version was raised from " + run.report.cluster_version + " to " +
+                    version.to_string());
+    }
+    run.recorded->finish(RunState::succeeded, Outcome::nothing_to_do, message);
     run.report.cluster_version = version.to_string();
 }
 
@@ -145,9 +151,27 @@ void UpgradeKind::settle_rehearsal(Run& run) {
                     "do what it says above, and run it again");
 }
 
+namespace {
+
+/// What needs a version that is not reached any more without what was left out.
+void leave_out_what_needs_more(Run& run) {
+    const GateInput input = run.gate_input();
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        const auto refusal = gate_named("minimums").check(input, &upgrade);
+        if (!refusal) continue;
+        upgrade.verdict = Verdict::left_out;
+        upgrade.words = refusal->what;
+    }
+}
+
+}  // namespace
+
 void UpgradeKind::leave_out(Run& run) const {
     if (!take_out_left_out(run)) return;
-    run.choice = choose_from(run);
+    do {
+        run.choice = choose_from(run);
+        leave_out_what_needs_more(run);
+    } while (take_out_left_out(run));
     RunReport planned =
         report_of(run.parts.config, *run.choice, run.upgrades, m_request.report_other);
     run.report.final_version = planned.final_version;
@@ -156,6 +180,9 @@ void UpgradeKind::leave_out(Run& run) const {
 
 std::string UpgradeKind::question(const Run& run) const {
     const std::string cluster = "the cluster '" + run.parts.config.name + "'";
+    if (!run.upgrades.empty() && run.report.final_version == run.report.cluster_version)
+        return "This will run " + counted(run.upgrades.size(), "upgrade") + " on " + cluster +
+               "; its version stays " + run.report.cluster_version + ".";
     if (!run.upgrades.empty())
         return "This will upgrade " + cluster + " to " + run.report.final_version + ".";
     return "No upgrade runs; this will raise the version of " + cluster + " from " +

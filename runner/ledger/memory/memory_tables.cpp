@@ -92,9 +92,10 @@ std::vector<UnsettledUpgrade> MemoryTables::unsettled() const {
         one.is_undo = attempt->is_undo;
         one.other_effects = other_effects.count(record.version) > 0;
         one.finished_steps = finished_steps(record.version);
-        one.has_files = std::any_of(
-            changes.begin(), changes.end(),
-            [&](const MemoryChange& change) { return change.intent.version == record.version; });
+        one.has_files =
+            std::any_of(changes.begin(), changes.end(), [&](const MemoryChange& change) {
+                return change.intent.version == record.version && change.finished;
+            });
         all.push_back(std::move(one));
     }
     return all;
@@ -171,7 +172,7 @@ std::vector<std::string> MemoryTables::finished_steps(const std::string& version
 std::vector<FileIntent> MemoryTables::changed_files(const std::string& version) const {
     std::vector<FileIntent> found;
     for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
-        if (change->intent.version == version) found.push_back(change->intent);
+        if (change->intent.version == version) found.push_back(change->as_read());
     }
     return found;
 }
@@ -185,7 +186,7 @@ std::vector<FileIntent> MemoryTables::changed_later(const std::string& version) 
     for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
         const auto own = newest.find(change->intent.path);
         if (own != newest.end() && change->intent.number > own->second)
-            found.push_back(change->intent);
+            found.push_back(change->as_read());
     }
     return found;
 }
@@ -193,7 +194,7 @@ std::vector<FileIntent> MemoryTables::changed_later(const std::string& version) 
 std::vector<FileIntent> MemoryTables::unfinished_files() const {
     std::vector<FileIntent> found;
     for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
-        if (!change->finished) found.push_back(change->intent);
+        if (!change->finished) found.push_back(change->as_read());
     }
     return found;
 }

@@ -46,6 +46,11 @@ struct MemoryDone {
 struct MemoryChange {
     FileIntent intent;
     bool finished = false;
+    [[nodiscard]] FileIntent as_read() const {
+        FileIntent read = intent;
+        read.finished = finished;
+        return read;
+    }
 };
 
 /// The content of a ledger. Empty as it is made.
