@@ -3,6 +3,7 @@
 #include "engine/documents.hpp"
 #include "engine/phase_events.hpp"
 #include "engine/saved_plan.hpp"
+#include "engine/standing.hpp"
 #include "host/frame.hpp"
 #include "model/error.hpp"
 #include "support/catch.hpp"
@@ -376,4 +377,116 @@ TEST_CASE("what an upgrade's process names is what its manifest allows, or break
         CHECK_THROWS_AS(events.record_files("step", {change}), ProtocolError);
     }
     CHECK(ledger->changed_files("0.0.51").empty());
+}
+
+// What is asked, told and kept.
+
+TEST_CASE("a dry run needs nobody to ask") {
+    World world;
+    world.terminal.there = false;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    UpgradeRequest request = World::asking();
+    CHECK(world.upgrade(request)->exit_code == 2);
+    request.dry_run = true;
+    CHECK(world.upgrade(request)->exit_code == 0);
+}
+
+TEST_CASE("a first run with nothing due is recorded without a question") {
+    World world;
+    const auto report = world.upgrade(World::asking());
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.terminal.questions.empty());
+    CHECK(world.version() == "0.0.50");
+}
+
+TEST_CASE("what an upgrade may touch that none before might is new in its run, too") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(ScriptedUpgrade::of("0.0.52").sets("x", "1"));
+    const auto report = world.upgrade();
+    REQUIRE(report->due.size() == 1);
+    REQUIRE(report->due.front().news.size() == 1);
+    CHECK(report->due.front().news.front().kind == "command");
+}
+
+TEST_CASE("what has become needless is recorded, also when its files were changed before it") {
+    World world;
+    world.now.files["app"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app")).preflight = until("x", "1");
+    world.process.at_point = [&](const std::string& point) {
+        if (point == "after command") world.now.files["app"] = "by the command\n";
+    };
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
+    CHECK(world.file("app") == "by the command\n");
+}
+
+TEST_CASE("a program may have done anything, whatever its manifest declares") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    ScriptedUpgrade program = ScriptedUpgrade::of("0.0.52").edits("conf");
+    program.executable().fails(HostPhase::apply, 1);
+    program.manifest.permissions.network = false;
+    world.publish(program);
+    REQUIRE(world.upgrade()->exit_code == 1);
+    CHECK(world.facts().unsettled.front().other_effects);
+    const auto refused = world.rollback(World::rollback_request());
+    CHECK(refused->exit_code == 6);
+    CHECK_THAT(words(refused), Contains("0.0.52 cannot be rolled back"));
+}
+
+TEST_CASE("a lock by hand makes nothing live of what has died") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    world.at("after record_files", 1, [&] { world.process.dies_at = world.process.points; });
+    REQUIRE_FALSE(world.upgrade());
+    world.process.at_point = nullptr;
+    world.lock_by_hand();
+    const auto view = world.ledgers.look();
+    const LedgerFacts facts = facts_as_of_now(*view, world.clock);
+    REQUIRE(facts.unsettled.size() == 1);
+    CHECK(standing_of(facts.unsettled.front()) == Standing::interrupted);
+}
+
+TEST_CASE("what was released since a plan was saved is told, and does not run") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("left-out"));
+    UpgradeRequest request = World::yes();
+    request.selection.skip = {"0.0.53"};
+    request.saved_plan = plan_of(world, request);
+    world.publish(ScriptedUpgrade::of("0.0.52.b").edits("later"));
+    request.selection = {};
+    const auto report = world.upgrade(request);
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.reporter.told("due by now, and not part of the saved plan: 0.0.52.b"));
+    CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
+}
+
+TEST_CASE("the history's document has the times of work and check apart") {
+    RunRecord run;
+    run.attempts.emplace_back();
+    run.attempts.front().apply_time = std::chrono::milliseconds(12);
+    run.attempts.front().verify_time = std::chrono::milliseconds(34);
+    const Json attempt = history_document({run}, {}, std::nullopt)["runs"][0]["upgrades"][0];
+    CHECK(attempt["applyMs"] == 12);
+    CHECK(attempt["verifyMs"] == 34);
+}
+
+TEST_CASE("a state value that is set outside of steps is kept when the upgrade is done") {
+    World world;
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51");
+    upgrade.step({.id = "", .values = {{"color", "green"}}});
+    world.publish(upgrade);
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(world.ledgers.look()->state_value(0, "0.0.51", "color") == "green");
 }
