@@ -8,13 +8,41 @@
 
 namespace runner {
 
+namespace {
+
+bool has_originals(Ledger& ledger, const std::string& version) {
+    const std::vector<FileIntent> changes = ledger.changed_files(version);
+    return std::any_of(changes.begin(), changes.end(), [](const FileIntent& change) {
+        return change.kept && !change.backup.empty();
+    });
+}
+
+/// Of those that are not among the newest done ones: the releases of what still has its originals.
+/// A rollback takes both.
+std::set<std::string> tags_with_originals(Ledger& ledger, RunFolder& folder,
+                                          const std::vector<DoneRecord>& done,
+                                          std::size_t too_old) {
+    std::set<std::string> kept;
+    if (const auto releases = folder.kept_releases()) {
+        for (const Release& release : releases->list()) kept.insert(release.tag);
+    }
+    std::set<std::string> tags;
+    for (std::size_t i = 0; i < too_old; ++i) {
+        if (kept.count(done[i].tag) != 0 && has_originals(ledger, done[i].version))
+            tags.insert(done[i].tag);
+    }
+    return tags;
+}
+
+}  // namespace
+
 void remove_what_is_too_old(Ledger& ledger, RunFolder& folder) {
     for (const std::string& version : ledger.forget_old_originals(k_kept_originals))
         folder.remove_originals(version);
     if (folder.kept_releases_count() <= k_kept_originals) return;
-    std::set<std::string> tags;
-    std::vector<DoneRecord> done = ledger.done();
+    const std::vector<DoneRecord> done = ledger.done();
     const std::size_t too_old = done.size() - std::min(done.size(), k_kept_originals);
+    std::set<std::string> tags = tags_with_originals(ledger, folder, done, too_old);
     for (std::size_t i = too_old; i < done.size(); ++i) tags.insert(done[i].tag);
     for (const UnsettledUpgrade& upgrade : ledger.facts().unsettled) tags.insert(upgrade.tag);
     folder.keep_only_releases(tags);

@@ -67,11 +67,18 @@ class SignedReleases {
     }
 
     /// Nothing runs, exit 3, and the message names the release and these words.
-    void refused(const std::string& tag, const std::string& words) {
-        const auto result = sandbox.upgrade();
-        CHECK(result.status == 3);
-        CHECK_THAT(result.err, Contains(tag) && Contains(words));
-        CHECK_FALSE(sandbox.exists("repository/order"));
+    /// `by_itself`: what `run` is asked for; empty: the upgrade of the tag.
+    void refused(const std::string& tag, const std::string& words, std::string by_itself = {}) {
+        if (by_itself.empty()) by_itself = tag.substr(tag.front() == 'v' ? 1 : 0);
+        for (const std::vector<std::string>& command :
+             {std::vector<std::string>{"upgrade", "--yes"},
+              {"run", by_itself, "--dry-run=false", "--confirm", "--record"}}) {
+            const auto result = sandbox.run(command);
+            INFO(command.front());
+            CHECK(result.status == 3);
+            CHECK_THAT(result.err, Contains(tag) && Contains(words));
+            CHECK_FALSE(sandbox.exists("repository/order"));
+        }
     }
 
     Sandbox sandbox;
@@ -237,7 +244,7 @@ TEST_CASE("threat: a predecessor is hidden, unless it is settled") {
     all.tamper("0.1.10002/upgrade_0.1.10002_manifest.json", "\"after\": []",
                "\"after\": [\"0.1.10001\"]");
     all.sign("0.1.10002");
-    all.refused("0.1.10001", "a release is hidden or was deleted");
+    all.refused("0.1.10001", "a release is hidden or was deleted", "0.1.10002");
     REQUIRE(all.sandbox.run({"state", "record", "0.1.10001", "--reason", "withdrawn"}).status == 0);
     CHECK(all.sandbox.upgrade().status == 0);
 }

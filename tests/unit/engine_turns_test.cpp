@@ -183,6 +183,24 @@ TEST_CASE("a changed release is taken when the question was answered, not before
     CHECK(world.done() == Strings{"0.0.51"});
 }
 
+TEST_CASE("a release is kept as long as the originals of its upgrade, and no longer") {
+    World world;
+    world.now.files["f"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.1.1").edits("f").sets("x", "1", "0").reversible());
+    for (int i = 2; i < 120; ++i) {
+        const std::string n = std::to_string(i);
+        world.publish(ScriptedUpgrade::of("0.1." + n).sets("k" + n, "1").reversible());
+    }
+    REQUIRE(world.upgrade()->exit_code == 0);
+    REQUIRE(world.ledgers.look()->changed_files("0.1.1").front().kept);
+    CHECK(world.folder.kept.stored.count(world.script("0.1.1").tag()) == 1);
+    CHECK(world.folder.kept.stored.count(world.script("0.1.2").tag()) == 0);
+    CHECK(world.folder.kept.stored.size() == 101);
+    world.withdraw("0.1.1");
+    CHECK(world.rollback(World::rollback_request("0.1.0"))->exit_code == 0);
+    CHECK(world.file("f") == "old\n");
+}
+
 TEST_CASE("an error amid an attempt names what was changed by then, and what is done") {
     for (const char* point : {"before record_step", "before record_files"}) {
         World world;
