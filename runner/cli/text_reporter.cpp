@@ -34,7 +34,7 @@ std::string facts_of(const PlannedUpgrade& upgrade) {
     std::vector<std::string> facts;
     if (upgrade.manifest.severity != Severity::routine)
         facts.emplace_back(to_string(upgrade.manifest.severity));
-    if (upgrade.late) facts.emplace_back("late: added below the cluster version");
+    if (upgrade.late) facts.emplace_back("late: not above the cluster version");
     if (upgrade.manifest.downtime) facts.emplace_back("downtime");
     if (!upgrade.manifest.declared) facts.emplace_back("undeclared");
     return facts.empty() ? "" : "  [" + join(facts, ", ") + "]";

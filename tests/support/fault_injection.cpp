@@ -89,6 +89,12 @@ std::string path_of(int fd) {
     return size < 0 ? "" : std::string(target.data(), static_cast<std::size_t>(size));
 }
 
+/// Of a name in an open folder.
+std::string path_in(int folder, const char* name) {
+    if (name[0] == '/') return name;
+    return folder == AT_FDCWD ? std::string("/") + name : path_of(folder) + '/' + name;
+}
+
 bool on_disk(const std::string& path) {
     return !path.empty() && path[0] == '/' && path.find(" (deleted)") == std::string::npos &&
            path.rfind("/dev/", 0) != 0 && path.rfind("/memfd:", 0) != 0 &&
@@ -211,6 +217,28 @@ int unlink(const char* path) {
     static const auto real = next<int (*)(const char*)>("unlink");
     return inject("unlink", std::string(path[0] == '/' ? "" : "/") + path,
                   [&] { return real(path); });
+}
+
+int renameat(int from_folder, const char* from, int to_folder, const char* to) {
+    static const auto real = next<int (*)(int, const char*, int, const char*)>("renameat");
+    return inject("rename", path_in(to_folder, to),
+                  [&] { return real(from_folder, from, to_folder, to); });
+}
+
+int unlinkat(int folder, const char* path, int flags) {
+    static const auto real = next<int (*)(int, const char*, int)>("unlinkat");
+    return inject("unlink", path_in(folder, path), [&] { return real(folder, path, flags); });
+}
+
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+    static const auto real = next<int (*)(int, const char*, int, const char*, int)>("linkat");
+    return inject("link", path_in(to_folder, to),
+                  [&] { return real(from_folder, from, to_folder, to, flags); });
+}
+
+int mkdirat(int folder, const char* path, mode_t mode) {
+    static const auto real = next<int (*)(int, const char*, mode_t)>("mkdirat");
+    return inject("mkdir", path_in(folder, path), [&] { return real(folder, path, mode); });
 }
 
 int mkdir(const char* path, mode_t mode) {

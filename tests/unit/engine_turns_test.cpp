@@ -303,3 +303,21 @@ TEST_CASE("a rollback that failed half-way comes with the recipe by hand") {
     const Strings& lines = report->error->commands;
     CHECK(count(lines, "# finish its undo, before which nothing else runs") == 1);
 }
+
+TEST_CASE("undoing a hotfix leaves the version where it was when the hotfix came") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
+    world.publish(ScriptedUpgrade::of("0.0.54").edits("g"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.publish(ScriptedUpgrade::of("0.0.52.hot").edits("h"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    const auto report = world.rollback(World::rollback_request());
+    CHECK(report->exit_code == 0);
+    CHECK(report->cluster_version == "0.0.54");
+    CHECK(world.version() == "0.0.54");
+    CHECK(world.done() == Strings{"0.0.51", "0.0.54"});
+    REQUIRE(world.upgrade()->exit_code == 0);  // it is due again
+    CHECK(world.done() == Strings{"0.0.51", "0.0.54", "0.0.52.hot"});
+    CHECK(world.rollback(World::rollback_request("0.0.51"))->exit_code == 0);
+    CHECK(world.version() == "0.0.51");
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// No upgrade that stopped half-way is passed over because no release has it any more: it can
-// neither be finished, nor is anything that follows it as its author knew it.
+// No upgrade that stopped half-way is passed over with 'nothing to do' because no release has it
+// any more. What is due goes on, with a warning: it may be what replaces it.
 #include "engine/advice.hpp"
 #include "engine/gates/gate.hpp"
 #include "engine/standing.hpp"
@@ -8,7 +8,7 @@
 namespace runner {
 
 std::optional<Refusal> half_way_gate(const GateInput& run, const UpgradeInRun*) {
-    if (run.releases == nullptr) return std::nullopt;
+    if (run.releases == nullptr || !run.upgrades.empty()) return std::nullopt;
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled) {
         const bool of_a_release = !upgrade.tag.empty();
         if (!of_a_release || !is_half_applied(upgrade) ||

@@ -2,6 +2,7 @@
 #include "engine/kinds/rollback_kind.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "engine/advice.hpp"
@@ -41,6 +42,23 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
         if (!diff.empty()) run.parts.reporter.diff(phases.redactor().mask(diff));
     }
     return originals;
+}
+
+/// Marks the hotfixes among them: what was applied when the cluster had passed its version.
+void mark_late(LedgerView& ledger, std::vector<UpgradeInRun>& upgrades) {
+    std::map<std::string, std::string> runs;  // by version: in which it was done
+    for (const DoneRecord& done : ledger.done()) runs[done.version] = done.run;
+    std::map<std::string, std::set<std::string>> late;  // by run
+    for (UpgradeInRun& upgrade : upgrades) {
+        const std::string& id = runs[upgrade.version];
+        const auto [found, is_new] = late.try_emplace(id);
+        if (const auto record = is_new ? ledger.run(id) : std::nullopt) {
+            for (const AttemptRecord& attempt : record->attempts) {
+                if (attempt.late) found->second.insert(attempt.version);
+            }
+        }
+        upgrade.late = found->second.count(upgrade.version) != 0;
+    }
 }
 
 /// What its undo may leave of it; empty: nothing.
@@ -126,10 +144,11 @@ void RollbackKind::choose(Run& run) {
     m_target = m_request.target.empty() ? m_original : target_version();
     m_done.clear();
     for (const DoneUpgrade& done : cluster.done)
-        m_done.push_back(UpgradeVersion::parse(done.version).semver);
+        m_done.emplace_back(done.version, UpgradeVersion::parse(done.version).semver);
     run.report.original_version = m_original.to_string();
     run.report.cluster_version = m_cluster_version.to_string();
     run.upgrades = selected(run, candidates(run));
+    mark_late(run.ledger_view(), run.upgrades);
     run.report.final_version = version_without(run, run.upgrades.size()).to_string();
     run.report.target = m_request.target.empty() ? run.report.final_version : m_target.to_string();
     if (!run.upgrades.empty() || m_request.target.empty() || m_target == m_cluster_version) return;
@@ -145,14 +164,21 @@ SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count)
     std::optional<SemanticVersion> lowest_undone;
     for (std::size_t i = 0; i < count; ++i) {
         const UpgradeInRun& upgrade = run.upgrades[i];
-        if (upgrade.done_how.empty()) continue;  // the cluster version never counted it
+        // The cluster version never counted it, or did not rise for it.
+        if (upgrade.done_how.empty() || upgrade.late) continue;
         const SemanticVersion version = semver_of(upgrade);
         lowest_undone = lowest_undone ? std::min(*lowest_undone, version) : version;
     }
     if (!lowest_undone) return m_cluster_version;
     SemanticVersion reached = m_target < *lowest_undone ? m_target : m_original;
-    for (const SemanticVersion& done : m_done) {
-        if (done < *lowest_undone) reached = std::max(reached, done);
+    // Of those below it only hotfixes are undone.
+    std::set<std::string> undone;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (run.upgrades[i].late) undone.insert(run.upgrades[i].version);
+    }
+    for (const auto& [version, semver] : m_done) {
+        if (semver < *lowest_undone && undone.count(version) == 0)
+            reached = std::max(reached, semver);
     }
     return std::min(reached, m_cluster_version);
 }

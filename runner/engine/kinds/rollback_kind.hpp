@@ -45,7 +45,7 @@ class RollbackKind final : public Kind {
     /// Of these, what the request names, and what has to be undone before it.
     std::vector<UpgradeInRun> selected(Run& run, std::vector<UpgradeInRun> candidates) const;
     /// Where the cluster stands when the first `count` are undone: the newest version below which
-    /// nothing that was done is undone.
+    /// nothing that was done is undone. Hotfixes for which it did not rise do not count.
     [[nodiscard]] SemanticVersion version_without(const Run& run, std::size_t count) const;
     /// What stands in the way of undoing all of them.
     [[nodiscard]] std::optional<Refusal> refusal(const Run& run) const;
@@ -56,7 +56,7 @@ class RollbackKind final : public Kind {
     SemanticVersion m_original;
     SemanticVersion m_cluster_version;
     SemanticVersion m_target;
-    std::vector<SemanticVersion> m_done;  ///< all that is done
+    std::vector<std::pair<std::string, SemanticVersion>> m_done;  ///< all that is done
 };
 
 /// Runs it, and returns the result with its exit code; failures are in the result, not thrown.

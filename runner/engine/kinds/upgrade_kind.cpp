@@ -119,6 +119,8 @@ void UpgradeKind::describe(Run& run) {
     planned.run = run.report.run;
     planned.dry_run = run.report.dry_run;
     planned.ledger_copy = run.report.ledger_copy;
+    for (const UnsettledUpgrade& upgrade : run.facts.unsettled)
+        planned.warnings.push_back(standing_words(upgrade));
     run.report = std::move(planned);
 }
 
