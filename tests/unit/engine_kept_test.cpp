@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run keeps of itself and of its upgrades, and what it does not: copies, values, answers.
+#include "engine/phase_events.hpp"
+#include "model/error.hpp"
+#include "support/catch.hpp"
+#include "support/engine_world.hpp"
+#include "upgrade/abi.h"
+
+using namespace test;
+using namespace runner;
+using Catch::Contains;
+using Strings = std::vector<std::string>;
+
+TEST_CASE("the ledger is copied before a run on it, and a new one has nothing to copy") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    CHECK(world.upgrade()->ledger_copy.empty());
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("b"));
+    CHECK_FALSE(world.upgrade()->ledger_copy.empty());
+}
+
+TEST_CASE("values of an upgrade whose check failed are not kept") {
+    World world;
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51");
+    upgrade.step({.id = "", .values = {{"color", "green"}}});
+    upgrade.verify = bad(PhaseEnd::failed, "not good");
+    world.publish(upgrade);
+    REQUIRE(world.upgrade(World::without_rollback())->exit_code == 1);
+    CHECK_FALSE(world.ledgers.look()->state_value(0, "0.0.51", "color"));
+}
+
+TEST_CASE("an automatic undo that failed leaves what it takes to finish it") {
+    World world;
+    world.now.files["a"] = "old\n";
+    world.now.outside["x"] = "0";
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("a").sets("x", "1", "0");
+    upgrade.reversible().verify = bad(PhaseEnd::failed, "not good");
+    upgrade.fails(HostPhase::rollback, 2);
+    world.publish(upgrade);
+    REQUIRE(world.upgrade()->exit_code == 1);
+    REQUIRE(world.facts().unsettled.size() == 1);
+    CHECK(world.file("a") == "old\n0.0.51\n");
+    CHECK(world.ledgers.look()->changed_files("0.0.51").size() == 1);
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.file("a") == "old\n");
+    CHECK(world.outside("x") == "0");
+}
+
+TEST_CASE("on a new cluster its original version is asked for once") {
+    World world;
+    world.config.original_version.reset();
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    world.terminal.answer = [](const std::string& question) {
+        return std::optional<std::string>(has(question, "With which version") ? "0.0.50" : "y");
+    };
+    REQUIRE(world.upgrade(World::asking())->exit_code == 0);
+    const auto& asked = world.terminal.questions;
+    CHECK(std::count_if(asked.begin(), asked.end(), [](const std::string& question) {
+              return has(question, "With which version");
+          }) == 1);
+    CHECK(world.done() == Strings{"0.0.51"});
+}
+
+TEST_CASE(
+    "an upgrade's question is a no where nobody can be asked, and its debug lines are asked for") {
+    for (const bool debug : {false, true}) {
+        World world;
+        world.terminal.there = false;
+        const EngineParts parts = world.parts();
+        const auto ledger = world.ledgers.open();
+        UpgradeInRun upgrade;
+        upgrade.version = "0.0.51";
+        PhaseRunnerOptions options;
+        options.debug = debug;
+        const Redactor redactor;
+        PhaseEvents events(parts, options, redactor, *ledger, upgrade, HostPhase::apply, {});
+        CHECK_FALSE(events.confirm("really?"));
+        world.terminal.there = true;
+        CHECK(events.confirm("really?"));
+        events.on_log(UPGRADE_LOG_DEBUG, "a detail");
+        events.on_log(UPGRADE_LOG_INFO, "a line");
+        events.end_of_output();
+        CHECK(world.reporter.told("a detail") == debug);
+        CHECK(world.reporter.told("a line"));
+    }
+}
+
+TEST_CASE("a parameter that nobody needs is not asked for") {
+    World world;
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("a");
+    Parameter optional_one;
+    optional_one.name = "size";
+    upgrade.manifest.parameters = {optional_one};
+    world.publish(upgrade);
+    CHECK(world.upgrade(World::asking())->exit_code == 0);
+    for (const std::string& question : world.terminal.questions) CHECK_FALSE(has(question, "size"));
+}
