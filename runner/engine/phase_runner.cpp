@@ -274,6 +274,7 @@ void PhaseRunner::note_before(ShownWork& shown, const std::string& path,
 
 void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     upgrade.shown.renders = result.renders;
+    upgrade.shown.blind_renders = result.blind_renders;
     upgrade.shown.commits = std::move(result.shown);
     upgrade::services::FileChanges changes;
     if (result.changes)

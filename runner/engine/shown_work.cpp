@@ -111,7 +111,8 @@ std::string ShownWork::why_other(const std::string& step, const HostFileChange& 
     if (!std::any_of(commits.begin(), commits.end(), of_path)) {
         // What a program renders is not known in a simulation, nor a name that is made from that:
         // it may be another new file, or one that the upgrade has looked at, never any other.
-        const bool expected = before.count(change.path) != 0 || !intent.old_digest;
+        const bool expected =
+            before.count(change.path) != 0 || !intent.old_digest || blind_renders > 0;
         if (change.rendered && renders > 0 && expected) return {};
         return "its simulation did not show that " + change.path + " would be changed";
     }

@@ -35,6 +35,7 @@ struct ShownWork {
     std::map<std::string, PathBefore> before;  ///< by path: what it was made from
     std::map<std::string, Digest> lists;       ///< by pattern: the files that there were
     std::size_t renders = 0;                   ///< programs whose output becomes a file
+    std::size_t blind_renders = 0;             ///< those of which it is not known which file
     std::vector<CommandWords> commands;        ///< that would be run, as they were shown
 
     /// Over all of it: what a saved plan pins.

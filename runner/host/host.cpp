@@ -291,8 +291,12 @@ class PhaseConductor {
     }
 
     void take_simulation(Frame& frame) {
-        m_result.renders = static_cast<std::size_t>(
-            std::clamp<std::int64_t>(number_at(frame.message, "renders"), 0, k_max_renders));
+        const auto count = [&](const char* key) {
+            return static_cast<std::size_t>(
+                std::clamp<std::int64_t>(number_at(frame.message, key), 0, k_max_renders));
+        };
+        m_result.renders = count("renders");
+        m_result.blind_renders = count("blindRenders");
         m_result.changes = take_descriptor(frame, "changesDescriptor");
         if (const UniqueFd shown = take_descriptor(frame, "shownDescriptor"))
             m_result.shown = read_shown(shown.get());

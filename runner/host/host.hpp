@@ -166,6 +166,7 @@ struct PhaseResult {
     std::vector<ShownChange> shown;  ///< of a simulation: its commits, in order
     FoundInRepository found;         ///< of a simulation: what it was made from
     std::size_t renders = 0;         ///< of a simulation: how many RENDER commands it has shown
+    std::size_t blind_renders = 0;   ///< those for files that it has not looked at before
     std::string description;
     std::uint32_t strays = 0;
     [[nodiscard]] bool ok() const { return end == PhaseEnd::ok; }

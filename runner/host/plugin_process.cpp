@@ -258,6 +258,7 @@ class PluginRun {
             attach(done, files, "foundDescriptor", encode_found(m_backend.found()));
         if (simulated && status == UPGRADE_OK) {
             done["renders"] = m_session->renders();
+            done["blindRenders"] = m_session->blind_renders();
             attach(done, files, "changesDescriptor", services::encode(m_session->changes()));
             attach(done, files, "shownDescriptor", encode_shown(m_backend.shown()));
         }

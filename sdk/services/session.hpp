@@ -95,6 +95,9 @@ class Session {
 
     /// How many RENDER commands a simulation has shown: what they would print is not known yet.
     [[nodiscard]] std::size_t renders() const { return m_renders; }
+    /// Those of them before which no file was looked at, as SDK 1.0.0 made them: which files they
+    /// are for is not known.
+    [[nodiscard]] std::size_t blind_renders() const { return m_blind_renders; }
 
     /// What a simulation would have changed.
     [[nodiscard]] FileChanges changes() const { return m_files.changes(); }
@@ -115,6 +118,7 @@ class Session {
     void step_undone(std::string_view id);
     void walk(bool on);
     [[nodiscard]] const RepositoryFiles& files() const { return m_files; }
+    void looked_at_a_file() { m_has_looked = true; }
     /// For a path that is about to be changed. Throws Refusal when this phase or the manifest does
     /// not allow it.
     RepositoryFiles& files_to_change(std::string_view path);
@@ -153,6 +157,8 @@ class Session {
     std::string m_last_refusal;
     std::size_t m_commits = 0;
     std::size_t m_renders = 0;
+    std::size_t m_blind_renders = 0;
+    bool m_has_looked = false;         ///< at a file, since the last command
     std::set<std::string> m_rendered;  ///< what RENDER commands have printed
     LearnedTexts m_learned;            ///< what programs have printed since something was changed
     bool m_walking = false;            ///< rollback: over apply, to find the undo of its steps

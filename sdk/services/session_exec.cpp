@@ -96,7 +96,11 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
         if (m_walking) return 0;
         if (is_simulation()) {
             m_backend.command_shown(spec.arguments);
-            if (command.kind == UPGRADE_EXEC_RENDER) ++m_renders;
+            if (command.kind == UPGRADE_EXEC_RENDER) {
+                ++m_renders;
+                if (!m_has_looked) ++m_blind_renders;
+            }
+            m_has_looked = false;
             return 0;
         }
         begin(spec.arguments);

@@ -284,6 +284,7 @@ TEST_CASE("what a program renders is counted in a simulation and marked in the r
     stage.write("render", "");
     const PhaseResult simulated = stage.run(HostPhase::simulate);
     CHECK(simulated.renders == 1);
+    CHECK(simulated.blind_renders == 0);  // `render` looks at its file before
     const PhaseResult applied = stage.run(HostPhase::apply);
     REQUIRE(applied.ok());
     CHECK(applied.renders == 0);
