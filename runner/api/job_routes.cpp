@@ -6,6 +6,7 @@
 #include "api/path_mask.hpp"
 #include "api/routes.hpp"
 #include "api/streams.hpp"
+#include "engine/standing.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
@@ -258,7 +259,9 @@ void start_rollback(Api& api, Call& call) {
     request.secrets = values_of(body, "secrets");
     request.actor = call.actor;
     const auto ledger = look_at_ledger(cluster->config()->state);
-    if (ledger->done().empty() && ledger->facts().unsettled.empty())
+    const LedgerFacts facts = facts_as_of_now(*ledger, api.clock());
+    if (facts.cluster.done.empty() &&
+        std::none_of(facts.unsettled.begin(), facts.unsettled.end(), is_half_way))
         throw Problem{Trouble::rollback_not_possible, "nothing is done"};
     start(api, call, *cluster, request);
 }

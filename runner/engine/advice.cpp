@@ -24,11 +24,14 @@ std::string forget_by_hand(const std::string& version, const std::string& why,
     return state_command("forget", version, why, config);
 }
 
+std::string settle_by_hand(const std::string& version, const std::string& why_done) {
+    return record_by_hand(version, why_done) + "   or: " + forget_by_hand(version);
+}
+
 std::string ways_out_of_half_undone(const std::string& version) {
     return "mend the cause and finish it with 'runner rollback'; or put right by hand what 'runner "
            "logs " +
-           version + "' shows, and then: " + record_by_hand(version, "put right by hand") +
-           "   or: " + forget_by_hand(version);
+           version + "' shows, and then: " + settle_by_hand(version, "put right by hand");
 }
 
 }  // namespace runner

@@ -15,6 +15,9 @@ std::string record_by_hand(const std::string& version, const std::string& why = 
 std::string forget_by_hand(const std::string& version, const std::string& why = "undone by hand",
                            const std::string& config = {});
 
+/// Either of the two, for somebody who has put it right: `why_done` where it was finished.
+std::string settle_by_hand(const std::string& version, const std::string& why_done);
+
 /// What to do about an upgrade that is recorded as done and undone in part.
 std::string ways_out_of_half_undone(const std::string& version);
 

@@ -73,21 +73,6 @@ bool run_has_changed_its_files(Run& run, const UpgradeInRun& upgrade) {
     return changed.empty();
 }
 
-bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade) {
-    for (const std::string& needed : upgrade.manifest().needed_upgrades) {
-        const bool left_out =
-            run.left_out.count(needed) != 0 ||
-            std::any_of(run.upgrades.begin(), run.upgrades.end(), [&](const UpgradeInRun& other) {
-                return other.version == needed && other.verdict == Verdict::left_out;
-            });
-        if (!left_out) continue;
-        upgrade.words = "blocked: it requires " + needed + ", which is blocked";
-        upgrade.verdict = Verdict::left_out;
-        return true;
-    }
-    return false;
-}
-
 /// Provisional, as something before it may change that.
 void put_off(UpgradeInRun& upgrade, const PhaseResult& result, const UpgradeInRun& until) {
     upgrade.verdict = Verdict::later;
@@ -178,6 +163,21 @@ void accept_changed_releases(Run& run) {
 }
 
 }  // namespace
+
+bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade) {
+    for (const std::string& needed : upgrade.manifest().needed_upgrades) {
+        const bool left_out =
+            run.left_out.count(needed) != 0 ||
+            std::any_of(run.upgrades.begin(), run.upgrades.end(), [&](const UpgradeInRun& other) {
+                return other.version == needed && other.verdict == Verdict::left_out;
+            });
+        if (!left_out) continue;
+        upgrade.words = "blocked: it requires " + needed + ", which is blocked";
+        upgrade.verdict = Verdict::left_out;
+        return true;
+    }
+    return false;
+}
 
 void ApplyingKind::before_work(Run& run) {
     accept_changed_releases(run);
@@ -333,14 +333,20 @@ bool is_untouched(Run& run, const UpgradeInRun& upgrade) {
            run.ledger().finished_steps(upgrade.version).empty();
 }
 
-bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, std::string& why_not) {
+bool can_roll_back_failed(Run& run, UpgradeInRun& upgrade, std::string& why_not) {
     if (!run.options.roll_back || run.parts.signals.count() >= k_kill_signals ||
         !why_not_undoable(upgrade).empty())
         return false;
-    const auto refusal =
-        refusal_to_undo(run.ledger(), run.parts.work_tree, {upgrade.version}, run.options.force);
-    if (refusal) why_not = "; it was not rolled back: " + refusal->what;
-    return !refusal;
+    try {
+        const auto refusal = refusal_to_undo(run.ledger(), run.parts.work_tree, {upgrade.version},
+                                             run.options.force);
+        if (refusal) throw_refusal(*refusal, "nothing of it was undone");
+        run.supply->have_image(upgrade);
+        return true;
+    } catch (const Error& error) {
+        why_not = std::string("; it was not rolled back: ") + error.what();
+        return false;
+    }
 }
 
 void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
@@ -348,7 +354,6 @@ void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end) {
     open_attempt(run, upgrade, true);
     run.parts.reporter.phase_begins(upgrade.version, HostPhase::rollback,
                                     position_of(run, upgrade) + 1, run.upgrades.size());
-    run.supply->have_image(upgrade);
     const UndoResult undone =
         undo_upgrade(run.phase_runner(), upgrade, run.parts.work_tree, run.record());
     upgrade.commands_run.insert(upgrade.commands_run.end(), undone.commands.begin(),

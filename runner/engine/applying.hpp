@@ -41,12 +41,16 @@ class ApplyingKind : public Kind {
 Worked apply_upgrade(Run& run, UpgradeInRun& upgrade, const std::optional<SemanticVersion>& reached,
                      bool record);
 
+/// Gives an upgrade the verdict `left_out` where it requires one that was left out. Whether it has.
+bool leave_out_what_requires_it(Run& run, UpgradeInRun& upgrade);
+
 /// Whether nothing of an upgrade that was stopped is there.
 bool is_untouched(Run& run, const UpgradeInRun& upgrade);
 
 /// Whether what has failed is undone at once: not when the user does not want that or it would
-/// leave something, and not when somebody has changed its files, which is then told in `why_not`.
-bool can_roll_back_failed(Run& run, const UpgradeInRun& upgrade, std::string& why_not);
+/// leave something, and not when it cannot be (somebody has changed its files, its release cannot
+/// be read), which is then told in `why_not`. Its image is there afterwards.
+bool can_roll_back_failed(Run& run, UpgradeInRun& upgrade, std::string& why_not);
 
 /// Undoes it, as an attempt of its own; `end` is then how that ended.
 void roll_back_failed(Run& run, UpgradeInRun& upgrade, AttemptEnd& end);

@@ -33,6 +33,29 @@ std::string next_step(const UpgradeInRun& upgrade, const AttemptEnd& end, bool h
            logs;
 }
 
+/// What those upgrades are that this run has finished, for a message; empty: none.
+std::string words_for_finished(const Run& run, bool undoes) {
+    std::vector<std::string> versions;
+    for (const UpgradeInRun& upgrade : run.upgrades) {
+        if (upgrade.outcome && settled_by(upgrade.outcome) == Settles::upgrade)
+            versions.push_back(upgrade.version);
+    }
+    if (versions.empty()) return {};
+    return (undoes ? "; rolled back: " : "; done: ") + first_names(versions, k_named);
+}
+
+/// What there is of the upgrade whose attempt an error has ended.
+Changes changes_amid(Run& run) {
+    if (!run.recorded || run.finished || run.current == nullptr) return {};
+    if (run.phases && run.current->commands_run.empty())
+        run.current->commands_run = run.phases->commands_begun();
+    try {
+        return changes_of(run, *run.current);
+    } catch (const Error&) {  // the ledger may be what failed
+        return {{}, run.current->commands_run, false};
+    }
+}
+
 }  // namespace
 
 Changes changes_of(Run& run, const UpgradeInRun& upgrade) {
@@ -60,6 +83,12 @@ std::string words_for_changes(const Changes& changes, const std::string& files) 
     return words;
 }
 
+std::vector<std::string> recipe_by_hand(Run& run, const std::string& version,
+                                        const Changes& changes) {
+    Ledger& ledger = run.ledger();
+    return escape_hatch(ledger, ledger.facts(), run.parts.config, version, changes.commands);
+}
+
 void end_run(Run& run, RunEnd end) {
     run.recorded->finish(end.state, end.outcome, end.error.message);
     run.refresh_version();
@@ -81,33 +110,6 @@ void end_interrupted(Run& run, int signal) {
         RunError{"interrupted", message, "run it again to go on", changing ? "perhaps" : "no"};
     run.report.exit_code = exit_code_of_signal(signal);
 }
-
-namespace {
-
-/// What those upgrades are that this run has finished, for a message; empty: none.
-std::string words_for_finished(const Run& run, bool undoes) {
-    std::vector<std::string> versions;
-    for (const UpgradeInRun& upgrade : run.upgrades) {
-        if (upgrade.outcome && settled_by(upgrade.outcome) == Settles::upgrade)
-            versions.push_back(upgrade.version);
-    }
-    if (versions.empty()) return {};
-    return (undoes ? "; rolled back: " : "; done: ") + first_names(versions, k_named);
-}
-
-/// What there is of the upgrade whose attempt an error has ended.
-Changes changes_amid(Run& run) {
-    if (!run.recorded || run.finished || run.current == nullptr) return {};
-    if (run.phases && run.current->commands_run.empty())
-        run.current->commands_run = run.phases->commands_begun();
-    try {
-        return changes_of(run, *run.current);
-    } catch (const Error&) {  // the ledger may be what failed
-        return {{}, run.current->commands_run, false};
-    }
-}
-
-}  // namespace
 
 void end_failed(Run& run, const Kind& kind, const Error& error) {
     const bool changing = run.changing;
@@ -184,18 +186,19 @@ void end_after_failed_upgrade(Run& run, const UpgradeInRun& upgrade, const Attem
                    all_undone  ? "undone"
                    : untouched ? "no"
                                : "perhaps"};
-    if (!undone && !untouched)
-        error.commands = escape_hatch(run.ledger(), run.ledger().facts(), run.parts.config,
-                                      end.version, changes.commands);
+    if (!undone && !untouched) error.commands = recipe_by_hand(run, end.version, changes);
     error.changes = std::move(changes);
-    const RunState state = undone                                    ? RunState::rolled_back
-                           : end.outcome == Outcome::rollback_failed ? RunState::rollback_failed
-                           : upgrade.cancelled                       ? RunState::cancelled
-                                                                     : RunState::failed;
-    end_run(run,
-            {state, state == RunState::failed ? Outcome::failed : end.outcome, std::move(error),
-             upgrade.cancelled ? exit_code_of_signal(run.parts.signals.first_signal())
-                               : exit_code(failure)});
+    const RunState state = undone ? RunState::rolled_back
+                           : end.outcome == Outcome::rollback_failed ||
+                                   end.outcome == Outcome::blocked  // the undo was not begun
+                               ? RunState::rollback_failed
+                               : upgrade.cancelled ? RunState::cancelled : RunState::failed;
+    end_run(run, {state,
+                  state == RunState::failed || end.outcome == Outcome::blocked ? Outcome::failed
+                                                                               : end.outcome,
+                  std::move(error),
+                  upgrade.cancelled ? exit_code_of_signal(run.parts.signals.first_signal())
+                                    : exit_code(failure)});
 }
 
 }  // namespace runner

@@ -38,4 +38,9 @@ Changes changes_of(Run& run, const UpgradeInRun& upgrade);
 /// it ran. Empty when nothing is known of any change.
 std::string words_for_changes(const Changes& changes, const std::string& files = "files changed");
 
+/// The commands to finish or undo by hand what is there of an upgrade. Throws Error when the ledger
+/// cannot be read.
+std::vector<std::string> recipe_by_hand(Run& run, const std::string& version,
+                                        const Changes& changes);
+
 }  // namespace runner

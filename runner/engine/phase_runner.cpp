@@ -81,15 +81,21 @@ PhaseEvents PhaseRunner::events_of(const UpgradeInRun& upgrade, HostPhase phase,
 PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& request,
                              PhaseEvents& events) {
     PhaseResult result;
+    const auto note_commands = [&] {
+        const std::vector<std::string>& begun = events.commands_begun();
+        m_begun.insert(m_begun.end(), begun.begin(), begun.end());
+    };
     try {
         result = m_host->run(request, events);
     } catch (const Error&) {
-        m_begun = events.commands_begun();
-        if (events.changed_since_shown().empty()) throw;
+        if (events.changed_since_shown().empty()) {
+            note_commands();
+            throw;
+        }
         result.end = PhaseEnd::changed;
         result.message = events.changed_since_shown();
     }
-    m_begun = events.commands_begun();
+    note_commands();
     events.end_of_output();
     events.refuse_secrets("", result.values);
     result.message = m_redactor.mask(result.message);
@@ -314,39 +320,14 @@ void PhaseRunner::forget_simulated() {
     m_overlay.reset();
 }
 
-namespace {
-
-/// What one try has begun joins what the tries before it have, also when it ends by an error.
-class AddBegun {
- public:
-    AddBegun(std::vector<std::string>& all, std::vector<std::string>& of_try)
-        : m_all(all), m_of_try(of_try) {
-        m_of_try.clear();
-    }
-    ~AddBegun() {
-        m_all.insert(m_all.end(), m_of_try.begin(), m_of_try.end());
-        m_of_try = m_all;
-    }
-    AddBegun(const AddBegun&) = delete;
-    AddBegun& operator=(const AddBegun&) = delete;
-
- private:
-    std::vector<std::string>& m_all;
-    std::vector<std::string>& m_of_try;
-};
-
-}  // namespace
-
 PhaseResult PhaseRunner::apply(const UpgradeInRun& upgrade, const PhaseRecord& record,
                                bool another_follows) {
-    std::vector<std::string> begun;
     m_open_commands.clear();
     return retried(upgrade, record.writer, true, [&] {
         PhaseRequest request = request_for(upgrade, HostPhase::apply);
         request.another_follows = another_follows;
         request.after_effects = m_after_effects;
         PhaseEvents events = events_of(upgrade, request.phase, record);
-        const AddBegun add(begun, m_begun);
         PhaseResult once = run(upgrade, request, events);
         events.add_open_commands(m_open_commands);
         if (!m_begun.empty() || upgrade.form == UpgradeForm::executable) m_after_effects = true;

@@ -56,9 +56,9 @@ class PhaseRunner {
     [[nodiscard]] const upgrade::services::FileChanges& simulated_changes() const {
         return m_chain;
     }
-    /// The commands that the last real phase has started, masked.
+    /// The commands that real phases have started since the attempt began, masked.
     [[nodiscard]] const std::vector<std::string>& commands_begun() const { return m_begun; }
-    /// Another upgrade begins.
+    /// Another attempt begins.
     void forget_commands() { m_begun.clear(); }
     /// Those of the last apply that were started in a step that did not finish.
     [[nodiscard]] const std::vector<std::string>& open_commands() const { return m_open_commands; }

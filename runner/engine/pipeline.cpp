@@ -93,7 +93,7 @@ class Pipeline {
         pass_gate(m_run.gate_input(), gate_named("identity"));
         if (m_run.facts.identity)
             m_run.report.ledger_copy = m_parts.folder.copy_ledger(ledger, m_run.recorded->id());
-        const bool unfinished = m_run.facts.has_unfinished_run || m_run.facts.has_unfinished_files;
+        const bool unfinished = m_run.facts.unfinished();
         m_run.recorded->recover(m_parts.work_tree);
         if (unfinished) take_facts(ledger.facts());
         pass_gates(m_run.gate_input(), GateMoment::look);

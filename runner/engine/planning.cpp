@@ -146,6 +146,11 @@ void add_signature_warnings(RunReport& report, const std::vector<UpgradeInRun>& 
     }
 }
 
+void add_standing_warnings(RunReport& report, const LedgerFacts& facts) {
+    for (const UnsettledUpgrade& upgrade : facts.unsettled)
+        report.warnings.push_back(standing_words(upgrade));
+}
+
 void mark_news(std::vector<UpgradeInRun>& upgrades, const std::set<Declaration>& declared) {
     if (declared.empty()) return;
     std::set<Declaration> seen = declared;
@@ -226,8 +231,7 @@ RunReport LookingPlanner::report(LedgerView& ledger, const LedgerFacts& facts,
     RunReport report = report_of(m_config, choice, upgrades, true);
     add_signature_warnings(report, upgrades);
     report.risks = risks_of(input);
-    for (const UnsettledUpgrade& upgrade : facts.unsettled)
-        report.warnings.push_back(standing_words(upgrade));
+    add_standing_warnings(report, facts);
     if (!m_warning.empty()) report.warnings.push_back(m_warning);
     return report;
 }

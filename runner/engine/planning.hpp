@@ -76,6 +76,9 @@ void mark_news(std::vector<UpgradeInRun>& upgrades, const std::set<Declaration>&
 /// for that never comes here (gates/trust.cpp).
 void add_signature_warnings(RunReport& report, const std::vector<UpgradeInRun>& upgrades);
 
+/// Warns of each upgrade that is begun and not settled.
+void add_standing_warnings(RunReport& report, const LedgerFacts& facts);
+
 /// The plan as it is shown; without the upgrades that are not due when nobody will see them.
 RunReport report_of(const ClusterConfig& config, const Choice& choice,
                     const std::vector<UpgradeInRun>& upgrades, bool with_other);

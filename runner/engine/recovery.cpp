@@ -34,6 +34,26 @@ std::set<std::string> tags_with_originals(Ledger& ledger, RunFolder& folder,
     return tags;
 }
 
+/// Puts back the files of these changes but for `except`. Each gets the original of its oldest
+/// change at once, so that dying on the way and doing it again ends the same. What is removed goes
+/// first: a file may stand where a folder was, and the other way round. How many were put back.
+std::size_t put_back_all(const std::vector<FileIntent>& changes, WorkTree& work_tree,
+                         const std::set<std::string>& except = {}) {
+    for (const FileIntent& change : changes) work_tree.remove_temporary(change);
+    std::size_t count = 0;
+    const auto oldest = oldest_of_each(changes);
+    for (const bool removed : {true, false}) {
+        for (const auto& [path, change] : oldest) {
+            if (change.old_digest.has_value() == removed || except.count(path) != 0 ||
+                work_tree.digest(path) == change.old_digest)
+                continue;
+            work_tree.put_back(change);
+            ++count;
+        }
+    }
+    return count;
+}
+
 }  // namespace
 
 void remove_what_is_too_old(Ledger& ledger, RunFolder& folder) {
@@ -47,25 +67,6 @@ void remove_what_is_too_old(Ledger& ledger, RunFolder& folder) {
     for (const UnsettledUpgrade& upgrade : ledger.facts().unsettled) tags.insert(upgrade.tag);
     folder.keep_only_releases(tags);
 }
-
-namespace {
-
-/// Puts back the files of these changes, newest first, but for `except`. Each gets the original of
-/// its oldest change at once, so that dying on the way and doing it again ends the same. How many
-/// were put back.
-std::size_t put_back_all(const std::vector<FileIntent>& changes, WorkTree& work_tree,
-                         const std::set<std::string>& except = {}) {
-    for (const FileIntent& change : changes) work_tree.remove_temporary(change);
-    std::size_t count = 0;
-    for (const auto& [path, change] : oldest_of_each(changes)) {
-        if (except.count(path) != 0 || work_tree.digest(path) == change.old_digest) continue;
-        work_tree.put_back(change);
-        ++count;
-    }
-    return count;
-}
-
-}  // namespace
 
 void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree) {
     put_back_all(ledger.changed_files(version), work_tree);

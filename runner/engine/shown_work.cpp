@@ -130,6 +130,8 @@ bool ShownWork::replaces_what_was(const FileIntent& intent, WorkTree& work_tree)
                             [&](const ShownChange& commit) { return commit.path == intent.path; });
     PathBefore status = found->second;
     status.digest.reset();  // that of the original, which was just kept, is at hand
+    if (status.kind == PathKind::folder && work_tree.look(intent.path).kind == PathKind::none)
+        return true;  // it has gone with the last file in it
     const bool unread = found->second.kind == PathKind::file && !found->second.digest;
     return (unread || found->second.digest == intent.old_digest) &&
            is_as_before(work_tree, intent.path, status);

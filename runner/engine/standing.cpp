@@ -82,4 +82,8 @@ bool is_half_applied(const UnsettledUpgrade& upgrade) {
            (!upgrade.finished_steps.empty() || upgrade.has_files || upgrade.other_effects);
 }
 
+bool is_half_way(const UnsettledUpgrade& upgrade) {
+    return is_half_undone(upgrade) || is_half_applied(upgrade);
+}
+
 }  // namespace runner

@@ -36,4 +36,7 @@ bool is_half_undone(const UnsettledUpgrade& upgrade);
 /// finished steps, changed files, effects that are listed nowhere.
 bool is_half_applied(const UnsettledUpgrade& upgrade);
 
+/// Either of them: what a rollback undoes first.
+bool is_half_way(const UnsettledUpgrade& upgrade);
+
 }  // namespace runner

@@ -14,6 +14,9 @@
 namespace runner {
 namespace {
 
+using upgrade::services::parent_of;
+using upgrade::services::PathKind;
+
 /// Whether it can have done anything but change files.
 bool only_files(const Permissions& permissions) {
     return permissions.commands.empty() && !permissions.network;
@@ -39,9 +42,28 @@ class FilesNow {
     std::map<std::string, std::optional<Digest>> m_digests;
 };
 
-/// Why a change cannot be undone, whatever its file holds now; empty: it can.
-std::string why_not_put_back(WorkTree& work_tree, const FileIntent& change) {
-    const std::string problem = work_tree.why_not_writable(change.path);
+/// What stays where `path` or a folder above it must be; `after`: the files once all is undone.
+/// Empty: nothing.
+std::string what_is_in_its_way(WorkTree& work_tree, FilesNow& after, const std::string& path) {
+    if (work_tree.look(path).kind == PathKind::folder) {
+        const std::vector<std::string> below = work_tree.files_below(path);
+        const bool goes = std::none_of(below.begin(), below.end(), [&](const std::string& file) {
+            return after.digest(file).has_value();
+        });
+        if (below.empty() || !goes) return "a folder is there";
+    }
+    for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
+        if (work_tree.look(above).kind == PathKind::file && after.digest(above))
+            return above + " is a file now, not a folder";
+    }
+    return {};
+}
+
+/// Why a change cannot be undone, whatever its file holds now; `after`: the files once all is
+/// undone. Empty: it can.
+std::string why_not_put_back(WorkTree& work_tree, FilesNow& after, const FileIntent& change) {
+    std::string problem = work_tree.why_not_writable(change.path);
+    if (problem.empty()) problem = what_is_in_its_way(work_tree, after, change.path);
     if (!problem.empty()) return change.path + " cannot be put back: " + problem;
     if (change.backup.empty()) return {};
     const std::string original = "the original of " + change.path;
@@ -177,13 +199,14 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
         undone.insert(version);
         ChangedByHand by_hand;
         const std::vector<FileIntent> changes = ledger.changed_files(version);
+        for (const FileIntent& change : changes) by_hand.follow(change, now.digest(change.path));
+        now.undo(changes);
         for (const FileIntent& change : changes) {
-            const std::string problem = why_not_put_back(work_tree, change);
+            const std::string problem = why_not_put_back(work_tree, now, change);
             if (!problem.empty())
                 return Refusal{version + " cannot be rolled back: " + problem,
                                "undo it by hand, and then: " + forget_by_hand(version),
                                Failure::refused};
-            by_hand.follow(change, now.digest(change.path));
         }
         if (auto refusal = refusal_of_interleaved(ledger, version, by_hand)) return refusal;
         const std::vector<HandChangedFile> changed = by_hand.files();
@@ -192,7 +215,6 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
                 version + " cannot be rolled back: " + words_for_changed_by_hand(changed) +
                     " since",
                 "undo those changes first, or overwrite them with --force", Failure::refused};
-        now.undo(changes);
     }
     return std::nullopt;
 }
@@ -213,12 +235,11 @@ void undo_into(UndoResult& result, PhaseRunner& phases, const UpgradeInRun& upgr
     std::vector<HandChangedFile> by_hand = changed_by_hand(changes, work_tree);
     if (!by_hand.empty() && !record.force) {
         result.message = words_for_changed_by_hand(by_hand) + " since, and nothing was undone";
-        result.begun = false;
         return;
     }
+    result.begun = true;
     if (needs_own_rollback(upgrade)) {
         const PhaseResult phase = phases.rollback(upgrade, record);
-        result.commands = phases.commands_begun();
         if (!phase.ok()) {
             result.message = "its own rollback failed: " + phase.message;
             return;
@@ -248,6 +269,7 @@ UndoResult undo_upgrade(PhaseRunner& phases, const UpgradeInRun& upgrade, WorkTr
     } catch (const Error& error) {
         result.message = error.what();
     }
+    result.commands = phases.commands_begun();
     return result;
 }
 

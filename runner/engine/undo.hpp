@@ -56,7 +56,7 @@ Refusal changed_since_shown(Refusal refusal);
 
 struct UndoResult {
     bool good = false;
-    bool begun = true;                    ///< something of it may be undone
+    bool begun = false;                   ///< something of it may be undone
     std::string message;                  ///< what was undone, or why it was not
     std::vector<std::string> commands{};  ///< changing commands that its own rollback has started
 

@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "model/error.hpp"
-#include "support/file.hpp"
 #include "support/sha256.hpp"
 #include "upgrade/abi.h"
 
@@ -34,7 +33,7 @@ const Digest& digest_of_no_file() {
 
 std::optional<Digest> WorkTree::digest(const std::string& path) {
     const PathKind kind = look(path).kind;
-    if (kind == PathKind::none) return std::nullopt;
+    if (kind == PathKind::none || kind == PathKind::folder) return std::nullopt;
     if (kind != PathKind::file) return digest_of_no_file();
     const auto found = content(path);
     return found ? std::optional(sha256(*found)) : std::nullopt;
@@ -55,7 +54,6 @@ upgrade::services::PathStatus DiskWorkTree::look(const std::string& path) {
 
 std::string DiskWorkTree::why_not_writable(const std::string& path) {
     try {
-        if (m_repository.look(path).kind == PathKind::folder) return "a folder is there";
         return m_repository.why_not_writable(path);
     } catch (const Refusal& refusal) {
         return refusal.what();
@@ -67,15 +65,33 @@ std::vector<std::string> DiskWorkTree::names(const std::string& pattern) {
         [&] { return upgrade::services::RepositoryFiles(m_repository.root(), {}).glob(pattern); });
 }
 
+std::vector<std::string> DiskWorkTree::files_below(const std::string& folder) {
+    return translated([&] { return m_repository.list(folder); });
+}
+
 std::optional<std::string> DiskWorkTree::original(const FileIntent& change) {
     if (change.backup.empty()) return std::nullopt;
-    return read_file(change.backup, k_max_file);
+    return translated([&] {
+        const auto [folder, name] = place_of_original(change);
+        return folder.read(name);
+    });
+}
+
+std::pair<Repository, std::string> DiskWorkTree::place_of_original(const FileIntent& change) const {
+    const std::filesystem::path original = change.backup;
+    const std::filesystem::path own_folder = m_state.parent_path();
+    const std::filesystem::path below = original.lexically_relative(own_folder);
+    if (!below.empty() && *below.begin() != "..")
+        return {Repository(own_folder.string()), below.string()};
+    // By the path that the ledger's folder had then.
+    return {Repository(original.parent_path().string()), original.filename().string()};
 }
 
 void DiskWorkTree::put_back(const FileIntent& change) {
     translated([&] {
         if (!change.backup.empty()) {
-            m_repository.put_back(change.path, change.backup);
+            const auto [folder, name] = place_of_original(change);
+            m_repository.put_back(change.path, folder, name);
             return;
         }
         m_repository.remove(change.path);
@@ -110,8 +126,10 @@ std::chrono::milliseconds DiskWorkTree::file_time() const {
 
 std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds moment,
                                                      std::size_t limit) {
-    return translated(
-        [&] { return m_repository.written_since(moment, limit, m_state.parent_path().string()); });
+    return translated([&] {
+        const auto own_folder = m_state.parent_path().lexically_relative(m_repository.root());
+        return m_repository.written_since(moment, limit, own_folder.string());
+    });
 }
 
 }  // namespace runner

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ledger/records.hpp"
@@ -35,6 +36,8 @@ class WorkTree {
     virtual std::string why_not_writable(const std::string& path) = 0;
     /// The files that a pattern of the files service names, sorted.
     virtual std::vector<std::string> names(const std::string& pattern) = 0;
+    /// All regular files below a folder, hidden ones too; `.git` is left out.
+    virtual std::vector<std::string> files_below(const std::string& folder) = 0;
     /// The original that was kept for a change; nothing when the change made the file.
     virtual std::optional<std::string> original(const FileIntent& change) = 0;
     /// The original in its place again, durably; a file that the change made is removed, with the
@@ -50,8 +53,8 @@ class WorkTree {
     virtual std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                    std::size_t limit) = 0;
 
-    /// The digest of a file's content; nothing when nothing is there; of what is no file (a link, a
-    /// folder, a pipe), digest_of_no_file().
+    /// The digest of a file's content; nothing when nothing or a folder is there (a file may be
+    /// made below what was one); of anything else (a link, a pipe), digest_of_no_file().
     std::optional<Digest> digest(const std::string& path);
 };
 
@@ -65,6 +68,7 @@ class DiskWorkTree final : public WorkTree {
     upgrade::services::PathStatus look(const std::string& path) override;
     std::string why_not_writable(const std::string& path) override;
     std::vector<std::string> names(const std::string& pattern) override;
+    std::vector<std::string> files_below(const std::string& folder) override;
     std::optional<std::string> original(const FileIntent& change) override;
     void put_back(const FileIntent& change) override;
     void remove_temporary(const FileIntent& change) override;
@@ -73,6 +77,11 @@ class DiskWorkTree final : public WorkTree {
                                            std::size_t limit) override;
 
  private:
+    /// The folder in which an original is kept, and its path there: an upgrade's process may write
+    /// beside it.
+    [[nodiscard]] std::pair<upgrade::services::Repository, std::string> place_of_original(
+        const FileIntent& change) const;
+
     upgrade::services::Repository m_repository;
     std::filesystem::path m_state;
 };

@@ -281,7 +281,12 @@ class PhaseConductor {
                 m_said = PhaseEnd::cancelled;
                 break;
             default:
-                m_said = PhaseEnd::failed;
+                // The signal that stops the run may be sent to all of its processes.
+                m_said =
+                    m_signals.count() > m_request.signals_before &&
+                            is_stop_signal(static_cast<int>(number_at(message, "commandSignal")))
+                        ? PhaseEnd::cancelled
+                        : PhaseEnd::failed;
                 if (m_result.message.empty()) {
                     m_result.message = "it gives no reason (status " +
                                        std::to_string(number_at(message, "status")) + ")";

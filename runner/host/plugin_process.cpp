@@ -252,6 +252,7 @@ class PluginRun {
         done["status"] = status;
         done["message"] = m_session->report().message.substr(0, k_max_log_line);
         done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
+        if (status != UPGRADE_OK) done["commandSignal"] = m_session->command_signal();
         std::vector<UniqueFd> files;
         const bool simulated = m_phase->phase == HostPhase::simulate;
         if (simulated && (status == UPGRADE_OK || status == UPGRADE_NOTHING_TO_DO))

@@ -82,6 +82,9 @@ struct LedgerFacts {
     bool has_unfinished_files = false;        ///< of a step that died: the next run puts them back
     std::int64_t last_attempt = 0;            ///< number of the newest; 0: there was none
     std::vector<UnsettledUpgrade> unsettled;  ///< the one that was attempted last is first
+
+    /// Whether a run is under way, or one that died has left something for the next to put right.
+    [[nodiscard]] bool unfinished() const { return has_unfinished_run || has_unfinished_files; }
 };
 
 /// Whether it is done, as these facts have it.

@@ -144,7 +144,8 @@ class Child {
     std::optional<int> ended() {
         int status = 0;
         if (!m_status && ::waitpid(m_pid, &status, WNOHANG) == m_pid) {
-            m_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+            m_status =
+                WIFSIGNALED(status) ? k_ended_by_signal + WTERMSIG(status) : WEXITSTATUS(status);
         }
         return m_status;
     }

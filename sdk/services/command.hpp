@@ -24,7 +24,10 @@ struct CommandSpec {
     std::function<void(std::string_view)> on_error;   ///< pieces of standard error
 };
 
-/// Runs the program to its end and returns its exit status, or 128 and the signal that ended it.
+/// Added to the signal that has ended a program, in place of its exit status; as shells do it.
+constexpr int k_ended_by_signal = 128;
+
+/// Runs the program to its end and returns its exit status, or k_ended_by_signal and the signal.
 /// What it leaves behind is not waited for. Throws Refusal: UPGRADE_NOT_FOUND (no such program),
 /// UPGRADE_FAILED (not started, or over its time), UPGRADE_CANCELLED.
 int run_command(const CommandSpec& spec);

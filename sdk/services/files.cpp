@@ -74,6 +74,28 @@ bool RepositoryFiles::has_below(const FileChanges& changes, const std::string& f
     return false;
 }
 
+bool RepositoryFiles::is_emptied(const std::string& folder,
+                                 const std::vector<const FileChanges*>& changes) const {
+    const std::string below = folder + '/';
+    const auto has_any = [&](const FileChanges* layer) {
+        const auto file = layer->lower_bound(below);
+        return file != layer->end() && file->first.compare(0, below.size(), below) == 0;
+    };
+    const auto has_file = [&](const FileChanges* layer) { return has_below(*layer, folder); };
+    if (std::none_of(changes.begin(), changes.end(), has_any) ||
+        std::any_of(changes.begin(), changes.end(), has_file))
+        return false;
+    const auto is_removed = [&](const std::string& file) {
+        for (const FileChanges* layer : changes) {
+            const auto change = layer->find(file);
+            if (change != layer->end()) return !change->second.content;
+        }
+        return false;
+    };
+    const std::vector<std::string> files = m_repository.list(folder);
+    return !files.empty() && std::all_of(files.begin(), files.end(), is_removed);
+}
+
 PathStatus RepositoryFiles::look(std::string_view path_view) const {
     check_path(path_view);
     return m_repository.look(std::string(path_view));
@@ -88,6 +110,7 @@ PathKind RepositoryFiles::kind_beneath(const std::string& path) const {
     } else {
         try {
             kind = kind_of(m_repository.mode(path));
+            if (kind == PathKind::folder && is_emptied(path, {&m_base})) kind = PathKind::none;
         } catch (const Refusal&) {  // it leads through a link
             found(path, kind);
             throw;
@@ -135,7 +158,8 @@ int RepositoryFiles::kind(std::string_view path_view) const {
     if (has_below(m_pending, path) || has_below(m_settled, path)) return UPGRADE_FILE_FOLDER;
     const PathKind kind = kind_beneath(path);
     if (kind == PathKind::file) return UPGRADE_FILE_REGULAR;
-    return kind == PathKind::folder ? UPGRADE_FILE_FOLDER : UPGRADE_FILE_NONE;
+    const bool folder = kind == PathKind::folder && !is_emptied(path, {&m_settled, &m_base});
+    return folder ? UPGRADE_FILE_FOLDER : UPGRADE_FILE_NONE;
 }
 
 std::string RepositoryFiles::read(std::string_view path_view) const {

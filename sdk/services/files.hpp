@@ -112,6 +112,10 @@ class RepositoryFiles {
     [[nodiscard]] const FileChange* overlaid(const std::string& path) const;
     /// Whether one of these changes has put a file below `folder` that is still there.
     [[nodiscard]] bool has_below(const FileChanges& changes, const std::string& folder) const;
+    /// Whether these changes, the newest first, have removed every file below `folder` on the disk:
+    /// the folder goes with the last one.
+    [[nodiscard]] bool is_emptied(const std::string& folder,
+                                  const std::vector<const FileChanges*>& changes) const;
     /// What is there beneath the changes of this object, and tells it. Throws Refusal.
     PathKind kind_beneath(const std::string& path) const;
     [[nodiscard]] std::string read_beneath(const std::string& path) const;

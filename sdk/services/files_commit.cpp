@@ -23,25 +23,26 @@ class NewBytes {
     explicit NewBytes(const Repository& repository) : m_repository(repository) {}
 
     /// Writes and syncs what `change` brings; `old_mode`: of what is there, 0 for nothing.
-    void write(PreparedChange& change, mode_t old_mode) {
+    void write(const PreparedChange& change, mode_t old_mode) {
         const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
-        change.temporary = name_before_commit(change.path, ::getpid());
         NewFile file = m_repository.make(change.path, name_of(change.temporary), mode,
                                          m_files.size() < k_max_unnamed);
         if (old_mode != 0 && ::fchmod(file.descriptor(), mode) != 0)
             fail("set the mode of " + change.path, errno);
-        write_synced(file.descriptor(), *change.content, change.path);
+        write_all(file.descriptor(), *change.content, change.path);
+        sync_file(file.descriptor(), change.path);
         file.written();
         m_files.emplace(change.path, std::move(file));
     }
 
     /// Replaces or removes the file of `change`, and syncs its folder.
     void put_in_place(const PreparedChange& change) {
-        const auto file = m_files.find(change.path);
-        if (file == m_files.end()) {
+        if (change.content == nullptr) {
             m_repository.remove(change.path);
             return;
         }
+        if (m_files.count(change.path) == 0) write(change, 0);
+        const auto file = m_files.find(change.path);
         file->second.put_in_place();
         m_files.erase(file);
     }
@@ -51,12 +52,20 @@ class NewBytes {
     std::map<std::string, NewFile> m_files;
 };
 
+/// Whether a file goes that is now where a folder of `path` must be. What comes below it can be
+/// written only after that.
+bool is_below_removed(const std::string& path, const FileChanges& changes) {
+    for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
+        const auto change = changes.find(above);
+        if (change != changes.end() && !change->second.content) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 std::string name_before_commit(const std::string& path, long process) {
-    const std::string parent = parent_of(path);
-    const std::string name = '.' + name_of(path) + ".upgrade-" + std::to_string(process);
-    return parent.empty() ? name : parent + '/' + name;
+    return hidden_beside(path, ".upgrade-" + std::to_string(process));
 }
 
 bool is_name_before_commit(const std::string& name, const std::string& path) {
@@ -83,7 +92,8 @@ void RepositoryFiles::commit(
         }
         if (change.content) {
             entry.content = &*change.content;
-            bytes.write(entry, old_mode);
+            entry.temporary = name_before_commit(path, ::getpid());
+            if (!is_below_removed(path, m_pending)) bytes.write(entry, old_mode);
         }
         prepared.push_back(entry);
     }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <memory>
 #include <system_error>
 
 #include "upgrade/abi.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr std::size_t k_max_file = 256U << 20U;
 constexpr std::size_t k_max_listed = 100'000;
+constexpr std::size_t k_max_name = 255;  ///< bytes, of the file systems of Linux
 constexpr int k_open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 void sync_folder(int folder, const std::string& what) {
@@ -30,6 +33,17 @@ void make_folder(int parent, const std::string& name, const std::string& path) {
         fail("make folder " + path, errno);
     }
     sync_folder(parent, path);
+}
+
+/// 16 hexadecimal digits: FNV-1a of 64 bits.
+std::string short_digest(std::string_view text) {
+    std::uint64_t digest = 0xcbf29ce484222325U;
+    for (const char byte : text)
+        digest = (digest ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+    std::string digits(16, '0');
+    for (std::size_t i = digits.size(); i > 0; digest >>= 4U)
+        digits[--i] = "0123456789abcdef"[digest & 0xfU];
+    return digits;
 }
 
 void refuse_link(int folder, const std::string& part, const std::string& path) {
@@ -70,36 +84,45 @@ using EachFile = std::function<bool(const std::string& path, const struct stat& 
 /// Called for each folder; whether to go into it.
 using EachFolder = std::function<bool(const std::string& path)>;
 
-/// Walks through all below an open folder. Returns false when `each` has ended it.
-bool walk(const Descriptor& folder, const std::string& prefix, const EachFolder& enter,
-          const EachFile& each) {
-    DIR* stream = ::fdopendir(::dup(folder.get()));
-    if (stream == nullptr) fail("list " + prefix, errno);
-    ::rewinddir(stream);
+/// What cannot be looked at on a walk.
+enum class Unreadable { is_refused, is_left_out };
+
+/// Walks through all below an open folder; what went away meanwhile is left out. Returns false when
+/// `each` has ended it.
+bool walk(const Descriptor& folder, const std::string& prefix, Unreadable unreadable,
+          const EachFolder& enter, const EachFile& each) {
+    Descriptor copy(::fcntl(folder.get(), F_DUPFD_CLOEXEC, 0));
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy.get()), ::closedir);
+    if (!stream) fail("list " + prefix, errno);
+    copy.release();
+    ::rewinddir(stream.get());
     std::vector<std::string> folders;
     bool goes_on = true;
     while (goes_on) {
         errno = 0;
-        const dirent* entry = ::readdir(stream);
+        const dirent* entry = ::readdir(stream.get());
         if (entry == nullptr) break;
         const std::string name = entry->d_name;
         if (name == "." || name == ".." || name == ".git") continue;
         struct stat status {};
-        if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT || unreadable == Unreadable::is_left_out) continue;
+            fail("look at " + prefix + name, errno);
+        }
         if (S_ISDIR(status.st_mode)) folders.push_back(name);
         if (S_ISREG(status.st_mode)) goes_on = each(prefix + name, status);
     }
-    const int error = goes_on ? errno : 0;
-    ::closedir(stream);
-    if (error != 0) fail("list " + prefix, error);
+    if (goes_on && errno != 0) fail("list " + prefix, errno);
     for (const std::string& name : folders) {
         if (!goes_on) return false;
         if (!enter(prefix + name)) continue;
         const Descriptor below(::openat(folder.get(), name.c_str(), k_open_folder));
-        if (!below && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-            continue;  // it went away meanwhile
-        if (!below) fail("list " + prefix + name, errno);
-        goes_on = walk(below, prefix + name + '/', enter, each);
+        if (!below) {
+            const bool gone = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+            if (gone || unreadable == Unreadable::is_left_out) continue;
+            fail("list " + prefix + name, errno);
+        }
+        goes_on = walk(below, prefix + name + '/', unreadable, enter, each);
     }
     return goes_on;
 }
@@ -142,6 +165,11 @@ void check_path(std::string_view path) {
                           "'" + shown + "' has the part '" + std::string(part) +
                               "'; paths are plain, and stay in the repository directory");
         }
+        if (part.size() > k_max_name) {
+            throw Refusal(UPGRADE_DENIED, "'" + shown + "' has a part of " +
+                                              std::to_string(part.size()) +
+                                              " bytes; a name has at most 255");
+        }
         rest.remove_prefix(std::min(rest.size(), part.size() + 1));
     }
 }
@@ -155,13 +183,24 @@ std::string name_of(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
-void write_synced(int fd, std::string_view bytes, const std::string& what) {
+std::string hidden_beside(const std::string& path, const std::string& ending) {
+    constexpr std::size_t k_longest = 200;  // the rest of k_max_name is for what is added
+    std::string name = name_of(path);
+    if (name.size() > k_longest) name = short_digest(name);
+    const std::string parent = parent_of(path);
+    return (parent.empty() ? "." : parent + "/.") + name + ending;
+}
+
+void write_all(int fd, std::string_view bytes, const std::string& what) {
     while (!bytes.empty()) {
         const ssize_t count = ::write(fd, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) fail("write " + what, errno);
         bytes.remove_prefix(static_cast<std::size_t>(count));
     }
+}
+
+void sync_file(int fd, const std::string& what) {
     if (::fsync(fd) != 0) fail("sync " + what, errno);
 }
 
@@ -281,17 +320,21 @@ PathStatus Repository::look(const std::string& path) const {
     }
 }
 
-std::string Repository::read(const std::string& path) const {
+Descriptor Repository::open_file(const std::string& path) const {
     const Descriptor folder = folder_of(path, Missing::is_told);
     if (!folder) fail("read " + path, errno);
     // Without blocking: it may be a pipe that nobody writes to.
-    const Descriptor file(::openat(folder.get(), name_of(path).c_str(),
-                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    Descriptor file(::openat(folder.get(), name_of(path).c_str(),
+                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file && errno == ELOOP) throw Refusal(UPGRADE_DENIED, "'" + path + "' is a symbolic link");
     if (!file && errno == ENXIO)  // a socket
         throw Refusal(UPGRADE_INVALID, "'" + path + "' is not a regular file");
     if (!file) fail("read " + path, errno);
-    return read_regular(file, path);
+    return file;
+}
+
+std::string Repository::read(const std::string& path) const {
+    return read_regular(open_file(path), path);
 }
 
 std::vector<std::string> Repository::list(const std::string& folder) const {
@@ -300,7 +343,8 @@ std::vector<std::string> Repository::list(const std::string& folder) const {
     if (!top) fail("list " + (folder.empty() ? m_root : folder), errno);
     std::vector<std::string> found;
     walk(
-        top, folder.empty() ? "" : folder + '/', [](const std::string&) { return true; },
+        top, folder.empty() ? "" : folder + '/', Unreadable::is_refused,
+        [](const std::string&) { return true; },
         [&](const std::string& path, const struct stat&) {
             found.push_back(path);
             if (found.size() > k_max_listed)
@@ -334,7 +378,8 @@ std::vector<std::string> Repository::written_since(std::chrono::milliseconds mom
     if (!top) fail("list " + m_root, errno);
     std::vector<std::string> paths;
     walk(
-        top, "", [&](const std::string& folder) { return m_root + '/' + folder != except; },
+        top, "", Unreadable::is_left_out,
+        [&](const std::string& folder) { return folder != except; },
         [&](const std::string& path, const struct stat& status) {
             if (milliseconds_of_change(status) >= moment.count()) paths.push_back(path);
             return paths.size() < limit;
@@ -368,32 +413,29 @@ NewFile Repository::make(const std::string& path, const std::string& name, mode_
 }
 
 void Repository::keep_original(const std::string& path, const std::string& copy) const {
-    const Descriptor folder = folder_of(path, Missing::is_told);
-    struct stat status {};
-    if (!folder ||
-        ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-        fail("keep the original of " + path, errno);
-    const std::string content = read(path);
-    const Descriptor kept(::open(copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!kept) fail("keep the original of " + path, errno);
     const std::string what = "the original of " + path;
-    write_synced(kept.get(), content, what);
+    const Descriptor file = open_file(path);
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) fail("keep " + what, errno);
+    const std::string content = read_regular(file, path);
+    const Descriptor kept(::open(copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!kept) fail("keep " + what, errno);
+    write_all(kept.get(), content, what);
     take_over(kept.get(), status, what);
-    if (::fsync(kept.get()) != 0) fail("keep " + what, errno);
+    sync_file(kept.get(), what);
 }
 
-void Repository::put_back(const std::string& path, const std::string& copy) const {
-    const std::string what = "the original of " + path;
-    const Descriptor kept(::open(copy.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!kept) fail("read " + what, errno);
+void Repository::put_back(const std::string& path, const Repository& originals,
+                          const std::string& original) const {
+    const Descriptor kept = originals.open_file(original);
     struct stat status {};
-    if (::fstat(kept.get(), &status) != 0) fail("look at " + what, errno);
-    const std::string content = read_regular(kept, what);
+    if (::fstat(kept.get(), &status) != 0) fail("look at the original of " + path, errno);
+    const std::string content = read_regular(kept, original);
     // Nobody but its owner may read it before it has its own mode.
     NewFile file = make(path, name_of(name_before_put_back(path)), 0600, true);
-    write_synced(file.descriptor(), content, path);
+    write_all(file.descriptor(), content, path);
     take_over(file.descriptor(), status, path);
-    if (::fsync(file.descriptor()) != 0) fail("sync " + path, errno);
+    sync_file(file.descriptor(), path);
     file.put_in_place();
 }
 
@@ -402,7 +444,8 @@ void Repository::remove(const std::string& path) const {
     if (!folder && (errno == ENOENT || errno == ENOTDIR)) return;
     if (!folder) fail("open the folder of " + path, errno);
     if (::unlinkat(folder.get(), name_of(path).c_str(), 0) != 0) {
-        if (errno == ENOENT) return;
+        // A name that no file can have was recorded before names were kept short.
+        if (errno == ENOENT || errno == ENAMETOOLONG) return;
         fail("remove " + path, errno);
     }
     sync_folder(folder.get(), path);
@@ -418,10 +461,7 @@ void Repository::remove_empty_folders(const std::string& path) const {
 }
 
 std::string Repository::name_before_put_back(const std::string& path) {
-    constexpr std::size_t k_longest = 200;  // a name has 255 bytes
-    const std::string parent = parent_of(path);
-    const std::string name = '.' + name_of(path).substr(0, k_longest) + ".undo";
-    return parent.empty() ? name : parent + '/' + name;
+    return hidden_beside(path, ".undo");
 }
 
 }  // namespace upgrade::services

@@ -38,6 +38,8 @@ class Descriptor {
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
     [[nodiscard]] int get() const { return m_fd; }
+    /// Somebody else closes it.
+    void release() { m_fd = -1; }
     explicit operator bool() const { return m_fd >= 0; }
 
  private:
@@ -62,9 +64,15 @@ void check_path(std::string_view path);
 /// The folder that holds `path`; empty: the root.
 std::string parent_of(const std::string& path);
 std::string name_of(const std::string& path);
+/// A hidden name beside `path` that ends with `ending` (at most 50 bytes), always the same. A long
+/// name is shortened, for a name has at most 255 bytes.
+std::string hidden_beside(const std::string& path, const std::string& ending);
 
-/// Writes all of it and syncs the file. `what`: for the message. Throws Refusal.
-void write_synced(int fd, std::string_view bytes, const std::string& what);
+/// Writes all of it. `what`: for the message. Throws Refusal.
+void write_all(int fd, std::string_view bytes, const std::string& what);
+/// What was written, and what was set, survives a power cut. `what`: for the message. Throws
+/// Refusal.
+void sync_file(int fd, const std::string& what);
 
 /// Makes a folder outside of the repository and those above it, so that they survive a power cut.
 /// Throws Refusal.
@@ -129,7 +137,8 @@ class Repository {
     /// is there, may not be written by this process. Empty: nothing is known against it.
     [[nodiscard]] std::string why_not_writable(const std::string& path) const;
     /// The files that were written since `moment` (by the times of files, since the Unix epoch), at
-    /// most `limit`, sorted; `.git` and the folder `except` (absolute) are left out.
+    /// most `limit`, sorted; `.git`, the folder `except` (relative) and what cannot be read are
+    /// left out.
     [[nodiscard]] std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                          std::size_t limit,
                                                          const std::string& except) const;
@@ -142,8 +151,10 @@ class Repository {
                                bool unnamed) const;
     /// Copies the file to `copy` (absolute), synced, with its owner, group, mode and times.
     void keep_original(const std::string& path, const std::string& copy) const;
-    /// The original that was kept in `copy` in its place again, with all of that.
-    void put_back(const std::string& path, const std::string& copy) const;
+    /// The original that was kept as `original` of the folder `originals` in its place again, with
+    /// all of that.
+    void put_back(const std::string& path, const Repository& originals,
+                  const std::string& original) const;
     /// Removes a file, and syncs its folder; nothing when there is none.
     void remove(const std::string& path) const;
     /// Removes the folders above `path` that are empty.
@@ -157,6 +168,8 @@ class Repository {
     enum class Missing { is_told, is_made };
     /// Opens a folder; an empty descriptor, with errno: it cannot be opened.
     [[nodiscard]] Descriptor open_folder(const std::string& path, Missing missing) const;
+    /// Opens what is at `path` for reading; it may be something else than a file.
+    [[nodiscard]] Descriptor open_file(const std::string& path) const;
     /// The folder that holds `path`.
     [[nodiscard]] Descriptor folder_of(const std::string& path, Missing missing) const;
 

@@ -145,14 +145,14 @@ const upgrade_files_service k_files = {
     [](void* context, upgrade_string path, std::int32_t* kind) {
         return guarded(context, [&](Session& self) {
             *kind = self.files().kind(view(path));
-            self.looked_at_a_file();
+            self.asked_for(view(path));
             return UPGRADE_OK;
         });
     },
     [](void* context, upgrade_string path, upgrade_sink content) {
         return guarded(context, [&](Session& self) {
             give(content, self.files().read(view(path)));
-            self.looked_at_a_file();
+            self.has_read(view(path));
             return UPGRADE_OK;
         });
     },

@@ -95,9 +95,12 @@ class Session {
 
     /// How many RENDER commands a simulation has shown: what they would print is not known yet.
     [[nodiscard]] std::size_t renders() const { return m_renders; }
-    /// Those of them before which no file was looked at, as SDK 1.0.0 made them: which files they
-    /// are for is not known.
+    /// Those of them before which their file was not asked for, as SDK 1.0.0 made them: which files
+    /// they are for is not known.
     [[nodiscard]] std::size_t blind_renders() const { return m_blind_renders; }
+
+    /// The signal that has ended the last command; 0: it was not ended by one.
+    [[nodiscard]] int command_signal() const { return m_command_signal; }
 
     /// What a simulation would have changed.
     [[nodiscard]] FileChanges changes() const { return m_files.changes(); }
@@ -118,7 +121,11 @@ class Session {
     void step_undone(std::string_view id);
     void walk(bool on);
     [[nodiscard]] const RepositoryFiles& files() const { return m_files; }
-    void looked_at_a_file() { m_has_looked = true; }
+    // `render` asks for its file, and reads it, right before its program is run.
+    void asked_for(std::string_view path) { m_asked_for = path; }
+    void has_read(std::string_view path) {
+        if (path != m_asked_for) m_asked_for.clear();
+    }
     /// For a path that is about to be changed. Throws Refusal when this phase or the manifest does
     /// not allow it.
     RepositoryFiles& files_to_change(std::string_view path);
@@ -158,7 +165,8 @@ class Session {
     std::size_t m_commits = 0;
     std::size_t m_renders = 0;
     std::size_t m_blind_renders = 0;
-    bool m_has_looked = false;         ///< at a file, since the last command
+    int m_command_signal = 0;
+    std::string m_asked_for;  ///< the file that was asked for last, if no other was read since
     std::set<std::string> m_rendered;  ///< what RENDER commands have printed
     LearnedTexts m_learned;            ///< what programs have printed since something was changed
     bool m_walking = false;            ///< rollback: over apply, to find the undo of its steps

@@ -98,9 +98,9 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
             m_backend.command_shown(spec.arguments);
             if (command.kind == UPGRADE_EXEC_RENDER) {
                 ++m_renders;
-                if (!m_has_looked) ++m_blind_renders;
+                if (m_asked_for.empty()) ++m_blind_renders;
             }
-            m_has_looked = false;
+            m_asked_for.clear();
             return 0;
         }
         begin(spec.arguments);
@@ -127,6 +127,7 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
     };
     spec.on_error = [&](std::string_view piece) { lines.add(piece); };
     const std::int32_t exit_status = run_command(spec);
+    m_command_signal = exit_status > k_ended_by_signal ? exit_status - k_ended_by_signal : 0;
     m_learned.add(learned);
     if (renders && output.write != nullptr && total == 0) give(output, {});
     if (renders && exit_status == 0) m_rendered.insert(std::move(rendered));

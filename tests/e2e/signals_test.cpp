@@ -2,6 +2,7 @@
 // Signals that come from the world around a run: a service manager that stops all of its processes,
 // a terminal that is closed, a caller who has had some ignored.
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <functional>
@@ -81,4 +82,31 @@ TEST_CASE("an upgrade that the signal to all processes has ended was cancelled")
     CHECK(result.status == 143);
     CHECK_THAT(result.err, !Contains("plugin host has died"));
     CHECK(sandbox.run({"history", "-o", "json"}).json()["runs"][0]["state"] == "cancelled");
+}
+
+TEST_CASE("an upgrade whose command the signal to all processes has ended was cancelled") {
+    Sandbox sandbox;
+    sandbox.release_plugin("puppet", "0.1.10001");
+    sandbox.write("repository/behaviour", "0.1.10001 touches\n");
+    sandbox.write("tools/touch", "#!/bin/sh\necho begun; read line < pipe\n");
+    REQUIRE(::chmod((sandbox.path() / "tools/touch").c_str(), 0755) == 0);
+    REQUIRE(::mkfifo((sandbox.path() / "repository/pipe").c_str(), 0600) == 0);
+    sandbox.config(
+        "0.1.0", {},
+        "environment: {PATH: '" + (sandbox.path() / "tools").string() + ":/usr/bin:/bin'}\n");
+    for (const bool stopped : {true, false}) {
+        CAPTURE(stopped);
+        const auto run = sandbox.start({"upgrade", "--yes"});
+        REQUIRE(run->wait_for_output("begun"));
+        if (stopped) {
+            run->signal(SIGTERM);
+            REQUIRE(run->wait_for_output("a second signal cancels it"));
+        }
+        each_below(run->pid(), [](pid_t process) { ::kill(process, SIGTERM); });
+        const auto result = run->wait();
+        INFO(result.out << result.err);
+        CHECK(result.status == (stopped ? 143 : 1));
+        CHECK(sandbox.run({"history", "-o", "json"}).json()["runs"][0]["state"] ==
+              (stopped ? "cancelled" : "failed"));
+    }
 }

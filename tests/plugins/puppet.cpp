@@ -133,9 +133,10 @@ struct Puppet final : upgrade::Upgrade {
             context.step("same", "the second", [&] { context.files().write("two", "2"); });
         }
         if (how == "note") note(context);
+        if (how == "touches") context.exec().change({"touch", "touched"});
         if (how == "transient" || how == "transient-step") transient(context, how);
         break_rule(context, how);
-        if (how.rfind("breaks-", 0) == 0) return;
+        if (how.rfind("breaks-", 0) == 0 || how == "touches") return;
         if (!how.empty() && is_real(context)) misbehave(context, how);
     }
 

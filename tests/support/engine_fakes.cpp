@@ -126,6 +126,14 @@ std::vector<std::string> FakeWorkTree::names(const std::string& pattern) {
     return found;
 }
 
+std::vector<std::string> FakeWorkTree::files_below(const std::string& folder) {
+    std::vector<std::string> found;
+    for (const auto& [path, content] : m_now.files) {
+        if (path.rfind(folder + '/', 0) == 0) found.push_back(path);
+    }
+    return found;
+}
+
 std::optional<std::string> FakeWorkTree::original(const FileIntent& change) {
     if (change.backup.empty()) return std::nullopt;
     const auto found = originals.find(change.backup);
@@ -136,6 +144,11 @@ std::optional<std::string> FakeWorkTree::original(const FileIntent& change) {
 
 void FakeWorkTree::replace(const std::string& path, const std::optional<std::string>& content) {
     m_process.point("before file");
+    const bool in_the_way = std::any_of(m_now.files.begin(), m_now.files.end(), [&](const auto& f) {
+        return path.rfind(f.first + '/', 0) == 0 || f.first.rfind(path + '/', 0) == 0;
+    });
+    if (content && in_the_way)
+        throw Error(Failure::preparation, "replace " + path + ": Not a directory");
     if (content) {
         m_now.files[path] = *content;
     } else {

@@ -141,6 +141,7 @@ class FakeWorkTree final : public runner::WorkTree {
         return read_only.count(path) == 0 ? "" : "its folder cannot be written";
     }
     std::vector<std::string> names(const std::string& pattern) override;
+    std::vector<std::string> files_below(const std::string& folder) override;
     std::optional<std::string> content(const std::string& path) override;
     std::optional<std::string> original(const runner::FileIntent& change) override;
     void put_back(const runner::FileIntent& change) override;

@@ -79,6 +79,14 @@ std::optional<RunReport> World::single(const runner::SingleRunRequest& request) 
     return report_of([&] { return run_single(parts(), request); });
 }
 
+runner::SavedPlan World::save_plan(runner::UpgradeRequest request) {
+    request.dry_run = request.pin_work = request.report_other = true;
+    const runner::PlanReport plan = plan_upgrade(parts(), request);
+    const runner::Json document =
+        saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, request.parameters.values);
+    return runner::SavedPlan::parse(runner::dump_json(document), "plan.json");
+}
+
 std::function<void(const char*)> World::point_at(const std::string& when) {
     return [this, when](const char* call) {
         // Giving the lease back happens in a destructor.

@@ -54,6 +54,8 @@ class World {
     std::optional<runner::RunReport> upgrade(const runner::UpgradeRequest& request = yes());
     std::optional<runner::RunReport> rollback(const runner::RollbackRequest& request);
     std::optional<runner::RunReport> single(const runner::SingleRunRequest& request);
+    /// `plan --out` of this, and what `upgrade --plan` then reads.
+    runner::SavedPlan save_plan(runner::UpgradeRequest request);
     /// Runs `work`; whether it lived to its end.
     bool run(const std::function<void()>& work);
     /// Somebody keeps runs out: `runner lock`.

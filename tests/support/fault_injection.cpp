@@ -209,14 +209,12 @@ int fdatasync(int fd) {
 
 int rename(const char* from, const char* to) {
     static const auto real = next<int (*)(const char*, const char*)>("rename");
-    return inject("rename", std::string(to[0] == '/' ? "" : "/") + to,
-                  [&] { return real(from, to); });
+    return inject("rename", path_in(AT_FDCWD, to), [&] { return real(from, to); });
 }
 
 int unlink(const char* path) {
     static const auto real = next<int (*)(const char*)>("unlink");
-    return inject("unlink", std::string(path[0] == '/' ? "" : "/") + path,
-                  [&] { return real(path); });
+    return inject("unlink", path_in(AT_FDCWD, path), [&] { return real(path); });
 }
 
 int renameat(int from_folder, const char* from, int to_folder, const char* to) {
@@ -243,8 +241,7 @@ int mkdirat(int folder, const char* path, mode_t mode) {
 
 int mkdir(const char* path, mode_t mode) {
     static const auto real = next<int (*)(const char*, mode_t)>("mkdir");
-    return inject("mkdir", std::string(path[0] == '/' ? "" : "/") + path,
-                  [&] { return real(path, mode); });
+    return inject("mkdir", path_in(AT_FDCWD, path), [&] { return real(path, mode); });
 }
 
 int open64(const char* path, int flags, ...) {
@@ -257,8 +254,7 @@ int open64(const char* path, int flags, ...) {
     }
     static const auto real = next<int (*)(const char*, int, ...)>("open64");
     if ((flags & O_CREAT) == 0) return real(path, flags, mode);
-    return inject("create", std::string(path[0] == '/' ? "" : "/") + path,
-                  [&] { return real(path, flags, mode); });
+    return inject("create", path_in(AT_FDCWD, path), [&] { return real(path, flags, mode); });
 }
 
 int open(const char* path, int flags, ...) {

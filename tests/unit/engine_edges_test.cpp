@@ -24,14 +24,6 @@ Judge until(const std::string& key, const std::string& value) {
     };
 }
 
-SavedPlan plan_of(World& world, UpgradeRequest request) {
-    request.dry_run = request.pin_work = request.report_other = true;
-    const PlanReport plan = plan_upgrade(world.parts(), request);
-    const Json document =
-        saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, request.parameters.values);
-    return SavedPlan::parse(dump_json(document), "plan.json");
-}
-
 ScriptedUpgrade with_parameter(const std::string& version, bool secret) {
     ScriptedUpgrade upgrade = ScriptedUpgrade::of(version).edits("app");
     Parameter parameter;
@@ -126,7 +118,7 @@ TEST_CASE("a saved plan with --yes stops before what nobody has seen, and withou
         world.publish(ScriptedUpgrade::of("0.0.52").sets("x", "1"));
         world.publish(ScriptedUpgrade::of("0.0.53").edits("app").needs("x", "1"));
         UpgradeRequest request = World::yes();
-        request.saved_plan = plan_of(world, request);
+        request.saved_plan = world.save_plan(request);
         request.yes = yes;
         const auto report = world.upgrade(request);
         INFO(words(report));
@@ -217,7 +209,7 @@ TEST_CASE("a value that is given beside a saved plan is not ignored") {
     world.publish(with_parameter("0.0.52", false));
     UpgradeRequest request = World::yes();
     request.parameters.values["size"] = "20Gi";
-    request.saved_plan = plan_of(world, request);
+    request.saved_plan = world.save_plan(request);
     request.parameters.values["size"] = "500Gi";
     const auto refused = world.upgrade(request);
     CHECK(refused->exit_code == 6);
@@ -232,7 +224,7 @@ TEST_CASE("a saved plan is refused when something was attempted since, whatever 
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app").fails(HostPhase::apply, 0));
     UpgradeRequest request = World::yes();
-    const SavedPlan plan = plan_of(world, request);
+    const SavedPlan plan = world.save_plan(request);
     REQUIRE(world.upgrade(request)->exit_code != 0);
     request.saved_plan = plan;
     CHECK(world.upgrade(request)->exit_code == 6);
@@ -462,7 +454,7 @@ TEST_CASE("what was released since a plan was saved is told, and does not run") 
     world.publish(ScriptedUpgrade::of("0.0.53").edits("left-out"));
     UpgradeRequest request = World::yes();
     request.selection.skip = {"0.0.53"};
-    request.saved_plan = plan_of(world, request);
+    request.saved_plan = world.save_plan(request);
     world.publish(ScriptedUpgrade::of("0.0.52.b").edits("later"));
     request.selection = {};
     const auto report = world.upgrade(request);

@@ -156,11 +156,7 @@ struct Planned {
         };
         world.publish(upgrade);
         request.parameters.secrets["password"] = "hunter2hunter2";
-        UpgradeRequest planning = request;
-        planning.dry_run = planning.pin_work = planning.report_other = true;
-        const PlanReport plan = plan_upgrade(world.parts(), planning);
-        const Json document = saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, {});
-        request.saved_plan = SavedPlan::parse(dump_json(document), "plan.json");
+        request.saved_plan = world.save_plan(request);
     }
 };
 
@@ -181,12 +177,8 @@ TEST_CASE("a saved plan is refused when a skip that it was made with was taken b
     world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
     world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
     world.ledgers.open()->record_skip({"0.0.52", "not here", "erna"});
-    UpgradeRequest planning = World::yes();
-    planning.dry_run = planning.pin_work = planning.report_other = true;
-    const PlanReport plan = plan_upgrade(world.parts(), planning);
-    const Json document = saved_plan_document(plan.report, plan.facts, {"demo", "", ""}, {});
     UpgradeRequest request = World::yes();
-    request.saved_plan = SavedPlan::parse(dump_json(document), "plan.json");
+    request.saved_plan = world.save_plan(request);
     REQUIRE(world.ledgers.open()->remove_skip("0.0.52", "erna"));
     const auto refused = world.upgrade(request);
     CHECK(refused->exit_code == 6);

@@ -2,6 +2,7 @@
 // Upgrades that stopped half-way and went on in turns, and runs that died in between: what a
 // rollback, or the next run, says of them is what is there.
 #include "engine/lease_holder.hpp"
+#include "engine/standing.hpp"
 #include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/deaths.hpp"
@@ -320,4 +321,46 @@ TEST_CASE("undoing a hotfix leaves the version where it was when the hotfix came
     CHECK(world.done() == Strings{"0.0.51", "0.0.54", "0.0.52.hot"});
     CHECK(world.rollback(World::rollback_request("0.0.51"))->exit_code == 0);
     CHECK(world.version() == "0.0.51");
+}
+
+TEST_CASE("an undo that is refused when it begins leaves why the upgrade failed, and its files") {
+    World world;
+    world.now.files["f"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("f").edits("g").fails(HostPhase::apply, 8));
+    world.at("after advance", 2, [&] { world.now.files["f"] = "mine\n"; });  // the undo is opened
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 1);
+    CHECK_THAT(words(report), Contains("it could not be rolled back: f was changed by hand since"));
+    CHECK_THAT(words(report), Contains("0.0.51: apply failed"));
+    CHECK(world.newest_run() == "rollback_failed");
+    CHECK(world.file("f") == "mine\n");
+    CHECK_FALSE(report->error->commands.empty());
+    world.process.at_point = nullptr;
+    CHECK_FALSE(is_half_undone(world.facts().unsettled.front()));
+}
+
+TEST_CASE("a rollback that ends by an error names the commands that it has run") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1", "0").reversible());
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.at("before record_step_undone", 1, fail_disk);
+    const auto report = world.rollback(World::rollback_request());
+    CHECK(report->exit_code == 1);
+    CHECK_THAT(words(report), Contains("the disk is full") && Contains("commands run: set x 0"));
+}
+
+TEST_CASE("what requires a left-out upgrade is left out before anything is asked") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("g").needs("k", "1"));
+    ScriptedUpgrade third = ScriptedUpgrade::of("0.0.53").edits("h");
+    third.manifest.minimum_from = "0.0.52";
+    world.publish(third);
+    ScriptedUpgrade fourth = ScriptedUpgrade::of("0.0.54").edits("i");
+    fourth.manifest.needed_upgrades = {"0.0.53"};
+    world.publish(fourth);
+    UpgradeRequest request = World::yes();
+    request.keep_going = request.dry_run = true;
+    CHECK(versions_of(world.upgrade(request)) == Strings{"0.0.51"});
+    CHECK(world.reporter.told("0.0.54 is left out: blocked: it requires 0.0.53"));
 }

@@ -269,6 +269,65 @@ TEST_CASE("a file that cannot be put back is refused before the first effect, al
     }
 }
 
+TEST_CASE("what stands in the way of a file is named before the first effect, also by force") {
+    struct Case {
+        std::map<std::string, std::string> files;  ///< made by hand since
+        std::string gone;                          ///< by hand
+        std::string words;
+    };
+    const std::vector<Case> cases{
+        {{{"dir", "by hand\n"}}, "dir/deep/app", "dir is a file now, not a folder"},
+        {{{"dir/deep", "by hand\n"}}, "dir/deep/app", "dir/deep is a file now, not a folder"},
+        {{{"dir/deep/app/file", "by hand\n"}}, "dir/deep/app", "a folder is there"},
+    };
+    for (const Case& one : cases) {
+        for (const bool dry : {false, true}) {
+            CAPTURE(one.words, dry);
+            World world;
+            world.now.files = {{"dir/deep/app", "old\n"}, {"conf", "old\n"}};
+            world.publish(ScriptedUpgrade::of("0.0.51").edits("dir/deep/app"));
+            world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
+            REQUIRE(world.upgrade()->exit_code == 0);
+            world.now.files.erase(one.gone);
+            world.now.files.insert(one.files.begin(), one.files.end());
+            RollbackRequest request = World::rollback_request("0.0.50");
+            request.force = true;
+            request.dry_run = dry;
+            const auto report = world.rollback(request);
+            CHECK(report->exit_code == 6);
+            CHECK_THAT(words(report), Contains("dir/deep/app cannot be put back: " + one.words));
+            CHECK(world.file("conf") == "old\n0.0.52\n");
+        }
+    }
+}
+
+TEST_CASE("a file that has become a folder is put back, and a folder that has become a file") {
+    for (const bool one_upgrade : {true, false}) {
+        World world;
+        const std::map<std::string, std::string> before{
+            {"app", "old\n"}, {"dir/a", "old\n"}, {"dir/b", "old\n"}};
+        world.now.files = before;
+        ScriptedUpgrade first = ScriptedUpgrade::of("0.0.51");
+        first.step({"go",
+                    {{.path = "app", .removes = true},
+                     {.path = "dir/a", .removes = true},
+                     {.path = "dir/b", .removes = true}}});
+        ScriptedUpgrade second = ScriptedUpgrade::of("0.0.52");
+        (one_upgrade ? first : second).edits("app/new/x").edits("dir");
+        world.publish(first);
+        if (!one_upgrade) world.publish(second);
+        const auto upgraded = world.upgrade();
+        INFO(words(upgraded));
+        REQUIRE(upgraded->exit_code == 0);
+        REQUIRE(world.now.files.count("app/new/x") == 1);
+        REQUIRE(world.now.files.count("dir") == 1);
+        const auto report = undo(world, "0.0.50");
+        INFO(words(report));
+        CHECK(report->exit_code == 0);
+        CHECK(world.now.files == before);
+    }
+}
+
 TEST_CASE("what was recorded by hand cannot be undone") {
     TwoFiles two;
     DoneRecord record;

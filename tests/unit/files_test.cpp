@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <set>
 
 #include "services/changes.hpp"
 #include "services/learned_texts.hpp"
@@ -111,6 +112,78 @@ TEST_CASE("reads see what was written, and the disk sees it only at the commit")
     CHECK_FALSE(repository.exists("dir/old"));
     CHECK(runner::read_file(recorded.at(1).backup) == "1");
     CHECK(files.pending().empty());
+}
+
+TEST_CASE("a folder takes the place of a file that the same commit removes") {
+    const TestRepository repository;
+    for (const char* file : {"app", "app-x", "lib"}) repository.write(file, "a file\n");
+    RepositoryFiles files(repository.root(), {});
+    for (const char* file : {"app", "app-x", "lib"}) files.remove(file);
+    files.write("app/deep/x", "new\n");
+    std::vector<PreparedChange> recorded;
+    files.commit(repository.backups(), [&](const std::vector<PreparedChange>& changes) {
+        recorded = changes;
+        CHECK(repository.read("app") == "a file\n");
+    });
+    CHECK(repository.read("app/deep/x") == "new\n");
+    CHECK_FALSE(repository.exists("lib"));
+    REQUIRE(recorded.size() == 4);
+    CHECK(is_name_before_commit(recorded.at(2).temporary, "app/deep/x"));
+}
+
+TEST_CASE("a folder goes with the last file in it, in a simulation too") {
+    const TestRepository repository;
+    for (const char* file : {"dir/a", "dir/b/c", "dirs/a"}) repository.write(file, "a file\n");
+    for (const bool by_another : {true, false}) {
+        CAPTURE(by_another);
+        FileChanges removed;
+        removed["dir/a"].content.reset();
+        RepositoryFiles files(repository.root(), by_another ? removed : FileChanges());
+        if (!by_another) files.remove("dir/a");
+        files.settle([](const std::vector<ShownFile>&) {});
+        CHECK(files.kind("dir") == UPGRADE_FILE_FOLDER);
+        files.remove("dir/b/c");
+        CHECK(files.kind("dir") == UPGRADE_FILE_FOLDER);  // until the step has ended
+        CHECK_THROWS_AS(files.write("dir", "x"), Refusal);
+        files.settle([](const std::vector<ShownFile>&) {});
+        CHECK(files.kind("dir/b") == UPGRADE_FILE_NONE);
+        CHECK(files.kind("dir") == UPGRADE_FILE_NONE);
+        CHECK_NOTHROW(files.write("dir", "x"));
+        CHECK(files.kind("dirs") == UPGRADE_FILE_FOLDER);
+    }
+    FileChanges all;
+    all["dir/a"].content.reset();
+    all["dir/b/c"].content.reset();
+    RepositoryFiles next(repository.root(), all);
+    CHECK(next.kind("dir") == UPGRADE_FILE_NONE);
+    all["dir/b/d"].content = "new";
+    CHECK(RepositoryFiles(repository.root(), all).kind("dir") == UPGRADE_FILE_FOLDER);
+}
+
+TEST_CASE("a name as long as a file system allows is committed, and the name before is its own") {
+    const TestRepository repository;
+    const std::string longest(255, 'x');
+    const std::string other = std::string(254, 'x') + 'y';
+    RepositoryFiles files(repository.root(), {});
+    for (const std::string& name : {longest, "dir/" + longest, "dir/" + other})
+        files.write(name, "new\n");
+    std::set<std::string> names;
+    files.commit(repository.backups(), [&](const std::vector<PreparedChange>& changes) {
+        for (const PreparedChange& change : changes) {
+            CHECK(is_name_before_commit(change.temporary, change.path));
+            CHECK(name_of(change.temporary).size() <= 255);
+            names.insert(change.temporary);
+        }
+    });
+    CHECK(names.size() == 3);
+    CHECK(repository.read("dir/" + other) == "new\n");
+    const std::string too_long(256, 'x');
+    CHECK_THROWS_WITH(files.write("dir/" + too_long, "x"),
+                      Catch::Contains("256 bytes; a name has at most 255"));
+    const std::string undone = Repository::name_before_put_back("dir/" + longest);
+    CHECK(name_of(undone).size() <= 255);
+    CHECK(undone != Repository::name_before_put_back("dir/" + other));
+    CHECK(Repository::name_before_put_back("dir/short") == "dir/.short.undo");
 }
 
 TEST_CASE("what a simulation settles counts as made, and is told as a commit makes it") {

@@ -31,9 +31,13 @@ class AsNobody {
     bool m_root = ::geteuid() == 0;
 };
 
-}  // namespace
-
-namespace {
+/// When the file was last changed or moved, in milliseconds since 1970.
+std::chrono::milliseconds time_of_change(const std::filesystem::path& path) {
+    struct stat status {};
+    REQUIRE(::lstat(path.c_str(), &status) == 0);
+    return std::chrono::seconds(status.st_ctim.tv_sec) +
+           std::chrono::milliseconds(status.st_ctim.tv_nsec / 1'000'000);
+}
 
 /// A repository with `outside/` beside it, and the ledger's folder with one original.
 class Disk {
@@ -81,7 +85,8 @@ TEST_CASE("what is no file has a digest that no file has, and nothing has none")
     CHECK(tree.digest("conf/file") == sha256("new\n"));
     CHECK_FALSE(tree.digest("absent"));
     CHECK_FALSE(tree.digest("conf/file/below"));
-    for (const char* path : {"link", "pipe", "conf"}) {
+    CHECK_FALSE(tree.digest("conf"));  // a file may be made below it
+    for (const char* path : {"link", "pipe"}) {
         CAPTURE(path);
         CHECK(tree.digest(path) == digest_of_no_file());
         CHECK_THROWS_AS(tree.content(path), Error);
@@ -129,10 +134,58 @@ TEST_CASE("nothing is put back or removed through a link, whoever made it and wh
     CHECK(std::filesystem::exists(disk.outside() / ".file.undo"));
 }
 
-TEST_CASE("a folder in a file's place is named before anything is put back") {
+TEST_CASE("an original is read through no link, and a pipe in its place hangs nobody") {
     const Disk disk;
-    std::filesystem::create_directories(disk.place("made"));
-    CHECK(disk.tree().why_not_writable("made") == "a folder is there");
+    DiskWorkTree tree = disk.tree();
+    FileIntent change = disk.change("conf/file", true);
+    CHECK(tree.original(change) == "old\n");
+    const std::filesystem::path originals = std::filesystem::path(disk.original()).parent_path();
+    std::filesystem::create_directory_symlink(disk.outside(), originals / "folder");
+    std::filesystem::create_symlink(disk.outside() / "file", originals / "link");
+    REQUIRE(::mkfifo((originals / "pipe").c_str(), 0600) == 0);
+    for (const char* name : {"folder/file", "link", "pipe", "absent"}) {
+        CAPTURE(name);
+        change.backup = (originals / name).string();
+        CHECK_THROWS_AS(tree.original(change), Error);
+        CHECK_THROWS_AS(tree.put_back(change), Error);
+    }
+    CHECK(read_file(disk.place("conf/file")) == "new\n");
+}
+
+TEST_CASE("a temporary name that no file can have is not there") {
+    const Disk disk;
+    FileIntent change = disk.change("conf/file", true);
+    change.temporary = "conf/." + std::string(300, 'x') + ".upgrade-1";
+    CHECK_NOTHROW(disk.tree().remove_temporary(change));
+}
+
+TEST_CASE("all that is below a folder is listed, with what is hidden") {
+    const Disk disk;
+    replace_file(disk.place("conf/.hidden/file"), "x\n");
+    replace_file(disk.place("conf[1]/file"), "x\n");
+    CHECK(disk.tree().files_below("conf") ==
+          std::vector<std::string>{"conf/file", "conf/.hidden/file"});
+    CHECK(disk.tree().files_below("conf[1]") == std::vector<std::string>{"conf[1]/file"});
+    CHECK(disk.tree().files_below("none").empty());
+}
+
+TEST_CASE("a folder that cannot be read fails a list, and is left out of what was written") {
+    const Disk disk;
+    replace_file(disk.place("secret/file"), "x\n");
+    std::filesystem::path above = disk.place("");
+    for (const auto& folder : {above.parent_path(), above.parent_path().parent_path()})
+        REQUIRE(::chmod(folder.c_str(), 0755) == 0);
+    DiskWorkTree tree = disk.tree();
+    for (const unsigned mode : {0000U, 0444U}) {  // not to be listed; its entries not to be seen
+        CAPTURE(mode);
+        REQUIRE(::chmod(disk.place("secret").c_str(), mode) == 0);
+        const AsNobody nobody;
+        CHECK_THROWS_WITH(tree.names("**"), Contains("secret") && Contains("ermission denied"));
+        CHECK(tree.names("conf/*") == std::vector<std::string>{"conf/file"});
+        CHECK(tree.written_since(std::chrono::milliseconds(0), 10) ==
+              std::vector<std::string>{"conf/file"});
+    }
+    REQUIRE(::chmod(disk.place("secret").c_str(), 0755) == 0);
 }
 
 TEST_CASE("what was put in place is among the files written since, whatever its own time") {
@@ -144,10 +197,12 @@ TEST_CASE("what was put in place is among the files written since, whatever its 
         folder.path() / "aside",
         std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
     DiskWorkTree work_tree(repository, folder.path() / "state/state.db");
-    const auto moment = work_tree.file_time();
-    while (work_tree.file_time() <= moment) {
+    // The system's clock may lag behind the times that files get, so a file tells the time here.
+    auto since = time_of_change(repository / "folder/old");
+    while (since <= time_of_change(repository / "folder/old")) {
+        replace_file(folder.path() / "clock", "now\n");
+        since = time_of_change(folder.path() / "clock");
     }
-    const auto since = work_tree.file_time();
     std::filesystem::rename(folder.path() / "aside", repository / "folder/aside");
     CHECK(work_tree.written_since(since, 10) == std::vector<std::string>{"folder/aside"});
 }

@@ -18,8 +18,7 @@ std::optional<Refusal> half_way_gate(const GateInput& run, const UpgradeInRun*) 
             standing_words(upgrade) + "; it stopped half-way, and no release has it any more",
             "bring back its release to finish it, or undo it: 'runner rollback'; or put "
             "right by hand what it has left, and then: " +
-                record_by_hand(upgrade.version, "finished by hand") +
-                "   or: " + forget_by_hand(upgrade.version),
+                settle_by_hand(upgrade.version, "finished by hand"),
             Failure::refused};
     }
     return std::nullopt;

@@ -7,7 +7,6 @@
 
 #include "engine/advice.hpp"
 #include "engine/ending.hpp"
-#include "engine/escape_hatch.hpp"
 #include "engine/pipeline.hpp"
 #include "engine/standing.hpp"
 #include "engine/undo.hpp"
@@ -42,23 +41,6 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
         if (!diff.empty()) run.parts.reporter.diff(phases.redactor().mask(diff));
     }
     return originals;
-}
-
-/// Marks the hotfixes among them: what was applied when the cluster had passed its version.
-void mark_late(LedgerView& ledger, std::vector<UpgradeInRun>& upgrades) {
-    std::map<std::string, std::string> runs;  // by version: in which it was done
-    for (const DoneRecord& done : ledger.done()) runs[done.version] = done.run;
-    std::map<std::string, std::set<std::string>> late;  // by run
-    for (UpgradeInRun& upgrade : upgrades) {
-        const std::string& id = runs[upgrade.version];
-        const auto [found, is_new] = late.try_emplace(id);
-        if (const auto record = is_new ? ledger.run(id) : std::nullopt) {
-            for (const AttemptRecord& attempt : record->attempts) {
-                if (attempt.late) found->second.insert(attempt.version);
-            }
-        }
-        upgrade.late = found->second.count(upgrade.version) != 0;
-    }
 }
 
 /// What its undo may leave of it; empty: nothing.
@@ -97,18 +79,17 @@ std::vector<UpgradeInRun> RollbackKind::candidates(Run& run) const {
     std::vector<UpgradeInRun> half;
     std::set<std::string> seen;
     for (const UnsettledUpgrade& upgrade : unsettled) {
-        if (!is_half_undone(upgrade) && !is_half_applied(upgrade)) continue;
+        if (!is_half_way(upgrade)) continue;
         half.push_back(from_ledger(upgrade.version, upgrade.tag, upgrade.platform, upgrade.digest));
         half.back().done_how = upgrade.done ? "upgrade" : "";
         half.back().half_way = true;
         seen.insert(upgrade.version);
     }
-    std::vector<DoneRecord> done = run.ledger_view().done();
-    std::reverse(done.begin(), done.end());
-    for (const DoneRecord& one : done) {
-        if (seen.count(one.version) != 0) continue;
-        half.push_back(from_ledger(one.version, one.tag, one.platform, one.digest));
-        half.back().done_how = one.how;
+    for (auto one = m_done.rbegin(); one != m_done.rend(); ++one) {
+        const DoneRecord& done = one->first;
+        if (seen.count(done.version) != 0) continue;
+        half.push_back(from_ledger(done.version, done.tag, done.platform, done.digest));
+        half.back().done_how = done.how;
     }
     return half;
 }
@@ -143,12 +124,14 @@ void RollbackKind::choose(Run& run) {
     m_cluster_version = *cluster.cluster_version;
     m_target = m_request.target.empty() ? m_original : target_version();
     m_done.clear();
-    for (const DoneUpgrade& done : cluster.done)
-        m_done.emplace_back(done.version, UpgradeVersion::parse(done.version).semver);
+    for (DoneRecord& done : run.ledger_view().done()) {
+        const SemanticVersion semver = UpgradeVersion::parse(done.version).semver;
+        m_done.emplace_back(std::move(done), semver);
+    }
     run.report.original_version = m_original.to_string();
     run.report.cluster_version = m_cluster_version.to_string();
     run.upgrades = selected(run, candidates(run));
-    mark_late(run.ledger_view(), run.upgrades);
+    mark_late(run);
     run.report.final_version = version_without(run, run.upgrades.size()).to_string();
     run.report.target = m_request.target.empty() ? run.report.final_version : m_target.to_string();
     if (!run.upgrades.empty() || m_request.target.empty() || m_target == m_cluster_version) return;
@@ -158,6 +141,22 @@ void RollbackKind::choose(Run& run) {
                   m_cluster_version.to_string()
             : "nothing that is done is above " + m_target.to_string() +
                   "; the cluster version stays: 'runner state correct-version' changes it by hand");
+}
+
+void RollbackKind::mark_late(Run& run) const {
+    std::map<std::string, std::string> runs;  // by version: in which it was done
+    for (const auto& [done, semver] : m_done) runs[done.version] = done.run;
+    std::map<std::string, std::set<std::string>> late;  // by run
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        const std::string& id = runs[upgrade.version];
+        const auto [found, is_new] = late.try_emplace(id);
+        if (const auto record = is_new ? run.ledger_view().run(id) : std::nullopt) {
+            for (const AttemptRecord& attempt : record->attempts) {
+                if (attempt.late) found->second.insert(attempt.version);
+            }
+        }
+        upgrade.late = found->second.count(upgrade.version) != 0;
+    }
 }
 
 SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count) const {
@@ -176,19 +175,19 @@ SemanticVersion RollbackKind::version_without(const Run& run, std::size_t count)
     for (std::size_t i = 0; i < count; ++i) {
         if (run.upgrades[i].late) undone.insert(run.upgrades[i].version);
     }
-    for (const auto& [version, semver] : m_done) {
-        if (semver < *lowest_undone && undone.count(version) == 0)
+    for (const auto& [done, semver] : m_done) {
+        if (semver < *lowest_undone && undone.count(done.version) == 0)
             reached = std::max(reached, semver);
     }
     return std::min(reached, m_cluster_version);
 }
 
-void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
+void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade, bool is_known) const {
     if (!upgrade.done_how.empty() && upgrade.done_how != "upgrade")
         refuse(upgrade, "it was recorded by hand ('" + upgrade.done_how +
                             "'), so what of it is there is not known");
     upgrade.check_description = false;  // it ran here before: the digest is the same
-    if (recall_attempt(run.ledger_view(), upgrade)) {
+    if (is_known) {
         upgrade.manifest_json = upgrade.manifest().to_json();
         const UnsettledUpgrade* half = unsettled_in(run.facts, upgrade.version);
         upgrade.undo_steps = half != nullptr && can_undo_steps(upgrade, *half);
@@ -208,9 +207,11 @@ void RollbackKind::load_one(Run& run, UpgradeInRun& upgrade) const {
 
 void RollbackKind::load(Run& run) {
     // Also those behind one that is refused are told as what they are.
-    for (UpgradeInRun& upgrade : run.upgrades) recall_attempt(run.ledger_view(), upgrade);
+    std::vector<bool> known;
+    for (UpgradeInRun& upgrade : run.upgrades)
+        known.push_back(recall_attempt(run.ledger_view(), upgrade));
     for (UpgradeInRun& upgrade : run.upgrades) {
-        load_one(run, upgrade);
+        load_one(run, upgrade, known[position_of(run, upgrade)]);
         const std::string reason = why_not_undoable(upgrade);
         if (!reason.empty()) refuse(upgrade, reason);
         const std::string stays = what_may_stay(run, upgrade);
@@ -308,9 +309,7 @@ void RollbackKind::end_after_failure(Run& run, UpgradeInRun& upgrade, const Atte
     RunError error{to_string(failure), message,
                    "mend the cause and run it again: it goes on from there",
                    unchanged ? "no" : "perhaps"};
-    if (!unchanged)
-        error.commands = escape_hatch(run.ledger(), run.ledger().facts(), run.parts.config,
-                                      upgrade.version, changes.commands);
+    if (!unchanged) error.commands = recipe_by_hand(run, upgrade.version, changes);
     error.changes = std::move(changes);
     end_run(run, {RunState::rollback_failed, outcome, std::move(error), exit_code(failure)});
 }

@@ -26,7 +26,7 @@ class RollbackKind final : public Kind {
     /// What a run that died has left unfinished is put back, also when nothing else is to be
     /// undone.
     [[nodiscard]] bool goes_on_without_upgrades(const Run& run) const override {
-        return run.facts.has_unfinished_run || run.facts.has_unfinished_files;
+        return run.facts.unfinished();
     }
     void load(Run& run) override;
     void pass_admission(Run& run) override;
@@ -49,14 +49,19 @@ class RollbackKind final : public Kind {
     [[nodiscard]] SemanticVersion version_without(const Run& run, std::size_t count) const;
     /// What stands in the way of undoing all of them.
     [[nodiscard]] std::optional<Refusal> refusal(const Run& run) const;
-    /// Finds its release again, where that is needed. Throws Error.
-    void load_one(Run& run, UpgradeInRun& upgrade) const;
+    /// Marks the hotfixes among the chosen: what was applied when the cluster had passed its
+    /// version.
+    void mark_late(Run& run) const;
+    /// Finds its release again, where that is needed. `is_known`: the ledger has its manifest.
+    /// Throws Error.
+    void load_one(Run& run, UpgradeInRun& upgrade, bool is_known) const;
 
     const RollbackRequest& m_request;
     SemanticVersion m_original;
     SemanticVersion m_cluster_version;
     SemanticVersion m_target;
-    std::vector<std::pair<std::string, SemanticVersion>> m_done;  ///< all that is done
+    /// All that is done, in the order in which it was applied.
+    std::vector<std::pair<DoneRecord, SemanticVersion>> m_done;
 };
 
 /// Runs it, and returns the result with its exit code; failures are in the result, not thrown.

@@ -19,6 +19,19 @@ SemanticVersion reached_after(const Run& run, const UpgradeInRun& upgrade) {
                : version_after(*choice.releases, choice.plan, position + 1);
 }
 
+/// What cannot run any more without what was left out: it requires that, or needs a version that
+/// is not reached.
+void leave_out_what_needs_more(Run& run) {
+    const GateInput input = run.gate_input();
+    for (UpgradeInRun& upgrade : run.upgrades) {
+        if (leave_out_what_requires_it(run, upgrade)) continue;
+        const auto refusal = gate_named("minimums").check(input, &upgrade);
+        if (!refusal) continue;
+        upgrade.verdict = Verdict::left_out;
+        upgrade.words = refusal->what;
+    }
+}
+
 }  // namespace
 
 Selection UpgradeKind::selection() const {
@@ -80,9 +93,9 @@ void UpgradeKind::choose(Run& run) {
 
 bool UpgradeKind::goes_on_without_upgrades(const Run& run) const {
     const LedgerFacts& facts = run.facts;
-    const bool settled =
-        facts.identity && facts.cluster.cluster_version == run.choice->plan.final_version &&
-        facts.cluster.original_version && !facts.has_unfinished_run && !facts.has_unfinished_files;
+    const bool settled = facts.identity &&
+                         facts.cluster.cluster_version == run.choice->plan.final_version &&
+                         facts.cluster.original_version && !facts.unfinished();
     // A run whose id was given is in the history for those who gave it.
     return !settled || !run.options.run_id.empty();
 }
@@ -119,8 +132,7 @@ void UpgradeKind::describe(Run& run) {
     planned.run = run.report.run;
     planned.dry_run = run.report.dry_run;
     planned.ledger_copy = run.report.ledger_copy;
-    for (const UnsettledUpgrade& upgrade : run.facts.unsettled)
-        planned.warnings.push_back(standing_words(upgrade));
+    add_standing_warnings(planned, run.facts);
     run.report = std::move(planned);
 }
 
@@ -152,21 +164,6 @@ void UpgradeKind::settle_rehearsal(Run& run) {
         throw Error(Failure::preparation, "everything that is due is blocked; nothing was changed",
                     "do what it says above, and run it again");
 }
-
-namespace {
-
-/// What needs a version that is not reached any more without what was left out.
-void leave_out_what_needs_more(Run& run) {
-    const GateInput input = run.gate_input();
-    for (UpgradeInRun& upgrade : run.upgrades) {
-        const auto refusal = gate_named("minimums").check(input, &upgrade);
-        if (!refusal) continue;
-        upgrade.verdict = Verdict::left_out;
-        upgrade.words = refusal->what;
-    }
-}
-
-}  // namespace
 
 void UpgradeKind::leave_out(Run& run) const {
     if (!take_out_left_out(run)) return;

@@ -30,7 +30,7 @@ void VerifyKind::choose(Run& run) {
     m_report.cluster = run.parts.config.name;
     if (run.facts.cluster.cluster_version)
         m_report.cluster_version = run.facts.cluster.cluster_version->to_string();
-    if (run.facts.has_unfinished_run || run.facts.has_unfinished_files)
+    if (run.facts.unfinished())
         run.warn("a run is under way, or was interrupted: what is found may be half-done");
     for (const UnsettledUpgrade& upgrade : run.facts.unsettled) run.warn(standing_words(upgrade));
     for (const DoneRecord& done : run.view->done()) {
