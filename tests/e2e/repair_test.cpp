@@ -3,7 +3,9 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "support/catch.hpp"
 #include "support/sandbox.hpp"
@@ -69,9 +71,17 @@ TEST_CASE("a damaged ledger is named by every command, and a copy takes its plac
                Contains("is damaged") && Contains("attempted after that copy was made: 0.1.10003"));
     CHECK(sandbox.run({"state", "repair"}).status == 2);  // nobody to ask
     CHECK(sandbox.run_on_terminal({"state", "repair"}, "n\n", "Repair it?").status == 4);
+    for (const char* file : {"state/state.db-wal", "state/state.db-shm"}) sandbox.write(file, "x");
     const auto repaired = sandbox.run_on_terminal({"state", "repair"}, "y\n", "Repair it?");
     CHECK(repaired.status == 0);
     CHECK_THAT(repaired.out, Contains("the damaged file is kept"));
+    std::set<std::string> aside;  // what belongs to the damaged file must not lie beside the copy
+    for (const auto& entry : std::filesystem::directory_iterator(sandbox.path() / "state")) {
+        const std::string name = entry.path().filename().string();
+        if (name.rfind("state.db.damaged-", 0) == 0)
+            aside.insert(entry.path().extension().string());
+    }
+    CHECK(aside.size() == 3);
     CHECK(sandbox.run({"state", "show", "-o", "json"}).json()["clusterVersion"] == "0.1.10002");
     CHECK(sandbox.run({"history", "-o", "json"}).json()["chain"]["intact"] == true);
     // The last one is due again.

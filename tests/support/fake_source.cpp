@@ -49,7 +49,10 @@ Release release_of(const std::string& tag) {
 void FakeSource::publish(const ScriptedUpgrade& upgrade) {
     const auto names = AssetNames::of("upgrade", upgrade.version, runner::Platform::current());
     const bool plugin = upgrade.form == runner::UpgradeForm::plugin;
-    const Archive& archive = archive_of(plugin ? names.library : names.executable, upgrade.content);
+    const std::string& name = upgrade.strange_archive ? names.manifest
+                              : plugin                ? names.library
+                                                      : names.executable;
+    const Archive& archive = archive_of(name, upgrade.content);
     Stored one;
     one.release = release_of(upgrade.tag());
     one.release.digest = archive.digest;

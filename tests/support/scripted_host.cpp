@@ -312,7 +312,8 @@ class ScriptedPhase {
                 m_stage.work_tree.originals[entry.backup] = *before;
             }
             if (change.content) {
-                entry.temporary = upgrade::services::name_before_commit(path, 1);
+                entry.temporary = upgrade::services::name_before_commit(
+                    path, static_cast<long>(m_stage.process.points));  // another in each attempt
                 entry.digest = runner::sha256(*change.content).to_string();
             }
             entry.rendered = rendered[path];

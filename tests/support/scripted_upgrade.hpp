@@ -93,6 +93,7 @@ struct ScriptedUpgrade {
     std::vector<PhaseFault> faults;
     std::string content = "1";  ///< of its library: another content is another digest
     bool with_manifest = true;
+    bool strange_archive = false;  ///< its archive holds no upgrade
 
     [[nodiscard]] std::string tag() const;
 

@@ -268,6 +268,34 @@ TEST_CASE("a program that failed stands in the way of undoing what was done befo
     }
 }
 
+TEST_CASE("what may use the network may have had other effects from its first step on") {
+    for (const bool network : {true, false}) {
+        World world;
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("a").edits("b");
+        upgrade.manifest.permissions.network = network;
+        upgrade.manifest.reversible = false;
+        world.publish(upgrade);
+        world.at("after record_step", 1, [&] { world.process.dies_at = world.process.points; });
+        REQUIRE_FALSE(world.upgrade());
+        world.process.at_point = nullptr;
+        REQUIRE(world.facts().unsettled.size() == 1);
+        CHECK(world.facts().unsettled.front().other_effects == network);
+    }
+}
+
+TEST_CASE("what a step that died has left beside its file goes when that is put back") {
+    World world;
+    world.now.files["a"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    world.at("before file", 1, [&] { world.process.dies_at = world.process.points; });
+    REQUIRE_FALSE(world.upgrade());
+    world.process.at_point = nullptr;
+    REQUIRE(world.work_tree.temporaries.size() == 1);
+    CHECK(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.work_tree.temporaries.empty());
+    CHECK(world.file("a") == "old\n");
+}
+
 TEST_CASE("commands of a step that did not finish stand in the way, as nothing undoes them") {
     for (const bool ran : {true, false}) {
         for (const char* step : {"one", ""}) {

@@ -46,6 +46,21 @@ TEST_CASE("an automatic undo that failed leaves what it takes to finish it") {
     CHECK(world.outside("x") == "0");
 }
 
+TEST_CASE("what cannot be loaded fails the run after those before it were shown") {
+    for (int i = 0; i < 20; ++i) {  // the images are made ready meanwhile
+        World world;
+        world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+        ScriptedUpgrade strange = ScriptedUpgrade::of("0.0.52").edits("b");
+        strange.strange_archive = true;
+        world.publish(strange);
+        const auto report = world.upgrade();
+        INFO(words(report));
+        REQUIRE(report->exit_code == 3);
+        REQUIRE(world.reporter.told("simulate good: 0.0.51"));
+        REQUIRE(world.done().empty());
+    }
+}
+
 TEST_CASE("on a new cluster its original version is asked for once") {
     World world;
     world.config.original_version.reset();

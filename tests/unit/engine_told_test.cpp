@@ -13,6 +13,35 @@ using namespace runner;
 using Catch::Contains;
 using Strings = std::vector<std::string>;
 
+TEST_CASE("an export is read as it was written, with every kind of declaration") {
+    LedgerDump dump;
+    dump.identity = {"prod", "eu-1", "123"};
+    dump.original_version = SemanticVersion::parse("0.0.50");
+    dump.cluster_version = SemanticVersion::parse("0.0.52");
+    DoneRecord done;
+    done.version = "0.0.51";
+    done.tag = "u/0.0.51";
+    done.platform = "linux-amd64";
+    done.run = "r1";
+    done.digest = std::string(64, 'a');
+    dump.done = {done};
+    dump.skipped = {{"0.0.53", "never", "erna"}};
+    dump.pins = {{"0.0.51", "linux-amd64", std::string(64, 'a')}};
+    dump.steps = {{"0.0.51", "one"}};
+    dump.values = {{{"0.0.51", "key"}, "value"}};
+    dump.parameters = {{"size", "20Gi"}};
+    dump.declared = {{"write", "a"}, {"command", "sh"}, {"network", ""}, {"parameter", "size"}};
+    const Json written = export_document(dump);
+    Json read = export_document(parse_export(dump_json(written), "dump.json"));
+    for (Json& one : read["upgrades"]) one["how"] = written["upgrades"][0]["how"];
+    CHECK(read == written);
+    for (const auto& [key, value] : written.items()) CHECK_FALSE(value.empty());
+    Json other = written;
+    other["declared"][0]["kind"] = "wish";
+    CHECK_THROWS_WITH(parse_export(dump_json(other), "dump.json"),
+                      Contains("must be write, command, network or parameter"));
+}
+
 TEST_CASE("one upgrade by itself tells where the cluster stands, however it ends") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));

@@ -2,6 +2,7 @@
 // Undoing what is done, in which order and what stands in its way.
 #include <algorithm>
 
+#include "engine/undo_order.hpp"
 #include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/deaths.hpp"
@@ -92,6 +93,24 @@ TEST_CASE("what touched the same file later is undone first, whatever its versio
     CHECK(world.reporter.told("0.0.52.cc is undone first, as it has changed app after 0.0.53"));
     CHECK(world.upgrade()->exit_code == 0);
     CHECK(world.file("app") == "old\n0.0.51\n0.0.52.cc\n0.0.53\n");
+}
+
+TEST_CASE("what has to go before another one goes before it, however many there are") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    for (const char* version : {"0.0.51.a", "0.0.52.b"}) {
+        world.publish(ScriptedUpgrade::of(version).edits("app"));
+        REQUIRE(world.upgrade()->exit_code == 0);
+    }
+    std::vector<UpgradeInRun> candidates;
+    for (const char* version : {"0.0.53", "0.0.51.a", "0.0.52.b"}) {
+        candidates.emplace_back();
+        candidates.back().version = version;
+    }
+    const auto ledger = world.ledgers.look();
+    const UndoOrder order = order_to_undo(*ledger, candidates, {"0.0.53"});
+    CHECK(order.versions == Strings{"0.0.52.b", "0.0.51.a", "0.0.53"});
 }
 
 TEST_CASE("what touched other files later stays") {
