@@ -283,6 +283,20 @@ TEST_CASE("what may use the network may have had other effects from its first st
     }
 }
 
+TEST_CASE("each step with commands says so before its first one, and a finished one covers them") {
+    for (const int step : {1, 2}) {
+        World world;
+        world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1").sets("y", "1"));
+        world.at("after record_other_effects", step,
+                 [&] { world.process.dies_at = world.process.points; });
+        REQUIRE_FALSE(world.upgrade());
+        world.process.at_point = nullptr;
+        CHECK(world.facts().unsettled.at(0).other_effects);
+        CHECK(world.facts().unsettled.at(0).finished_steps.size() ==
+              static_cast<std::size_t>(step - 1));
+    }
+}
+
 TEST_CASE("what a step that died has left beside its file goes when that is put back") {
     World world;
     world.now.files["a"] = "old\n";

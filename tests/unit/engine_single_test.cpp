@@ -99,3 +99,17 @@ TEST_CASE("a file is not taken for the release that was attempted under its vers
     CHECK(world.single(request)->exit_code == 0);
     CHECK(world.done() == Strings{"0.0.51"});
 }
+
+TEST_CASE("what was begun with --record is not run on without, and what was only tried is") {
+    for (const bool record : {true, false}) {
+        World world;
+        world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b"));
+        world.at("after record_step", 1, [&] { world.process.dies_at = world.process.points; });
+        REQUIRE_FALSE(world.single(World::by_itself("0.0.51", record)));
+        world.process.at_point = nullptr;
+        const auto report = world.single(World::by_itself("0.0.51", false));
+        INFO(words(report));
+        CHECK(report->exit_code == (record ? 6 : 0));
+        if (record) CHECK_THAT(words(report), Contains("was begun by 'run 0.0.51 --record'"));
+    }
+}

@@ -346,6 +346,7 @@ TEST_CASE("a rollback that ends by an error names the commands that it has run")
     world.at("before record_step_undone", 1, fail_disk);
     const auto report = world.rollback(World::rollback_request());
     CHECK(report->exit_code == 1);
+    CHECK(report->outcome == Outcome::rollback_failed);
     CHECK_THAT(words(report), Contains("the disk is full") && Contains("commands run: set x 0"));
 }
 
