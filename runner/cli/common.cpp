@@ -11,6 +11,7 @@
 
 #include "cli/event_reporter.hpp"
 #include "ledger/sqlite_ledger.hpp"
+#include "releases/cache.hpp"
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
 #include "support/text.hpp"
@@ -208,7 +209,8 @@ Composition::Composition(const CommonOptions& options, bool may_ask)
       terminal(may_ask, signals),
       m_ledgers(make_sqlite_store(config.state, clock)),
       m_folder(config.state, config.releases.prefix),
-      m_work_tree(config.repository_directory, config.state) {
+      m_work_tree(config.repository_directory, config.state,
+                  {config.file, Cache::default_folder()}) {
     start_log(options.debug);
 }
 

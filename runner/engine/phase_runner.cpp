@@ -163,6 +163,7 @@ PhaseRequest PhaseRunner::request_for(const UpgradeInRun& upgrade, HostPhase pha
     request.backup_folder =
         m_parts.folder.originals_of(upgrade.version) / std::to_string(m_parts.clock.wall().count());
     request.write_paths = manifest.permissions.write;
+    if (!request.write_paths.empty()) request.protected_paths = protected_paths();
     request.commands = manifest.permissions.commands;
     request.network = manifest.permissions.network;
     request.sandbox = m_options.sandbox && config.policy.enforcement != Enforcement::disabled;
@@ -184,6 +185,11 @@ PhaseRequest PhaseRunner::request_for(const UpgradeInRun& upgrade, HostPhase pha
     if (m_options.yes) request.arguments.emplace_back("--confirm");
     request.relay_input = !m_options.yes && m_parts.terminal.interactive();
     return request;
+}
+
+const std::vector<std::string>& PhaseRunner::protected_paths() {
+    if (!m_protected_paths) m_protected_paths = m_parts.work_tree.protected_paths();
+    return *m_protected_paths;
 }
 
 PhaseResult PhaseRunner::simulate_once(UpgradeInRun& upgrade, HostPhase phase,

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "support/sha256.hpp"
 #include "upgrade/abi.h"
@@ -130,6 +131,20 @@ std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds m
         const auto own_folder = m_state.parent_path().lexically_relative(m_repository.root());
         return m_repository.written_since(moment, limit, own_folder.string());
     });
+}
+
+std::vector<std::string> DiskWorkTree::protected_paths() {
+    std::vector<std::filesystem::path> places = all_of_ledger(m_state, m_repository.root());
+    places.insert(places.end(), m_own.begin(), m_own.end());
+    std::vector<std::string> paths = translated([&] { return m_repository.git_folders(); });
+    for (const std::filesystem::path& place : places) {
+        const std::filesystem::path below =
+            std::filesystem::absolute(place).lexically_normal().lexically_relative(
+                m_repository.root());
+        if (!below.empty() && *below.begin() != ".." && *below.begin() != ".")
+            paths.push_back(below.string());
+    }
+    return paths;
 }
 
 }  // namespace runner

@@ -53,6 +53,10 @@ class WorkTree {
     virtual std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                    std::size_t limit) = 0;
 
+    /// What no upgrade may change, whatever it declares, and what is not there may be made there:
+    /// the ledger and what stands beside it, other places of the runner, every `.git`.
+    virtual std::vector<std::string> protected_paths() = 0;
+
     /// The digest of a file's content; nothing when nothing or a folder is there (a file may be
     /// made below what was one); of anything else (a link, a pipe), digest_of_no_file().
     std::optional<Digest> digest(const std::string& path);
@@ -61,9 +65,11 @@ class WorkTree {
 /// The repository directory on disk.
 class DiskWorkTree final : public WorkTree {
  public:
-    /// `state`: the ledger's file, whose folder is no part of the repository.
-    DiskWorkTree(const std::filesystem::path& repository, std::filesystem::path state)
-        : m_repository(repository.string()), m_state(std::move(state)) {}
+    /// `state`: the ledger's file, whose folder is no part of the repository. `own`: what else
+    /// belongs to the runner and may lie in the repository.
+    DiskWorkTree(const std::filesystem::path& repository, std::filesystem::path state,
+                 std::vector<std::filesystem::path> own = {})
+        : m_repository(repository.string()), m_state(std::move(state)), m_own(std::move(own)) {}
     std::optional<std::string> content(const std::string& path) override;
     upgrade::services::PathStatus look(const std::string& path) override;
     std::string why_not_writable(const std::string& path) override;
@@ -75,6 +81,7 @@ class DiskWorkTree final : public WorkTree {
     [[nodiscard]] std::chrono::milliseconds file_time() const override;
     std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                            std::size_t limit) override;
+    std::vector<std::string> protected_paths() override;
 
  private:
     /// The folder in which an original is kept, and its path there: an upgrade's process may write
@@ -84,6 +91,7 @@ class DiskWorkTree final : public WorkTree {
 
     upgrade::services::Repository m_repository;
     std::filesystem::path m_state;
+    std::vector<std::filesystem::path> m_own;
 };
 
 }  // namespace runner

@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "host/child.hpp"
+#include "host/file_commits.hpp"
 #include "host/frame.hpp"
 #include "host/message.hpp"
 #include "host/phases.hpp"
@@ -30,13 +32,6 @@ namespace {
 constexpr std::uint64_t k_max_output = 64U << 20U;
 constexpr std::int64_t k_max_renders = 1'000'000;
 constexpr int k_tick_ms = 1000;
-
-/// One process at the other end of a socket.
-struct Child {
-    std::uint32_t id = 0;
-    FrameChannel channel;
-    UniqueFd output;
-};
 
 std::string signal_name(int number) {
     const char* name = ::strsignal(number);
@@ -56,7 +51,8 @@ class PhaseConductor {
     /// `temporary_folder`: where the process finds an empty folder of its own.
     PhaseConductor(Zygote& zygote, Child child, std::filesystem::path temporary_folder,
                    const PhaseRequest& request, HostEvents& events, const StopSignals& signals,
-                   const Clock& clock, std::chrono::milliseconds grace, std::optional<Child>& spare)
+                   const Clock& clock, std::chrono::milliseconds grace, std::optional<Child>& spare,
+                   const MakeChild& make_child)
         : m_zygote(zygote),
           m_child(std::move(child)),
           m_temporary_folder(std::move(temporary_folder)),
@@ -66,16 +62,20 @@ class PhaseConductor {
           m_clock(clock),
           m_grace(grace),
           m_spare(spare),
+          m_commits(zygote, request, events, make_child),
           m_output(events) {}
 
     PhaseResult run() {
         start();
         const std::chrono::milliseconds begun = m_clock.steady();
         m_deadline = begun + m_request.timeout;
-        while (!m_ended) {
+        // A commit goes on when its upgrade has died: what is recorded is done, or put back.
+        while (!m_ended || m_commits.under_way()) {
             wait_and_serve();
             watch_the_clock();
         }
+        m_commits.close();
+        while (m_commits.is_alive()) hear_zygote(true);
         drain_output();
         serve_frames();
         return classify();
@@ -89,9 +89,9 @@ class PhaseConductor {
         message["imageDescriptor"] = 0;
         message["describe"] = m_request.describe;
         message["repository"] = m_request.repository.string();
-        message["backupFolder"] = m_request.backup_folder.string();
         message["temporary"] = m_temporary_folder.string();
         message["writePaths"] = m_request.write_paths;
+        message["protectedPaths"] = m_request.protected_paths;
         message["commands"] = m_request.commands;
         message["network"] = m_request.network;
         message["sandbox"] = m_request.sandbox;
@@ -138,16 +138,18 @@ class PhaseConductor {
     }
 
     void wait_and_serve() {
-        std::array<pollfd, 5> waits{{{m_open ? m_child.channel.descriptor() : -1, POLLIN, 0},
+        std::array<pollfd, 6> waits{{{m_open ? m_child.channel.descriptor() : -1, POLLIN, 0},
                                      {m_child.output.get(), POLLIN, 0},
                                      {m_zygote.descriptor(), POLLIN, 0},
                                      {m_signals.descriptor(), POLLIN, 0},
-                                     {m_input ? STDIN_FILENO : -1, POLLIN, 0}}};
+                                     {m_input ? STDIN_FILENO : -1, POLLIN, 0},
+                                     {m_commits.descriptor(), POLLIN, 0}}};
         ::poll(waits.data(), waits.size(), wait_ms());
         // Output first: what was printed before a message was sent comes before it.
         if (waits[1].revents != 0) drain_output();
         if (waits[0].revents != 0) receive();
-        if (waits[2].revents != 0) hear_zygote();
+        if (waits[5].revents != 0) serve_commit();
+        if (waits[2].revents != 0) hear_zygote(false);
         if (waits[3].revents != 0) m_signals.drain();
         if (waits[4].revents != 0) relay_input();
         m_events.tick();
@@ -178,12 +180,25 @@ class PhaseConductor {
     }
 
     void serve_frames() {
-        try {
+        guarded([&] {
             Frame frame;
             while (m_child.channel.next(frame)) {
                 drain_output();
                 serve(frame);
             }
+        });
+    }
+
+    void serve_commit() {
+        guarded([&] {
+            if (const auto reply = m_commits.receive()) answer(*reply);
+        });
+    }
+
+    template <typename Work>
+    void guarded(Work work) {
+        try {
+            work();
         } catch (const ProtocolError& error) {
             violate(error);
         } catch (const nlohmann::json::exception& error) {
@@ -208,8 +223,9 @@ class PhaseConductor {
             answer({{"type", "value"}, {"value", value ? Json(*value) : Json()}});
         } else if (type == "stepUndone" && m_request.phase == HostPhase::simulate_rollback) {
             undo_in_simulation(text_at(message, "id"));
-        } else if (type == "files" || type == "commandBegun" || type == "stepFinished" ||
-                   type == "stepUndone") {
+        } else if (type == "commit" && facts_of(m_request.phase).changes) {
+            if (!m_ended) m_commits.begin(frame);
+        } else if (type == "commandBegun" || type == "stepFinished" || type == "stepUndone") {
             record(type, message);
         } else if (type == "done") {
             take_done(frame);
@@ -221,9 +237,7 @@ class PhaseConductor {
     void record(const std::string& type, const Json& message) {
         if (!facts_of(m_request.phase).changes)
             throw ProtocolError("a phase that changes nothing wants something recorded");
-        if (type == "files") {
-            m_events.record_files(text_at(message, "step"), changes_at(message));
-        } else if (type == "commandBegun") {
+        if (type == "commandBegun") {
             m_events.on_command_begun(begun_command_at(message));
         } else if (type == "stepFinished") {
             m_events.record_step(text_at(message, "id"), values_at(message));
@@ -356,12 +370,18 @@ class PhaseConductor {
             m_input.reset();
     }
 
-    void hear_zygote() {
+    /// `wait`: until something was heard.
+    void hear_zygote(bool wait) {
         ChildEvent event;
-        while (m_zygote.next(event, false)) {
+        while (m_zygote.next(event, wait)) {
+            wait = false;
             if (event.kind == ChildEvent::Kind::started) continue;
             // It may be ended while it waits, by the kernel for want of memory, say.
             if (m_spare && event.id == m_spare->id) m_spare.reset();
+            if (m_commits.is(event.id)) {
+                while (m_commits.descriptor() >= 0) serve_commit();  // what it sent before
+                if (const auto reply = m_commits.ended()) answer(*reply);
+            }
             if (event.id != m_child.id) continue;
             if (event.kind == ChildEvent::Kind::failed) {
                 fail(PhaseEnd::not_loaded,
@@ -371,8 +391,8 @@ class PhaseConductor {
             // What it sent before it ended is still to be read.
             while (m_open) {
                 try {
-                    pollfd wait{m_child.channel.descriptor(), POLLIN, 0};
-                    if (::poll(&wait, 1, 0) <= 0) break;
+                    pollfd there{m_child.channel.descriptor(), POLLIN, 0};
+                    if (::poll(&there, 1, 0) <= 0) break;
                     m_open = m_child.channel.receive(false);
                 } catch (const ProtocolError& error) {
                     violate(error);
@@ -417,6 +437,7 @@ class PhaseConductor {
         m_stopping = true;
         m_kill_at.reset();
         m_zygote.signal(m_child.id, SIGKILL);
+        m_commits.kill();
     }
 
     void fail(PhaseEnd end, const std::string& message) {
@@ -466,6 +487,7 @@ class PhaseConductor {
     const Clock& m_clock;
     std::chrono::milliseconds m_grace;
     std::optional<Child>& m_spare;  ///< waits for the next phase; emptied when it is gone
+    FileCommits m_commits;
     std::chrono::milliseconds m_deadline{};
     std::optional<std::chrono::milliseconds> m_kill_at;
     UniqueFd m_input;
@@ -529,8 +551,10 @@ PhaseResult PluginHost::run(const PhaseRequest& request, HostEvents& events) {
     Child child = m_state->spare ? std::move(*m_state->spare) : m_state->make_child();
     m_state->spare.reset();
     if (request.another_follows) m_state->spare = m_state->make_child();
+    const MakeChild make_child = [this] { return m_state->make_child(); };
     return PhaseConductor(m_state->zygote, std::move(child), temporary_folder(), request, events,
-                          m_state->signals, m_state->clock, m_state->options.grace, m_state->spare)
+                          m_state->signals, m_state->clock, m_state->options.grace, m_state->spare,
+                          make_child)
         .run();
 }
 

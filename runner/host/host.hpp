@@ -138,6 +138,8 @@ struct PhaseRequest {
     std::filesystem::path repository;
     std::filesystem::path backup_folder;
     std::vector<std::string> write_paths;
+    /// Relative: what is never written, whatever is declared.
+    std::vector<std::string> protected_paths;
     std::vector<std::string> commands;
     bool network = false;
     bool sandbox = true;  ///< the kernel enforces these three, where it can

@@ -14,11 +14,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "host/file_process.hpp"
 #include "host/frame.hpp"
 #include "host/message.hpp"
 #include "host/phases.hpp"
 #include "host/sandbox.hpp"
 #include "host/supervisor_backend.hpp"
+#include "host/write_grants.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
@@ -35,9 +37,9 @@ services::SessionOptions session_options(const Json& start, services::Phase phas
     services::SessionOptions options;
     options.phase = phase;
     options.repository = start.at("repository").get<std::string>();
-    options.backup_folder = start.at("backupFolder").get<std::string>();
     for (const auto& path : start.at("writePaths"))
         options.write_paths.push_back(path.get<std::string>());
+    options.protected_paths = texts_at(start, "protectedPaths");
     for (const auto& command : start.at("commands"))
         options.commands.push_back(command.get<std::string>());
     for (const auto& [key, value] : start.at("info").items())
@@ -80,21 +82,10 @@ void close_the_sandbox(const Json& start, int image) {
     if (!start.value("sandbox", true)) return;
     SandboxRules rules;
     rules.write.emplace_back(start.at("temporary").get<std::string>());
-    if (phase_named(start.at("phase").get<std::string>()).changes) {
-        const std::filesystem::path repository = start.at("repository").get<std::string>();
-        for (const Json& path : start.at("writePaths")) {
-            // A file is replaced by a new one beside it: the right is its folder's.
-            const std::filesystem::path place =
-                nearest_existing((repository / path.get<std::string>()).lexically_normal());
-            rules.write.push_back(std::filesystem::is_directory(place) ? place
-                                                                       : place.parent_path());
-        }
-        const std::filesystem::path backups = start.at("backupFolder").get<std::string>();
-        if (!start.at("writePaths").empty()) {
-            std::filesystem::create_directories(backups);
-            rules.write.push_back(backups);
-        }
-    }
+    if (phase_named(start.at("phase").get<std::string>()).changes)
+        rules.write_opened =
+            write_grants(start.at("repository").get<std::string>(), texts_at(start, "writePaths"),
+                         texts_at(start, "protectedPaths"));
     rules.execute.emplace();
     for (const Json& command : start.at("commands")) {
         if (command == "*") {
@@ -309,8 +300,9 @@ int plugin_process(UniqueFd socket) {
         if (!channel.receive(true)) return 0;  // never needed
     }
     try {
-        settle_in(start.message);
         const Json& message = start.message;
+        if (text_at(message, "form") == k_file_process_form) return file_process(channel, start);
+        settle_in(message);
         const auto descriptor = [&](const char* name) {
             const auto found = message.find(name);
             if (found == message.end()) return -1;

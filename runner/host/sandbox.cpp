@@ -72,12 +72,15 @@ class Ruleset {
     }
 
     void allow(const fs::path& path, std::uint64_t rights) {
-        const UniqueFd parent(::open(path.c_str(), O_PATH | O_CLOEXEC));
-        if (!parent) return;  // what is not there needs no right
+        const UniqueFd opened(::open(path.c_str(), O_PATH | O_CLOEXEC));
+        if (opened) allow(opened.get(), path, rights);  // what is not there needs no right
+    }
+
+    void allow(int opened, const fs::path& path, std::uint64_t rights) {
         struct stat status {};
-        if (::fstat(parent.get(), &status) == 0 && !S_ISDIR(status.st_mode))
+        if (::fstat(opened, &status) == 0 && !S_ISDIR(status.st_mode))
             rights &= k_execute | k_write_file | k_truncate;
-        const PathRule rule{rights, parent.get()};
+        const PathRule rule{rights, opened};
         // EBADFD: a file in memory, which Landlock does not judge.
         if (::syscall(k_add_rule, m_fd.get(), k_rule_path_beneath, &rule, 0U) != 0 &&
             errno != EBADFD)
@@ -121,6 +124,8 @@ void enter_sandbox(const SandboxRules& rules) {
     if (version() < 1) return;
     Ruleset ruleset(rules);
     for (const fs::path& path : rules.write) ruleset.allow(path, write_rights());
+    for (const UniqueFd& opened : rules.write_opened)
+        ruleset.allow(opened.get(), "a declared path", write_rights());
     for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/tty"})
         ruleset.allow(device, k_write_file | (version() >= 3 ? k_truncate : 0));
     if (rules.execute) {
@@ -129,12 +134,6 @@ void enter_sandbox(const SandboxRules& rules) {
         for (const std::string& program : *rules.execute) allow_program(ruleset, program);
     }
     ruleset.enforce();
-}
-
-fs::path nearest_existing(fs::path path) {
-    std::error_code ignored;
-    while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
-    return path;
 }
 
 }  // namespace runner

@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "support/unique_fd.hpp"
+
 namespace runner {
 
 struct SandboxRules {
     std::vector<std::filesystem::path> write;  ///< absolute; what is not there is left out
+    std::vector<UniqueFd> write_opened;        ///< files, and folders with everything below
     /// Programs by name (found in PATH) or by path, their interpreters included; absent: any.
     std::optional<std::vector<std::string>> execute;
     bool network = true;  ///< TCP; name resolution over UDP and local sockets always work
@@ -26,8 +29,5 @@ SandboxSupport sandbox_support();
 /// Does nothing where the kernel has no Landlock. Throws Error{preparation} when the kernel refuses
 /// the rules.
 void enter_sandbox(const SandboxRules& rules);
-
-/// The path itself, or the nearest folder above it that is there: where something new can be made.
-std::filesystem::path nearest_existing(std::filesystem::path path);
 
 }  // namespace runner

@@ -25,7 +25,6 @@ namespace runner {
 namespace services = upgrade::services;
 
 constexpr std::size_t k_max_log_line = 64U << 10U;
-constexpr std::size_t k_max_overlay = 512U << 20U;
 
 /// Ends the process: the supervisor is gone, and nobody is left to answer to.
 [[noreturn]] inline void orphaned() {
@@ -100,20 +99,13 @@ class SupervisorBackend final : public services::Backend {
         show({{"type", "stepBegun"}, {"id", id}, {"description", description.substr(0, 4096)}});
     }
 
-    void files_prepared(const std::string& step,
-                        const std::vector<services::PreparedChange>& changes) override {
-        // In pieces: each is recorded by itself, and all before anything is renamed.
-        constexpr std::size_t k_piece = 500;
-        for (std::size_t begin = 0; begin < changes.size(); begin += k_piece) {
-            Json list = Json::array();
-            for (std::size_t i = begin; i < std::min(changes.size(), begin + k_piece); ++i) {
-                const std::string* content = changes[i].content;
-                list.push_back({changes[i].path, changes[i].temporary, changes[i].backup,
-                                content == nullptr ? "" : sha256(*content).to_string(),
-                                changes[i].rendered});
-            }
-            ask({{"type", "files"}, {"step", step}, {"changes", std::move(list)}});
-        }
+    void commit(const std::string& step, services::RepositoryFiles& files,
+                const std::set<std::string>& rendered) override {
+        Json message = {{"type", "commit"}, {"step", step}, {"rendered", rendered}};
+        std::vector<UniqueFd> content;
+        attach(message, content, "changesDescriptor", services::encode(files.pending()));
+        ask(message, descriptors_of(content));
+        files.forget_pending();
     }
 
     void files_shown(const std::string& step,
@@ -181,10 +173,6 @@ class SupervisorBackend final : public services::Backend {
         return m_found.files.emplace(path, FoundFile{kind, std::nullopt}).first->second;
     }
 
-    void post(const Json& message) {
-        if (!m_channel.send(message)) orphaned();
-    }
-
     /// What is only shown goes the way of the upgrade's own output, so that both keep their order.
     static void show(const Json& message) {
         std::fflush(stdout);
@@ -202,9 +190,9 @@ class SupervisorBackend final : public services::Backend {
         }
     }
 
-    Json ask(const Json& message) {
+    Json ask(const Json& message, const std::vector<int>& descriptors = {}) {
         m_answer = Frame();
-        post(message);
+        if (!m_channel.send(message, descriptors)) orphaned();
         take_frames();
         while (m_answer.message.is_null()) {
             if (!m_channel.receive(true)) orphaned();

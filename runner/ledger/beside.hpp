@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace runner {
 
@@ -42,6 +43,24 @@ inline std::filesystem::path jobs_beside(const std::filesystem::path& ledger_fil
 /// Messages to webhooks that nobody has taken yet, and what was told last.
 inline std::filesystem::path webhooks_beside(const std::filesystem::path& ledger_file) {
     return ledger_file.parent_path() / "webhooks";
+}
+
+/// Everything that belongs to the ledger: its folder, or, when that is `repository` itself, the
+/// ledger's files and folders in it.
+inline std::vector<std::filesystem::path> all_of_ledger(const std::filesystem::path& ledger_file,
+                                                        const std::filesystem::path& repository) {
+    if (ledger_file.parent_path() != repository) return {ledger_file.parent_path()};
+    std::vector<std::filesystem::path> places{ledger_file,
+                                              lock_beside(ledger_file),
+                                              copies_beside(ledger_file),
+                                              originals_beside(ledger_file, "").parent_path(),
+                                              kept_releases_beside(ledger_file),
+                                              logs_beside(ledger_file),
+                                              jobs_beside(ledger_file),
+                                              webhooks_beside(ledger_file)};
+    for (const char* ending : {"-wal", "-shm", "-journal"})
+        places.emplace_back(ledger_file.string() + ending);
+    return places;
 }
 
 /// The log of an upgrade in a run, as the ledger names it: relative to the ledger's folder.

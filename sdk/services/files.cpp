@@ -30,6 +30,18 @@ bool covers(const std::vector<std::string>& declared, std::string_view path) {
     });
 }
 
+void check_may_write(std::string_view path, const std::vector<std::string>& declared,
+                     const std::vector<std::string>& protected_paths) {
+    if (!covers(declared, path))
+        throw Refusal(UPGRADE_DENIED, "'" + std::string(path) +
+                                          "' is outside the paths that the manifest declares "
+                                          "(permissions.write)");
+    if (covers(protected_paths, path))
+        throw Refusal(
+            UPGRADE_DENIED,
+            "'" + std::string(path) + "' belongs to runner or to git, and no upgrade changes it");
+}
+
 bool matches(std::string_view pattern, std::string_view path) {
     const auto head = [](std::string_view text) {
         return std::string(text.substr(0, text.find('/')));
@@ -230,6 +242,11 @@ std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
     lay(m_settled);
     lay(m_pending);
     return {files.begin(), files.end()};
+}
+
+void RepositoryFiles::set_pending(FileChanges changes) {
+    for (const auto& [path, change] : changes) check_path(path);
+    m_pending = std::move(changes);
 }
 
 void RepositoryFiles::lay_over(const FileChanges& changes) {

@@ -24,8 +24,6 @@ struct PreparedChange {
     std::string temporary;
     std::string backup;  ///< the file that holds the original; empty when there was none
     const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
-    /// The new bytes are what a RENDER command of this phase has printed.
-    bool rendered = false;
 };
 
 /// One change that a simulation shows where a real run would make it.
@@ -48,6 +46,11 @@ class FileWitness {
 /// Whether the declared write paths (files, or folders with everything below; "." is all) cover
 /// `path`.
 bool covers(const std::vector<std::string>& declared, std::string_view path);
+
+/// Throws Refusal{UPGRADE_DENIED} when `path` is not covered by the declared write paths, or is one
+/// of the protected paths or below one.
+void check_may_write(std::string_view path, const std::vector<std::string>& declared,
+                     const std::vector<std::string>& protected_paths);
 
 /// Whether a pattern of RepositoryFiles::glob names `path`: '*' and '?' within one part, '**' for
 /// any number of parts.
@@ -101,6 +104,9 @@ class RepositoryFiles {
     /// when there are none. Nothing is written. Throws Refusal where `commit` would find something
     /// that it cannot replace.
     void settle(const std::function<void(const std::vector<ShownFile>&)>& shown);
+
+    /// These are pending now, and nothing else. Throws Refusal when a path is none.
+    void set_pending(FileChanges changes);
 
     /// From now on these count as made, below what is pending.
     void lay_over(const FileChanges& changes);

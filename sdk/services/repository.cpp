@@ -160,7 +160,7 @@ void check_path(std::string_view path) {
     }
     for (std::string_view rest = path; !rest.empty();) {
         const std::string_view part = rest.substr(0, rest.find('/'));
-        if (part.empty() || part == "." || part == ".." || (part == ".git" && rest == path)) {
+        if (part.empty() || part == "." || part == ".." || part == ".git") {
             throw Refusal(UPGRADE_DENIED,
                           "'" + shown + "' has the part '" + std::string(part) +
                               "'; paths are plain, and stay in the repository directory");
@@ -386,6 +386,21 @@ std::vector<std::string> Repository::written_since(std::chrono::milliseconds mom
         });
     std::sort(paths.begin(), paths.end());
     return paths;
+}
+
+std::vector<std::string> Repository::git_folders() const {
+    const Descriptor top = open_folder("", Missing::is_told);
+    if (!top) fail("list " + m_root, errno);
+    std::vector<std::string> found;
+    const auto look = [&](const std::string& folder) {
+        const std::string git = folder.empty() ? ".git" : folder + "/.git";
+        if (mode(git) != 0) found.push_back(git);
+        return true;
+    };
+    look("");
+    walk(top, "", Unreadable::is_left_out, look,
+         [](const std::string&, const struct stat&) { return true; });
+    return found;
 }
 
 // ---- changing

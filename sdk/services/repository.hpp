@@ -57,7 +57,8 @@ struct PathStatus {
     unsigned permissions = 0;  ///< of a file: the bits that chmod sets
 };
 
-/// Whether `path` is a relative path that stays below its root: no empty, "." or ".." part, no NUL.
+/// Whether `path` is a relative path that stays below its root: no empty, ".", ".." or
+/// ".git" part, no NUL.
 /// Throws Refusal.
 void check_path(std::string_view path);
 
@@ -142,6 +143,8 @@ class Repository {
     [[nodiscard]] std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                          std::size_t limit,
                                                          const std::string& except) const;
+    /// Every `.git`, a folder or a file, at any depth.
+    [[nodiscard]] std::vector<std::string> git_folders() const;
 
     // Changing.
     /// A file that is to replace the one at `path`, with no bytes yet. Missing folders are made,

@@ -267,16 +267,11 @@ void Session::commit_files(const std::string& step) {
         return;
     }
     if (!is_real() || m_files.pending().empty()) return;
-    m_files.commit(m_options.backup_folder + '/' + std::to_string(m_commits++),
-                   [&](const std::vector<PreparedChange>& changes) {
-                       m_backend.files_prepared(step, marked(changes));
-                   });
-}
-
-std::vector<PreparedChange> Session::marked(std::vector<PreparedChange> changes) const {
-    for (PreparedChange& change : changes)
-        change.rendered = change.content != nullptr && m_rendered.count(*change.content) != 0;
-    return changes;
+    std::set<std::string> rendered;
+    for (const auto& [path, change] : m_files.pending()) {
+        if (change.content && m_rendered.count(*change.content) != 0) rendered.insert(path);
+    }
+    m_backend.commit(step, m_files, rendered);
 }
 
 void Session::report_error(std::string_view message, std::string_view remedy) {
@@ -406,11 +401,7 @@ RepositoryFiles& Session::files_to_change(std::string_view path) {
         throw Refusal(UPGRADE_DENIED,
                       "'" + std::string(path) + "' cannot be changed in preflight and verify");
     }
-    if (!covers(m_options.write_paths, path)) {
-        throw Refusal(UPGRADE_DENIED, "'" + std::string(path) +
-                                          "' is outside the paths that the manifest declares "
-                                          "(permissions.write)");
-    }
+    check_may_write(path, m_options.write_paths, m_options.protected_paths);
     return m_files;
 }
 

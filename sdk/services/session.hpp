@@ -42,10 +42,12 @@ class Backend : public FileWitness {
     void found(const std::string&, PathKind, const std::string*) override {}
     void listed(const std::string&, const std::vector<std::string>&) override {}
     virtual void step_begun(const std::string& id, std::string_view description) = 0;
-    /// Remembers durably what is about to be renamed or removed; `step` is empty outside of steps.
-    virtual void files_prepared(const std::string& step,
-                                const std::vector<PreparedChange>& changes) = 0;
-    /// A simulation: what a real run would hand to files_prepared at this point.
+    /// Makes what is pending in `files`, and remembers durably what is about to be renamed or
+    /// removed before it is; nothing is pending afterwards. `step` is empty outside of steps.
+    /// `rendered`: the paths whose new bytes are what a RENDER command of this phase has printed.
+    virtual void commit(const std::string& step, RepositoryFiles& files,
+                        const std::set<std::string>& rendered) = 0;
+    /// A simulation: what a real run would make at this point.
     virtual void files_shown(const std::string& step, const std::vector<ShownFile>& changes) = 0;
     /// Remembers durably that the step is finished, with its state values.
     virtual void step_finished(const std::string& id, const StateValues& values) = 0;
@@ -62,12 +64,12 @@ class Backend : public FileWitness {
 struct SessionOptions {
     Phase phase = Phase::simulate;
     std::string repository;      ///< the repository directory, absolute
-    std::string backup_folder;   ///< where originals are kept; made when needed
     FileChanges base;            ///< what upgrades before this one would have changed
     bool after_effects = false;  ///< since the simulation, commands may have changed the world
-    std::vector<std::string> write_paths;     ///< declared
-    std::vector<std::string> commands;        ///< declared
-    std::map<std::string, std::string> info;  ///< for info/1
+    std::vector<std::string> write_paths;      ///< declared
+    std::vector<std::string> protected_paths;  ///< never written, whatever is declared
+    std::vector<std::string> commands;         ///< declared
+    std::map<std::string, std::string> info;   ///< for info/1
     std::map<std::string, std::optional<std::string>>
         parameters;  ///< declared ones; nothing: no value
 };
@@ -145,7 +147,6 @@ class Session {
     [[nodiscard]] bool is_simulation() const {
         return m_options.phase == Phase::simulate || m_options.phase == Phase::simulate_rollback;
     }
-    [[nodiscard]] std::vector<PreparedChange> marked(std::vector<PreparedChange> changes) const;
     /// A command that changes or renders something begins for real.
     void begin(const std::vector<std::string>& arguments);
     /// Where a real run commits what was written, a simulation shows it.
@@ -162,7 +163,6 @@ class Session {
     std::set<std::string> m_begun;  ///< every step's id that this phase has asked for
     PhaseReport m_report;
     std::string m_last_refusal;
-    std::size_t m_commits = 0;
     std::size_t m_renders = 0;
     std::size_t m_blind_renders = 0;
     int m_command_signal = 0;

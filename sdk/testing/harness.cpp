@@ -137,8 +137,6 @@ services::SessionOptions Harness::options(services::Phase phase) {
     services::SessionOptions options;
     options.phase = phase;
     options.repository = m_repository;
-    options.backup_folder =
-        m_folder + "/originals/" + std::to_string(m_log.size() + m_finished.size());
     options.write_paths = m_write_paths;
     options.commands = m_commands;
     options.info = m_info;
@@ -227,14 +225,19 @@ bool Harness::step_is_finished(const std::string& id) {
     return std::find(m_finished.begin(), m_finished.end(), id) != m_finished.end();
 }
 
-void Harness::files_prepared(const std::string& step,
-                             const std::vector<services::PreparedChange>& changes) {
-    for (const services::PreparedChange& change : changes) {
-        m_committed.push_back({step, change.path, copy_of(change.content), change.rendered});
-        m_originals.push_back(
-            {step, change.path,
-             change.backup.empty() ? std::nullopt : std::optional<std::string>(read(change.path))});
-    }
+void Harness::commit(const std::string& step, services::RepositoryFiles& files,
+                     const std::set<std::string>& rendered) {
+    const auto recorded = [&](const std::vector<services::PreparedChange>& changes) {
+        for (const services::PreparedChange& change : changes) {
+            m_committed.push_back(
+                {step, change.path, copy_of(change.content), rendered.count(change.path) != 0});
+            m_originals.push_back({step, change.path,
+                                   change.backup.empty()
+                                       ? std::nullopt
+                                       : std::optional<std::string>(read(change.path))});
+        }
+    };
+    files.commit(m_folder + "/originals/" + std::to_string(m_commits++), recorded);
 }
 
 void Harness::files_shown(const std::string& step,

@@ -199,8 +199,8 @@ class Harness final : private services::Backend {
                        const std::vector<services::TextRanges>& learned) override;
     bool step_is_finished(const std::string& id) override;
     void step_begun(const std::string&, std::string_view) override {}
-    void files_prepared(const std::string&,
-                        const std::vector<services::PreparedChange>& changes) override;
+    void commit(const std::string& step, services::RepositoryFiles& files,
+                const std::set<std::string>& rendered) override;
     void files_shown(const std::string& step,
                      const std::vector<services::ShownFile>& changes) override;
     void step_finished(const std::string& id, const services::StateValues& values) override;
@@ -212,6 +212,7 @@ class Harness final : private services::Backend {
     std::string m_folder;
     std::string m_repository;
     services::Phase m_phase = services::Phase::simulate;
+    std::size_t m_commits = 0;
     std::vector<Original> m_originals;  ///< in the order of the changes
     std::map<std::string, std::optional<std::string>> m_parameters;
     std::vector<std::string> m_write_paths{"."};

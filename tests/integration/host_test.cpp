@@ -180,8 +180,9 @@ struct Stage {
     bool another_follows = false;
 };
 
-/// Of the two processes below the host parent the one that was made last, once it is there.
-pid_t waiting_plugin_process() {
+/// The processes below the host parent, in the order in which they were made, once there are so
+/// many.
+std::vector<pid_t> children_of_host_parent(std::size_t count) {
     const auto children = [](pid_t parent) {
         std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) +
                            "/children");
@@ -190,11 +191,16 @@ pid_t waiting_plugin_process() {
     const std::vector<pid_t> host_parents = children(::getpid());
     REQUIRE(host_parents.size() == 1);
     std::vector<pid_t> found;
-    while (found.size() < 2) {
+    while (found.size() < count) {
         ::sched_yield();
         found = children(host_parents.front());
     }
-    return found.back();  // the kernel lists them as they were made
+    return found;
+}
+
+void kill_and_wait(pid_t process) {
+    REQUIRE(::kill(process, SIGKILL) == 0);
+    while (::kill(process, 0) == 0) ::sched_yield();  // until its parent has seen its end
 }
 
 std::vector<std::string> lines_of(const std::vector<ShownChange>& shown) {
@@ -242,9 +248,7 @@ TEST_CASE("a process that waits for the next phase and is killed is replaced") {
     bool killed = false;
     stage.witness.at_files = [&] {
         if (std::exchange(killed, true)) return;
-        const pid_t waiting = waiting_plugin_process();
-        REQUIRE(::kill(waiting, SIGKILL) == 0);
-        while (::kill(waiting, 0) == 0) ::sched_yield();  // until its parent has seen its end
+        kill_and_wait(children_of_host_parent(3)[1]);  // the plugin's, this, the one for files
     };
     REQUIRE(stage.run(HostPhase::apply).ok());
     CHECK(killed);
@@ -252,6 +256,34 @@ TEST_CASE("a process that waits for the next phase and is killed is replaced") {
     const PhaseResult next = stage.run(HostPhase::verify);
     INFO(next.message);
     CHECK(next.ok());
+}
+
+TEST_CASE("a commit whose process is killed fails, changes nothing, and hangs nobody") {
+    Stage stage;
+    const auto before = stage.snapshot();
+    bool killed = false;
+    stage.witness.at_files = [&] {
+        if (!std::exchange(killed, true)) kill_and_wait(children_of_host_parent(2)[1]);
+    };
+    const PhaseResult result = stage.run(HostPhase::apply);
+    CHECK(killed);
+    CHECK(result.end == PhaseEnd::failed);
+    CHECK_THAT(result.message, Catch::Contains("the process that changes files has died"));
+    CHECK(stage.snapshot() == before);
+    CHECK(stage.run(HostPhase::apply).ok());
+}
+
+TEST_CASE("a commit goes on to its end when its upgrade is killed amid it") {
+    Stage stage;
+    bool killed = false;
+    stage.witness.at_files = [&] {
+        if (!std::exchange(killed, true)) kill_and_wait(children_of_host_parent(2)[0]);
+    };
+    const PhaseResult result = stage.run(HostPhase::apply);
+    CHECK(result.end == PhaseEnd::killed_by_signal);
+    REQUIRE(stage.witness.files.size() == 1);
+    const std::string path = stage.witness.files.front().second.path;
+    CHECK(stage.snapshot()[path] == "outside of steps\n");
 }
 
 TEST_CASE("a command that changes something is told before it runs, and does not run unheard") {

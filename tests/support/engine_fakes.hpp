@@ -135,6 +135,9 @@ class FakeWorkTree final : public runner::WorkTree {
     std::map<std::string, upgrade::services::PathStatus> statuses;  ///< of what is no plain file
 
     std::set<std::string> read_only;  ///< paths that cannot be written
+    std::vector<std::string> belongs_to_runner;
+
+    std::vector<std::string> protected_paths() override { return belongs_to_runner; }
 
     upgrade::services::PathStatus look(const std::string& path) override;
     std::string why_not_writable(const std::string& path) override {
