@@ -229,12 +229,12 @@ FileIntent PhaseEvents::checked_intent(const HostFileChange& change) const {
     intent.backup = change.backup;
     try {
         upgrade::services::check_path(change.path);
+        upgrade::services::check_may_write(change.path, m_upgrade.manifest().permissions.write,
+                                           m_parts.work_tree.own_paths());
         intent.new_digest = Digest::parse(change.digest);
     } catch (const std::runtime_error& error) {
         throw ProtocolError(error.what());
     }
-    if (!upgrade::services::covers(m_upgrade.manifest().permissions.write, change.path))
-        throw ProtocolError("its manifest does not declare that it writes " + change.path);
     if (intent.new_digest.has_value() == change.temporary.empty())
         throw ProtocolError("new bytes for " + change.path +
                             " without their digest, or a digest without bytes");

@@ -19,8 +19,6 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t k_max_changes = 512U << 20U;
-
 std::string words_for(const Permissions& permissions) {
     const auto list = [](const std::vector<std::string>& words, const char* none) {
         return words.empty() ? std::string(none) : join(words, ", ");
@@ -163,7 +161,7 @@ PhaseRequest PhaseRunner::request_for(const UpgradeInRun& upgrade, HostPhase pha
     request.backup_folder =
         m_parts.folder.originals_of(upgrade.version) / std::to_string(m_parts.clock.wall().count());
     request.write_paths = manifest.permissions.write;
-    if (!request.write_paths.empty()) request.protected_paths = protected_paths();
+    if (!request.write_paths.empty()) request.protected_paths = m_parts.work_tree.own_paths();
     request.commands = manifest.permissions.commands;
     request.network = manifest.permissions.network;
     request.sandbox = m_options.sandbox && config.policy.enforcement != Enforcement::disabled;
@@ -185,11 +183,6 @@ PhaseRequest PhaseRunner::request_for(const UpgradeInRun& upgrade, HostPhase pha
     if (m_options.yes) request.arguments.emplace_back("--confirm");
     request.relay_input = !m_options.yes && m_parts.terminal.interactive();
     return request;
-}
-
-const std::vector<std::string>& PhaseRunner::protected_paths() {
-    if (!m_protected_paths) m_protected_paths = m_parts.work_tree.protected_paths();
-    return *m_protected_paths;
 }
 
 PhaseResult PhaseRunner::simulate_once(UpgradeInRun& upgrade, HostPhase phase,
@@ -291,7 +284,7 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     upgrade::services::FileChanges changes;
     if (result.changes)
         changes =
-            decode_changes(read_all(result.changes.get(), k_max_changes, "the simulated changes"));
+            decode_changes(read_all(result.changes.get(), k_max_overlay, "the simulated changes"));
     for (const auto& [path, change] : changes) {
         const auto before = simulated_content(path);
         note_before(upgrade.shown, path, before);

@@ -76,8 +76,6 @@ class PhaseRunner {
                         const std::function<PhaseResult()>& once);
     void pause(std::chrono::milliseconds length, Ledger* writer);
     PhaseRequest request_for(const UpgradeInRun& upgrade, HostPhase phase);
-    /// Looked for once in a run.
-    const std::vector<std::string>& protected_paths();
     PhaseResult simulate_once(UpgradeInRun& upgrade, HostPhase phase, bool another_follows);
     void take_shown(UpgradeInRun& upgrade, PhaseResult& result);
     /// Before the first effect, not amid the work.
@@ -97,7 +95,6 @@ class PhaseRunner {
     upgrade::services::FileChanges m_chain;
     std::map<std::string, std::optional<unsigned>> m_chain_permissions;  ///< of the same paths
     UniqueFd m_overlay;
-    std::optional<std::vector<std::string>> m_protected_paths;  ///< once they were needed
     std::vector<std::string> m_begun;
     std::vector<std::string> m_open_commands;
     bool m_after_effects = false;  ///< something outside of the repository may be changed by now

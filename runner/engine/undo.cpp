@@ -33,24 +33,33 @@ class FilesNow {
     }
     /// From now on they are as they will be when these changes, newest first, are undone.
     void undo(const std::vector<FileIntent>& changes) {
-        for (const auto& [path, change] : oldest_of_each(changes))
+        for (const auto& [path, change] : oldest_of_each(changes)) {
             m_digests[path] = change.old_digest;
+            for (std::string above = parent_of(path); !above.empty() && !change.old_digest;
+                 above = parent_of(above))
+                m_emptied.insert(above);
+        }
+    }
+    /// Whether something goes: a file, or a folder that is empty then.
+    bool goes(const std::string& path) {
+        return m_work_tree.look(path).kind == PathKind::folder ? m_emptied.count(path) != 0
+                                                               : !digest(path);
     }
 
  private:
     WorkTree& m_work_tree;
     std::map<std::string, std::optional<Digest>> m_digests;
+    std::set<std::string> m_emptied;  ///< folders in which files were made
 };
 
 /// What stays where `path` or a folder above it must be; `after`: the files once all is undone.
 /// Empty: nothing.
 std::string what_is_in_its_way(WorkTree& work_tree, FilesNow& after, const std::string& path) {
     if (work_tree.look(path).kind == PathKind::folder) {
-        const std::vector<std::string> below = work_tree.files_below(path);
-        const bool goes = std::none_of(below.begin(), below.end(), [&](const std::string& file) {
-            return after.digest(file).has_value();
-        });
-        if (below.empty() || !goes) return "a folder is there";
+        const std::string stays =
+            work_tree.what_stays(path, [&](const std::string& below) { return after.goes(below); });
+        if (!stays.empty())
+            return "a folder is there" + (stays == path ? "" : ", and " + stays + " stays in it");
     }
     for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
         if (work_tree.look(above).kind == PathKind::file && after.digest(above))

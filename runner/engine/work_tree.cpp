@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include <set>
+
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
 #include "support/sha256.hpp"
@@ -10,6 +12,8 @@
 
 namespace runner {
 namespace {
+
+namespace fs = std::filesystem;
 
 using upgrade::services::PathKind;
 using upgrade::services::Refusal;
@@ -23,6 +27,22 @@ auto translated(Work work) {
     } catch (const Refusal& refusal) {
         throw Error(Failure::preparation, refusal.what());
     }
+}
+
+/// Absolute, without a slash at its end.
+fs::path plain_path(const fs::path& path) {
+    const fs::path plain = fs::absolute(path).lexically_normal();
+    return plain.has_filename() ? plain : plain.parent_path();
+}
+
+/// Through all links, as far as it is there. Throws Error{preparation}.
+fs::path real_path(const fs::path& path) {
+    std::error_code problem;
+    fs::path real = fs::weakly_canonical(plain_path(path), problem);
+    if (problem)
+        throw Error(Failure::preparation,
+                    "cannot find where " + path.string() + " lies: " + problem.message());
+    return real;
 }
 
 }  // namespace
@@ -66,8 +86,9 @@ std::vector<std::string> DiskWorkTree::names(const std::string& pattern) {
         [&] { return upgrade::services::RepositoryFiles(m_repository.root(), {}).glob(pattern); });
 }
 
-std::vector<std::string> DiskWorkTree::files_below(const std::string& folder) {
-    return translated([&] { return m_repository.list(folder); });
+std::string DiskWorkTree::what_stays(const std::string& folder,
+                                     const upgrade::services::EachPath& goes) {
+    return translated([&] { return m_repository.what_stays(folder, goes); });
 }
 
 std::optional<std::string> DiskWorkTree::original(const FileIntent& change) {
@@ -79,9 +100,9 @@ std::optional<std::string> DiskWorkTree::original(const FileIntent& change) {
 }
 
 std::pair<Repository, std::string> DiskWorkTree::place_of_original(const FileIntent& change) const {
-    const std::filesystem::path original = change.backup;
-    const std::filesystem::path own_folder = m_state.parent_path();
-    const std::filesystem::path below = original.lexically_relative(own_folder);
+    const fs::path original = change.backup;
+    const fs::path own_folder = m_state.parent_path();
+    const fs::path below = original.lexically_relative(own_folder);
     if (!below.empty() && *below.begin() != "..")
         return {Repository(own_folder.string()), below.string()};
     // By the path that the ledger's folder had then.
@@ -127,24 +148,29 @@ std::chrono::milliseconds DiskWorkTree::file_time() const {
 
 std::vector<std::string> DiskWorkTree::written_since(std::chrono::milliseconds moment,
                                                      std::size_t limit) {
+    const std::vector<std::string> own = own_paths();
     return translated([&] {
-        const auto own_folder = m_state.parent_path().lexically_relative(m_repository.root());
-        return m_repository.written_since(moment, limit, own_folder.string());
+        return m_repository.written_since(moment, limit, [&](const std::string& path) {
+            return upgrade::services::covers(own, path);
+        });
     });
 }
 
-std::vector<std::string> DiskWorkTree::protected_paths() {
-    std::vector<std::filesystem::path> places = all_of_ledger(m_state, m_repository.root());
-    places.insert(places.end(), m_own.begin(), m_own.end());
-    std::vector<std::string> paths = translated([&] { return m_repository.git_folders(); });
-    for (const std::filesystem::path& place : places) {
-        const std::filesystem::path below =
-            std::filesystem::absolute(place).lexically_normal().lexically_relative(
-                m_repository.root());
-        if (!below.empty() && *below.begin() != ".." && *below.begin() != ".")
-            paths.push_back(below.string());
-    }
-    return paths;
+std::vector<std::string> DiskWorkTree::own_paths() {
+    std::set<std::string> paths;
+    const auto add = [&](const fs::path& root, const auto& spelled) {
+        std::vector<fs::path> places = all_of_ledger(spelled(m_state), root);
+        for (const fs::path& own : m_own) places.push_back(spelled(own));
+        for (const fs::path& place : places) {
+            const fs::path below = place.lexically_relative(root);
+            if (!below.empty() && *below.begin() != ".." && *below.begin() != ".")
+                paths.insert(below.string());
+        }
+    };
+    add(plain_path(m_repository.root()), plain_path);
+    // Who names them, or the repository, by way of a link means the same places.
+    add(real_path(m_repository.root()), real_path);
+    return {paths.begin(), paths.end()};
 }
 
 }  // namespace runner

@@ -36,8 +36,10 @@ class WorkTree {
     virtual std::string why_not_writable(const std::string& path) = 0;
     /// The files that a pattern of the files service names, sorted.
     virtual std::vector<std::string> names(const std::string& pattern) = 0;
-    /// All regular files below a folder, hidden ones too; `.git` is left out.
-    virtual std::vector<std::string> files_below(const std::string& folder) = 0;
+    /// The first thing below a folder that stays when all goes of which `goes` says so, as
+    /// Repository::what_stays has it. Empty: nothing.
+    virtual std::string what_stays(const std::string& folder,
+                                   const upgrade::services::EachPath& goes) = 0;
     /// The original that was kept for a change; nothing when the change made the file.
     virtual std::optional<std::string> original(const FileIntent& change) = 0;
     /// The original in its place again, durably; a file that the change made is removed, with the
@@ -49,13 +51,13 @@ class WorkTree {
     /// lags behind the wall clock, as it moves only with the kernel's ticks.
     [[nodiscard]] virtual std::chrono::milliseconds file_time() const = 0;
     /// The files that were written since `moment`, as file_time() has it, sorted; at most `limit`.
-    /// The ledger's folder and `.git` are left out.
+    /// own_paths() and `.git` are left out.
     virtual std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                    std::size_t limit) = 0;
 
-    /// What no upgrade may change, whatever it declares, and what is not there may be made there:
-    /// the ledger and what stands beside it, other places of the runner, every `.git`.
-    virtual std::vector<std::string> protected_paths() = 0;
+    /// What no upgrade may change, whatever it declares, though it need not be there: the ledger
+    /// with what stands beside it, and other places of the runner.
+    virtual std::vector<std::string> own_paths() = 0;
 
     /// The digest of a file's content; nothing when nothing or a folder is there (a file may be
     /// made below what was one); of anything else (a link, a pipe), digest_of_no_file().
@@ -74,18 +76,18 @@ class DiskWorkTree final : public WorkTree {
     upgrade::services::PathStatus look(const std::string& path) override;
     std::string why_not_writable(const std::string& path) override;
     std::vector<std::string> names(const std::string& pattern) override;
-    std::vector<std::string> files_below(const std::string& folder) override;
+    std::string what_stays(const std::string& folder,
+                           const upgrade::services::EachPath& goes) override;
     std::optional<std::string> original(const FileIntent& change) override;
     void put_back(const FileIntent& change) override;
     void remove_temporary(const FileIntent& change) override;
     [[nodiscard]] std::chrono::milliseconds file_time() const override;
     std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                            std::size_t limit) override;
-    std::vector<std::string> protected_paths() override;
+    std::vector<std::string> own_paths() override;
 
  private:
-    /// The folder in which an original is kept, and its path there: an upgrade's process may write
-    /// beside it.
+    /// The folder in which an original is kept, and its path there: it is opened through no link.
     [[nodiscard]] std::pair<upgrade::services::Repository, std::string> place_of_original(
         const FileIntent& change) const;
 

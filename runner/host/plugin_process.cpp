@@ -55,8 +55,14 @@ services::SessionOptions session_options(const Json& start, services::Phase phas
     return options;
 }
 
-/// Working directory, temporary folder, limits: all before any code of the upgrade is in the
-/// process.
+/// Of every child, before anything else: it leaves no copy of its memory, and gains no rights.
+void lose_privileges() {
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/// Working directory and temporary folder, before any code of the upgrade is in the process.
 void settle_in(const Json& start) {
     const std::string temporary = start.at("temporary").get<std::string>();
     if (::mkdir(temporary.c_str(), 0700) != 0 && errno != EEXIST)
@@ -67,9 +73,6 @@ void settle_in(const Json& start) {
     ::setenv("KUBECACHEDIR", (temporary + "/kube").c_str(), 0);
     const std::string repository = start.at("repository").get<std::string>();
     if (::chdir(repository.c_str()) != 0) throw system_error("cannot work in " + repository, errno);
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 bool is_executable(const Json& start) {
@@ -83,9 +86,10 @@ void close_the_sandbox(const Json& start, int image) {
     SandboxRules rules;
     rules.write.emplace_back(start.at("temporary").get<std::string>());
     if (phase_named(start.at("phase").get<std::string>()).changes)
-        rules.write_opened =
-            write_grants(start.at("repository").get<std::string>(), texts_at(start, "writePaths"),
-                         texts_at(start, "protectedPaths"));
+        rules.write_opened = [&start](const EachGrant& allow) {
+            grant_writes(start.at("repository").get<std::string>(), texts_at(start, "writePaths"),
+                         texts_at(start, "protectedPaths"), allow);
+        };
     rules.execute.emplace();
     for (const Json& command : start.at("commands")) {
         if (command == "*") {
@@ -301,6 +305,7 @@ int plugin_process(UniqueFd socket) {
     }
     try {
         const Json& message = start.message;
+        lose_privileges();
         if (text_at(message, "form") == k_file_process_form) return file_process(channel, start);
         settle_in(message);
         const auto descriptor = [&](const char* name) {

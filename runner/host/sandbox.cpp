@@ -73,7 +73,12 @@ class Ruleset {
 
     void allow(const fs::path& path, std::uint64_t rights) {
         const UniqueFd opened(::open(path.c_str(), O_PATH | O_CLOEXEC));
-        if (opened) allow(opened.get(), path, rights);  // what is not there needs no right
+        if (opened) {
+            allow(opened.get(), path, rights);
+        } else if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP) {
+            // What is not there, or out of reach anyway, needs no right.
+            throw system_error("cannot open " + path.string() + " for the sandbox", errno);
+        }
     }
 
     void allow(int opened, const fs::path& path, std::uint64_t rights) {
@@ -124,8 +129,9 @@ void enter_sandbox(const SandboxRules& rules) {
     if (version() < 1) return;
     Ruleset ruleset(rules);
     for (const fs::path& path : rules.write) ruleset.allow(path, write_rights());
-    for (const UniqueFd& opened : rules.write_opened)
-        ruleset.allow(opened.get(), "a declared path", write_rights());
+    if (rules.write_opened)
+        rules.write_opened(
+            [&](int opened) { ruleset.allow(opened, "a declared path", write_rights()); });
     for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/tty"})
         ruleset.allow(device, k_write_file | (version() >= 3 ? k_truncate : 0));
     if (rules.execute) {

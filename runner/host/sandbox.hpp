@@ -5,17 +5,17 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "support/unique_fd.hpp"
 
 namespace runner {
 
 struct SandboxRules {
     std::vector<std::filesystem::path> write;  ///< absolute; what is not there is left out
-    std::vector<UniqueFd> write_opened;        ///< files, and folders with everything below
+    /// Tells of files, and folders with everything below, that are open (O_PATH).
+    std::function<void(const std::function<void(int opened)>& allow)> write_opened;
     /// Programs by name (found in PATH) or by path, their interpreters included; absent: any.
     std::optional<std::vector<std::string>> execute;
     bool network = true;  ///< TCP; name resolution over UDP and local sockets always work

@@ -101,9 +101,11 @@ class SupervisorBackend final : public services::Backend {
 
     void commit(const std::string& step, services::RepositoryFiles& files,
                 const std::set<std::string>& rendered) override {
-        Json message = {{"type", "commit"}, {"step", step}, {"rendered", rendered}};
+        Json message = {{"type", "commit"}, {"step", step}};
         std::vector<UniqueFd> content;
         attach(message, content, "changesDescriptor", services::encode(files.pending()));
+        if (!rendered.empty())
+            attach(message, content, "renderedDescriptor", dump_json(Json(rendered)));
         ask(message, descriptors_of(content));
         files.forget_pending();
     }

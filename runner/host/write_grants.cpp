@@ -10,6 +10,7 @@
 
 #include "services/files.hpp"
 #include "support/text.hpp"
+#include "support/unique_fd.hpp"
 
 namespace runner {
 namespace {
@@ -46,16 +47,15 @@ std::vector<std::string> names_in(int folder) {
 
 class Grants {
  public:
-    explicit Grants(const std::vector<std::string>& protected_paths)
-        : m_protected_paths(protected_paths) {}
-    std::vector<UniqueFd> opened;
+    Grants(std::vector<std::string> protected_paths, const EachGrant& grant)
+        : m_protected_paths(std::move(protected_paths)), m_grant(grant) {}
 
     /// `path`: empty for the repository directory itself.
-    void add(UniqueFd place, const std::string& path) {
+    void add(const UniqueFd& place, const std::string& path) {
         if (!place || is_link(place.get())) return;
         if (!path.empty() && covers(m_protected_paths, path)) return;
         if (!is_folder(place.get()) || !holds_protected(path)) {
-            opened.push_back(std::move(place));
+            m_grant(place.get());
             return;
         }
         for (const std::string& name : names_in(place.get()))
@@ -70,28 +70,50 @@ class Grants {
                            [&](const std::string& path) { return covers({declared}, path); });
     }
 
-    const std::vector<std::string>& m_protected_paths;
+    std::vector<std::string> m_protected_paths;
+    const EachGrant& m_grant;
 };
+
+/// What a declared path names, opened through no link; none when it is not there, or is no path
+/// that the files service would write at.
+UniqueFd open_declared(const std::string& repository, const std::string& path, bool only_folder) {
+    UniqueFd place(::open(repository.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (path.empty()) return place;
+    for (const std::string& part : split(path, '/')) {
+        if (!place) break;
+        place.reset(::openat(place.get(), part.c_str(), k_only_path));
+    }
+    if (only_folder && place && !is_folder(place.get())) place.reset();
+    return place;
+}
+
+bool is_plain(const std::string& path) {
+    try {
+        upgrade::services::check_path(path);
+        return true;
+    } catch (const upgrade::services::Refusal&) {
+        return false;
+    }
+}
 
 }  // namespace
 
-std::vector<UniqueFd> write_grants(const std::string& repository,
-                                   const std::vector<std::string>& declared,
-                                   const std::vector<std::string>& protected_paths) {
-    Grants grants(protected_paths);
-    for (const std::string& path : declared) {
-        UniqueFd place(::open(repository.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        std::string reached;
-        for (const std::string& part : split(path, '/')) {
-            if (part.empty() || part == ".") continue;
-            if (part == "..") place.reset();
-            if (!place) break;
-            place.reset(::openat(place.get(), part.c_str(), k_only_path));
-            reached += (reached.empty() ? "" : "/") + part;
+void grant_writes(const std::string& repository, const std::vector<std::string>& declared,
+                  const std::vector<std::string>& protected_paths, const EachGrant& grant) {
+    for (std::string path : declared) {
+        const bool is_all = path == ".";
+        const bool only_folder = path.size() > 1 && path.back() == '/';
+        if (is_all || only_folder) path.pop_back();
+        if (!is_all && !is_plain(path)) continue;
+        const UniqueFd place = open_declared(repository, path, only_folder);
+        if (!place) continue;
+        std::vector<std::string> kept_out = protected_paths;
+        if (is_folder(place.get())) {
+            for (std::string& git : upgrade::services::Repository(repository).git_folders(path))
+                kept_out.push_back(std::move(git));
         }
-        grants.add(std::move(place), reached);
+        Grants(std::move(kept_out), grant).add(place, path);
     }
-    return std::move(grants.opened);
 }
 
 }  // namespace runner

@@ -88,24 +88,29 @@ bool RepositoryFiles::has_below(const FileChanges& changes, const std::string& f
 
 bool RepositoryFiles::is_emptied(const std::string& folder,
                                  const std::vector<const FileChanges*>& changes) const {
-    const std::string below = folder + '/';
-    const auto has_any = [&](const FileChanges* layer) {
-        const auto file = layer->lower_bound(below);
-        return file != layer->end() && file->first.compare(0, below.size(), below) == 0;
+    const auto has_any = [](const FileChanges& layer, const std::string& above) {
+        const auto file = layer.lower_bound(above + '/');
+        return file != layer.end() && file->first.compare(0, above.size() + 1, above + '/') == 0;
     };
-    const auto has_file = [&](const FileChanges* layer) { return has_below(*layer, folder); };
-    if (std::none_of(changes.begin(), changes.end(), has_any) ||
-        std::any_of(changes.begin(), changes.end(), has_file))
-        return false;
-    const auto is_removed = [&](const std::string& file) {
-        for (const FileChanges* layer : changes) {
-            const auto change = layer->find(file);
-            if (change != layer->end()) return !change->second.content;
-        }
-        return false;
-    };
-    const std::vector<std::string> files = m_repository.list(folder);
-    return !files.empty() && std::all_of(files.begin(), files.end(), is_removed);
+    bool removes_any = false;
+    for (const FileChanges* layer : changes) {
+        if (has_below(*layer, folder)) return false;
+        removes_any = removes_any || has_any(*layer, folder);
+    }
+    return removes_any && m_repository
+                              .what_stays(folder,
+                                          [&](const std::string& path) {
+                                              for (const FileChanges* layer : changes) {
+                                                  const auto change = layer->find(path);
+                                                  if (change != layer->end())
+                                                      return !change->second.content;
+                                                  // An empty folder goes with a file that was in
+                                                  // it.
+                                                  if (has_any(*layer, path)) return true;
+                                              }
+                                              return false;
+                                          })
+                              .empty();
 }
 
 PathStatus RepositoryFiles::look(std::string_view path_view) const {

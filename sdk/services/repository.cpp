@@ -81,29 +81,44 @@ std::string read_regular(const Descriptor& file, const std::string& what) {
 
 /// Called for each regular file; whether to go on.
 using EachFile = std::function<bool(const std::string& path, const struct stat& status)>;
-/// Called for each folder; whether to go into it.
-using EachFolder = std::function<bool(const std::string& path)>;
 
 /// What cannot be looked at on a walk.
 enum class Unreadable { is_refused, is_left_out };
 
-/// Walks through all below an open folder; what went away meanwhile is left out. Returns false when
-/// `each` has ended it.
-bool walk(const Descriptor& folder, const std::string& prefix, Unreadable unreadable,
-          const EachFolder& enter, const EachFile& each) {
+struct FolderEntry {
+    std::string name;
+    bool may_be_folder;  ///< false: it is none
+};
+
+/// What is in an open folder, but for "." and "..". Throws Refusal.
+std::vector<FolderEntry> entries_of(const Descriptor& folder, const std::string& path) {
     Descriptor copy(::fcntl(folder.get(), F_DUPFD_CLOEXEC, 0));
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy.get()), ::closedir);
-    if (!stream) fail("list " + prefix, errno);
+    if (!stream) fail("list " + path, errno);
     copy.release();
     ::rewinddir(stream.get());
-    std::vector<std::string> folders;
-    bool goes_on = true;
-    while (goes_on) {
+    std::vector<FolderEntry> entries;
+    while (true) {
         errno = 0;
         const dirent* entry = ::readdir(stream.get());
         if (entry == nullptr) break;
         const std::string name = entry->d_name;
-        if (name == "." || name == ".." || name == ".git") continue;
+        if (name == "." || name == "..") continue;
+        entries.push_back({name, entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN});
+    }
+    if (errno != 0) fail("list " + path, errno);
+    return entries;
+}
+
+/// Walks through all below an open folder; what went away meanwhile is left out. Returns false when
+/// `each` has ended it.
+bool walk(const Descriptor& folder, const std::string& prefix, Unreadable unreadable,
+          const EachPath& enter, const EachFile& each) {
+    std::vector<std::string> folders;
+    bool goes_on = true;
+    for (const auto& [name, may_be_folder] : entries_of(folder, prefix)) {
+        if (!goes_on) return false;
+        if (name == ".git") continue;
         struct stat status {};
         if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
             if (errno == ENOENT || unreadable == Unreadable::is_left_out) continue;
@@ -112,7 +127,6 @@ bool walk(const Descriptor& folder, const std::string& prefix, Unreadable unread
         if (S_ISDIR(status.st_mode)) folders.push_back(name);
         if (S_ISREG(status.st_mode)) goes_on = each(prefix + name, status);
     }
-    if (goes_on && errno != 0) fail("list " + prefix, errno);
     for (const std::string& name : folders) {
         if (!goes_on) return false;
         if (!enter(prefix + name)) continue;
@@ -125,6 +139,37 @@ bool walk(const Descriptor& folder, const std::string& prefix, Unreadable unread
         goes_on = walk(below, prefix + name + '/', unreadable, enter, each);
     }
     return goes_on;
+}
+
+/// Adds every `.git` below an open folder. What cannot be opened is left out.
+void find_git(const Descriptor& folder, const std::string& prefix,
+              std::vector<std::string>& found) {
+    for (const auto& [name, may_be_folder] : entries_of(folder, prefix)) {
+        if (name == ".git") {
+            found.push_back(prefix + name);
+        } else if (may_be_folder) {
+            const Descriptor below(::openat(folder.get(), name.c_str(), k_open_folder));
+            if (below) find_git(below, prefix + name + '/', found);
+        }
+    }
+}
+
+/// The first thing below an open folder that stays, when that goes of which `goes` says so; empty:
+/// nothing stays.
+std::string first_that_stays(const Descriptor& folder, const std::string& path,
+                             const EachPath& goes) {
+    const std::vector<FolderEntry> entries = entries_of(folder, path);
+    if (entries.empty() && !goes(path)) return path;
+    for (const auto& [name, may_be_folder] : entries) {
+        const std::string inside = path + '/' + name;
+        const Descriptor below(may_be_folder ? ::openat(folder.get(), name.c_str(), k_open_folder)
+                                             : -1);
+        const std::string stays = below          ? first_that_stays(below, inside, goes)
+                                  : goes(inside) ? std::string()
+                                                 : inside;
+        if (!stays.empty()) return stays;
+    }
+    return {};
 }
 
 std::int64_t milliseconds_of_change(const struct stat& status) {
@@ -373,34 +418,34 @@ std::string Repository::why_not_writable(const std::string& path) const {
 
 std::vector<std::string> Repository::written_since(std::chrono::milliseconds moment,
                                                    std::size_t limit,
-                                                   const std::string& except) const {
+                                                   const EachPath& is_left_out) const {
     const Descriptor top = open_folder("", Missing::is_told);
     if (!top) fail("list " + m_root, errno);
     std::vector<std::string> paths;
     walk(
         top, "", Unreadable::is_left_out,
-        [&](const std::string& folder) { return folder != except; },
+        [&](const std::string& folder) { return !is_left_out(folder); },
         [&](const std::string& path, const struct stat& status) {
-            if (milliseconds_of_change(status) >= moment.count()) paths.push_back(path);
+            if (milliseconds_of_change(status) >= moment.count() && !is_left_out(path))
+                paths.push_back(path);
             return paths.size() < limit;
         });
     std::sort(paths.begin(), paths.end());
     return paths;
 }
 
-std::vector<std::string> Repository::git_folders() const {
-    const Descriptor top = open_folder("", Missing::is_told);
-    if (!top) fail("list " + m_root, errno);
+std::vector<std::string> Repository::git_folders(const std::string& folder) const {
+    const Descriptor top = open_folder(folder, Missing::is_told);
+    if (!top) fail("list " + (folder.empty() ? m_root : folder), errno);
     std::vector<std::string> found;
-    const auto look = [&](const std::string& folder) {
-        const std::string git = folder.empty() ? ".git" : folder + "/.git";
-        if (mode(git) != 0) found.push_back(git);
-        return true;
-    };
-    look("");
-    walk(top, "", Unreadable::is_left_out, look,
-         [](const std::string&, const struct stat&) { return true; });
+    find_git(top, folder.empty() ? "" : folder + '/', found);
     return found;
+}
+
+std::string Repository::what_stays(const std::string& folder, const EachPath& goes) const {
+    const Descriptor top = open_folder(folder, Missing::is_told);
+    if (!top) fail("list " + folder, errno);
+    return first_that_stays(top, folder, goes);
 }
 
 // ---- changing
@@ -469,9 +514,11 @@ void Repository::remove(const std::string& path) const {
 void Repository::remove_empty_folders(const std::string& path) const {
     for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
         const Descriptor folder = folder_of(above, Missing::is_told);
-        if (!folder && errno == ENOENT) continue;
-        if (!folder || ::unlinkat(folder.get(), name_of(above).c_str(), AT_REMOVEDIR) != 0) return;
-        sync_folder(folder.get(), above);
+        if (folder && ::unlinkat(folder.get(), name_of(above).c_str(), AT_REMOVEDIR) == 0) {
+            sync_folder(folder.get(), above);
+        } else if (errno != ENOENT) {  // a death may have removed it already, but not those above
+            return;
+        }
     }
 }
 

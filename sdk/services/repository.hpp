@@ -116,6 +116,9 @@ class NewFile {
     bool m_named = false;
 };
 
+/// A question about one path.
+using EachPath = std::function<bool(const std::string& path)>;
+
 /// The repository directory. Paths are relative to it, as check_path allows them. Every call may
 /// throw Refusal.
 class Repository {
@@ -131,20 +134,25 @@ class Repository {
     [[nodiscard]] PathStatus look(const std::string& path) const;
     /// The whole of a regular file of at most 256 MiB. UPGRADE_NOT_FOUND: nothing is there.
     [[nodiscard]] std::string read(const std::string& path) const;
-    /// All regular files below `folder` (empty: the root), sorted by folder. `.git` is left out;
-    /// a folder that cannot be listed is an error, one that went away meanwhile is none.
+    /// All regular files below `folder` (empty: the root), in no order. `.git` is left out; a
+    /// folder that cannot be listed is an error, one that went away meanwhile is none.
     [[nodiscard]] std::vector<std::string> list(const std::string& folder) const;
     /// Why no file can be made or replaced at `path`: its folder, or the nearest one above it that
     /// is there, may not be written by this process. Empty: nothing is known against it.
     [[nodiscard]] std::string why_not_writable(const std::string& path) const;
     /// The files that were written since `moment` (by the times of files, since the Unix epoch), at
-    /// most `limit`, sorted; `.git`, the folder `except` (relative) and what cannot be read are
-    /// left out.
+    /// most `limit`, sorted; `.git`, files and folders that `is_left_out` names, and what cannot be
+    /// read are left out.
     [[nodiscard]] std::vector<std::string> written_since(std::chrono::milliseconds moment,
                                                          std::size_t limit,
-                                                         const std::string& except) const;
-    /// Every `.git`, a folder or a file, at any depth.
-    [[nodiscard]] std::vector<std::string> git_folders() const;
+                                                         const EachPath& is_left_out) const;
+    /// Every `.git`, a folder or a file, at any depth below `folder` (empty: the root); what cannot
+    /// be opened is left out.
+    [[nodiscard]] std::vector<std::string> git_folders(const std::string& folder) const;
+    /// The first thing of whatever kind below `folder` that stays there when all goes of which
+    /// `goes` says so; it is asked of everything that is no folder, and of empty folders. Empty:
+    /// nothing stays, and so the folder goes.
+    [[nodiscard]] std::string what_stays(const std::string& folder, const EachPath& goes) const;
 
     // Changing.
     /// A file that is to replace the one at `path`, with no bytes yet. Missing folders are made,

@@ -67,7 +67,8 @@ struct Disturbed : Sandbox {
     /// The nth call for n = first, first + stride, … until a run is no longer disturbed.
     void sweep(const std::string& calls_named, const std::string& how, std::size_t first,
                std::size_t stride) {
-        const bool kills = how == "torn" || how == "before" || how == "after";
+        const bool kills = (how == "torn" || how == "before" || how == "after") &&
+                           environment.count("RUNNER_FAULT_IN_HOST") == 0;
         std::size_t disturbed = 0;
         for (std::size_t at = first;; at += stride) {
             CAPTURE(calls_named, how, at);
@@ -105,6 +106,14 @@ TEST_CASE("killed after every commit, rename and file that is made") {
     Disturbed().sweep("sync+rename+create+unlink", "after", 1, 1);
 }
 
+TEST_CASE("the process that changes files is killed, or its disk is full, at every call") {
+    for (const char* how : {"before", "after", "torn", "ENOSPC"}) {
+        Disturbed disturbed;
+        disturbed.environment["RUNNER_FAULT_IN_HOST"] = "1";
+        disturbed.sweep(k_all, how, 1, 2);
+    }
+}
+
 TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
     std::size_t died = 0;
     for (int at = 1; at < 30; ++at) {
@@ -122,4 +131,37 @@ TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
         CHECK(world.snapshot("repository") == before);
     }
     CHECK(died > 0);
+}
+
+TEST_CASE(
+    "a file that becomes a folder, disturbed at every call, is there in the end, or put back") {
+    for (const char* how : {"before", "after", "ENOSPC"}) {
+        for (const char* command : {"upgrade", "rollback"}) {
+            const bool undo = std::string_view(command) == "rollback";
+            std::size_t disturbed = 0;
+            for (int at = 1; at < 60; ++at) {
+                CAPTURE(how, command, at);
+                Sandbox world;
+                world.write("repository/shared", "shared\n");
+                world.write("repository/turns", "a file\n");
+                world.release_plugin("files_only", "0.1.10001");
+                const auto before = world.snapshot("repository");
+                if (undo) REQUIRE(world.upgrade().status == 0);
+                // Upgrades' files are changed by a process of their own.
+                if (!undo) world.environment["RUNNER_FAULT_IN_HOST"] = "1";
+                const auto result = world.run_with_fault(
+                    {command, "--yes"}, std::string("mkdir+rename+create") +
+                                            (std::string_view(how) == "ENOSPC" ? ":" : "+unlink:") +
+                                            how + ':' + std::to_string(at) + ":repository");
+                if (world.counted_calls() < static_cast<std::size_t>(at)) break;
+                ++disturbed;
+                const auto rerun = world.run({command, "--yes"});
+                INFO(result.err << rerun.out << rerun.err);
+                CHECK(rerun.status == 0);
+                CHECK(std::filesystem::is_directory(world.repository() / "turns") != undo);
+                if (undo) CHECK(world.snapshot("repository") == before);
+            }
+            CHECK(disturbed > 2);
+        }
+    }
 }

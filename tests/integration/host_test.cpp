@@ -132,11 +132,11 @@ struct Witness final : HostEvents {
     std::vector<std::string> asked;
 };
 
-/// A repository, and the test plugin `stepwise` in a process for each phase.
+/// A repository, and a test plugin in a process for each phase.
 struct Stage {
-    Stage() {
-        image = make_sealed_file(
-            "stepwise", read_file(TEST_PLUGINS_FOLDER "/stepwise.so", std::size_t{64} << 20U));
+    explicit Stage(const std::string& plugin = "stepwise") {
+        image = make_sealed_file(plugin.c_str(), read_file(TEST_PLUGINS_FOLDER "/" + plugin + ".so",
+                                                           std::size_t{64} << 20U));
         ::mkdir(repository().c_str(), 0700);
         write("a", "0\n");
         write("kept", "kept\n");
@@ -284,6 +284,31 @@ TEST_CASE("a commit goes on to its end when its upgrade is killed amid it") {
     REQUIRE(stage.witness.files.size() == 1);
     const std::string path = stage.witness.files.front().second.path;
     CHECK(stage.snapshot()[path] == "outside of steps\n");
+}
+
+TEST_CASE("a message amid a commit breaks the protocol, and nothing of it is done") {
+    for (const char* message : {
+             R"({"type": "confirm", "question": "?"})",
+             R"({"type": "state", "scope": 0, "key": "key"})",
+             R"({"type": "commit", "step": ""})",
+             R"({"type": "commandBegun", "arguments": ["touch", "file"]})",
+             R"({"type": "stepFinished", "id": "step", "values": []})",
+             R"({"type": "stepUndone", "id": "step", "values": []})",
+             R"({"type": "done", "loaded": true, "status": 0})",
+             R"({"type": "committed"})",
+         }) {
+        CAPTURE(message);
+        Stage stage("impatient");
+        stage.write("message", message);
+        const auto before = stage.snapshot();
+        const PhaseResult result = stage.run(HostPhase::apply);
+        CHECK(result.end == PhaseEnd::protocol_violation);
+        CHECK_THAT(result.message, Catch::Contains("a message came amid a commit"));
+        CHECK(stage.snapshot() == before);
+        const Witness& witness = stage.witness;
+        CHECK((witness.questions == 0 && witness.files.empty() && witness.commands.empty() &&
+               witness.steps.empty() && witness.undone.empty()));
+    }
 }
 
 TEST_CASE("a command that changes something is told before it runs, and does not run unheard") {

@@ -29,6 +29,10 @@ struct Reversible final : upgrade::Upgrade {
                 files.edit("shared", [](const std::string& text) { return text + "twice\n"; });
                 if (files.exists("gone")) files.remove("gone");
                 if (files.exists("old")) files.move("old", "moved");
+                if (files.exists("turns")) {
+                    files.remove("turns");
+                    files.write("turns/deep/file", "now a folder\n");
+                }
                 run(context, {"touch", "made-" + version});
             },
             [&, version] {

@@ -126,12 +126,15 @@ std::vector<std::string> FakeWorkTree::names(const std::string& pattern) {
     return found;
 }
 
-std::vector<std::string> FakeWorkTree::files_below(const std::string& folder) {
-    std::vector<std::string> found;
+std::string FakeWorkTree::what_stays(const std::string& folder,
+                                     const upgrade::services::EachPath& goes) {
+    bool is_empty = true;
     for (const auto& [path, content] : m_now.files) {
-        if (path.rfind(folder + '/', 0) == 0) found.push_back(path);
+        if (path.rfind(folder + '/', 0) != 0) continue;
+        is_empty = false;
+        if (!goes(path)) return path;
     }
-    return found;
+    return is_empty && !goes(folder) ? folder : "";
 }
 
 std::optional<std::string> FakeWorkTree::original(const FileIntent& change) {

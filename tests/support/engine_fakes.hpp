@@ -135,16 +135,16 @@ class FakeWorkTree final : public runner::WorkTree {
     std::map<std::string, upgrade::services::PathStatus> statuses;  ///< of what is no plain file
 
     std::set<std::string> read_only;  ///< paths that cannot be written
-    std::vector<std::string> belongs_to_runner;
 
-    std::vector<std::string> protected_paths() override { return belongs_to_runner; }
+    std::vector<std::string> own_paths() override { return {}; }
 
     upgrade::services::PathStatus look(const std::string& path) override;
     std::string why_not_writable(const std::string& path) override {
         return read_only.count(path) == 0 ? "" : "its folder cannot be written";
     }
     std::vector<std::string> names(const std::string& pattern) override;
-    std::vector<std::string> files_below(const std::string& folder) override;
+    std::string what_stays(const std::string& folder,
+                           const upgrade::services::EachPath& goes) override;
     std::optional<std::string> content(const std::string& path) override;
     std::optional<std::string> original(const runner::FileIntent& change) override;
     void put_back(const runner::FileIntent& change) override;

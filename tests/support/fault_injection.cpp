@@ -3,13 +3,15 @@
 // is the last thing that the process does. RUNNER_FAULT=CALLS:HOW:N[:PATH], where CALLS is a list
 // of call names joined by `+`, HOW is an errno's name, `torn` (half of it is written, then the
 // process is killed), `before` or `after` (killed there), N counts from 1 over those calls on files
-// whose path holds PATH. The file RUNNER_FAULT_COUNT gets one byte for each counted call: its size
-// tells how many there were. RUNNER_CLOCK_OFFSET=SECONDS shifts the wall clock. With
-// RUNNER_NO_LANDLOCK the kernel has no Landlock. Only in the process that was started, never in
-// those that it starts.
+// whose path holds PATH. The file RUNNER_FAULT_COUNT holds how many counted calls there were.
+// RUNNER_CLOCK_OFFSET=SECONDS shifts the wall clock. With RUNNER_NO_LANDLOCK the kernel has no
+// Landlock. Only in the process that was started, never in those that it starts; with
+// RUNNER_FAULT_IN_HOST only in those that its host parent forks.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -17,12 +19,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -33,9 +37,9 @@ struct Fault {
     std::string how;
     long at = 0;
     std::string path;
-    int count_file = -1;
-    pid_t process = 0;
-    long seen = 0;
+    bool in_host = false;
+    pid_t process = 0;                  ///< the only one that is meant; 0: all but the first
+    std::atomic<long>* seen = nullptr;  ///< shared by all of them
     long clock_offset = 0;
 };
 
@@ -44,8 +48,19 @@ Function next(const char* name) {
     return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
 }
 
+std::atomic<long>* counter_in(const char* path) {
+    const int file =
+        static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (file < 0 || ::ftruncate(file, sizeof(long)) != 0) std::abort();
+    void* shared = ::mmap(nullptr, sizeof(long), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ::close(file);
+    if (shared == MAP_FAILED) std::abort();
+    return static_cast<std::atomic<long>*>(shared);
+}
+
 Fault read_fault() {
     Fault fault;
+    fault.in_host = std::getenv("RUNNER_FAULT_IN_HOST") != nullptr;
     fault.process = ::getpid();
     const char* offset = std::getenv("RUNNER_CLOCK_OFFSET");
     if (offset != nullptr) fault.clock_offset = std::atol(offset);
@@ -65,10 +80,9 @@ Fault read_fault() {
     fault.how = parts[1];
     fault.at = std::atol(parts[2].c_str());
     fault.path = parts[3];
-    const char* count = std::getenv("RUNNER_FAULT_COUNT");
-    if (count != nullptr)
-        fault.count_file = static_cast<int>(::syscall(
-            SYS_openat, AT_FDCWD, count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    static std::atomic<long> own{0};
+    fault.seen = &own;
+    if (const char* count = std::getenv("RUNNER_FAULT_COUNT")) fault.seen = counter_in(count);
     return fault;
 }
 
@@ -117,16 +131,11 @@ int error_named(const std::string& name) {
 /// Whether this is the call that is meant.
 bool is_meant(const char* call, const std::string& path) {
     Fault& one = fault();
-    if (one.process != ::getpid() || !on_disk(path) ||
+    if ((one.process == ::getpid()) == one.in_host || !on_disk(path) ||
         one.calls.find(std::string("+") + call + '+') == std::string::npos ||
         path.find(one.path) == std::string::npos)
         return false;
-    ++one.seen;
-    if (one.count_file >= 0) {
-        static const auto real = next<ssize_t (*)(int, const void*, size_t)>("write");
-        (void)!real(one.count_file, "x", 1);
-    }
-    return one.seen == one.at;
+    return ++*one.seen == one.at;
 }
 
 /// Runs the call, or what is to happen in its place.
@@ -266,6 +275,54 @@ int open(const char* path, int flags, ...) {
         va_end(arguments);
     }
     return open64(path, flags, mode);
+}
+
+int openat64(int folder, const char* path, int flags, ...) {
+    mode_t mode = 0;
+    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+        va_list arguments;
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    static const auto real = next<int (*)(int, const char*, int, ...)>("openat64");
+    if ((flags & O_CREAT) == 0 && (flags & O_TMPFILE) != O_TMPFILE)
+        return real(folder, path, flags, mode);
+    return inject("create", path_in(folder, path), [&] { return real(folder, path, flags, mode); });
+}
+
+int openat(int folder, const char* path, int flags, ...) {
+    mode_t mode = 0;
+    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+        va_list arguments;
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    return openat64(folder, path, flags, mode);
+}
+
+int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
+                const posix_spawnattr_t* attributes, char* const arguments[],
+                char* const environment[]) {
+    static const auto real =
+        next<int (*)(pid_t*, const char*, const posix_spawn_file_actions_t*,
+                     const posix_spawnattr_t*, char* const[], char* const[])>("posix_spawn");
+    std::vector<char*> variables;
+    for (char* const* one = environment; *one != nullptr; ++one) variables.push_back(*one);
+    std::vector<std::string> more;
+    if (fault().in_host && arguments[1] != nullptr && std::strcmp(arguments[1], "__host") == 0) {
+        Dl_info self{};
+        ::dladdr(reinterpret_cast<void*>(&counter_in), &self);
+        more.push_back(std::string("LD_PRELOAD=") + self.dli_fname);
+        for (const char* name : {"RUNNER_FAULT", "RUNNER_FAULT_COUNT", "RUNNER_FAULT_IN_HOST"}) {
+            if (const char* value = std::getenv(name))
+                more.push_back(std::string(name) + '=' + value);
+        }
+    }
+    for (std::string& one : more) variables.push_back(one.data());
+    variables.push_back(nullptr);
+    return real(pid, path, actions, attributes, arguments, variables.data());
 }
 
 }  // extern "C"

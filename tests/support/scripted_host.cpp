@@ -227,9 +227,8 @@ class ScriptedPhase {
             kind = PathKind::folder;
         } else if (m_files.count(path) == 0) {
             kind = m_stage.work_tree.look(path).kind;
-            const auto below = m_stage.work_tree.files_below(path);
             const auto goes = [&](const std::string& file) { return m_base.count(file) != 0; };
-            if (kind == PathKind::folder && std::all_of(below.begin(), below.end(), goes))
+            if (kind == PathKind::folder && m_stage.work_tree.what_stays(path, goes).empty())
                 kind = PathKind::none;
         }
         auto& found = m_result.found.files.emplace(path, runner::FoundFile{kind, {}}).first->second;

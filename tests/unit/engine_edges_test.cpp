@@ -7,6 +7,7 @@
 #include "host/frame.hpp"
 #include "model/error.hpp"
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 
 using namespace test;
@@ -436,9 +437,7 @@ TEST_CASE("a program may have done anything, whatever its manifest declares") {
 TEST_CASE("a lock by hand makes nothing live of what has died") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.at("after record_files", 1, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "after record_files");
     world.lock_by_hand();
     const auto view = world.ledgers.look();
     const LedgerFacts facts = facts_as_of_now(*view, world.clock);

@@ -75,9 +75,7 @@ TEST_CASE("an automatic undo that dies after a command of it has to be finished"
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1").reversible().fails(
         HostPhase::apply, 6));
-    world.at("after command", 3, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "after command", 3);
     const auto report = world.upgrade();
     CHECK(report->exit_code == 6);
     CHECK(words(report).find("undone in part") != std::string::npos);
@@ -89,9 +87,7 @@ TEST_CASE("an automatic undo that dies after a command of it has to be finished"
 TEST_CASE("commands of an unfinished step are known to the undo, also after a finished step") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1"));
-    world.at("after command", 2, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "after command", 2);
     const auto facts = world.facts();
     REQUIRE(facts.unsettled.size() == 1);
     CHECK(facts.unsettled[0].finished_steps == Strings{"set a"});

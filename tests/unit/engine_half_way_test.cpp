@@ -275,9 +275,7 @@ TEST_CASE("what may use the network may have had other effects from its first st
         upgrade.manifest.permissions.network = network;
         upgrade.manifest.reversible = false;
         world.publish(upgrade);
-        world.at("after record_step", 1, [&] { world.process.dies_at = world.process.points; });
-        REQUIRE_FALSE(world.upgrade());
-        world.process.at_point = nullptr;
+        die_at(world, "after record_step");
         REQUIRE(world.facts().unsettled.size() == 1);
         CHECK(world.facts().unsettled.front().other_effects == network);
     }
@@ -287,10 +285,7 @@ TEST_CASE("each step with commands says so before its first one, and a finished 
     for (const int step : {1, 2}) {
         World world;
         world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1").sets("y", "1"));
-        world.at("after record_other_effects", step,
-                 [&] { world.process.dies_at = world.process.points; });
-        REQUIRE_FALSE(world.upgrade());
-        world.process.at_point = nullptr;
+        die_at(world, "after record_other_effects", step);
         CHECK(world.facts().unsettled.at(0).other_effects);
         CHECK(world.facts().unsettled.at(0).finished_steps.size() ==
               static_cast<std::size_t>(step - 1));
@@ -301,9 +296,7 @@ TEST_CASE("what a step that died has left beside its file goes when that is put 
     World world;
     world.now.files["a"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
-    world.at("before file", 1, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "before file");
     REQUIRE(world.work_tree.temporaries.size() == 1);
     CHECK(world.rollback(World::rollback_request())->exit_code == 0);
     CHECK(world.work_tree.temporaries.empty());

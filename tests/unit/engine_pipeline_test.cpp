@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 
 using namespace test;
@@ -40,9 +41,8 @@ TEST_CASE("what is half undone by a run that died is seen after recovery") {
     world.publish(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1").reversible());
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    world.at("after record_step_undone", 1, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.rollback(World::rollback_request()));
-    world.process.at_point = nullptr;
+    die_at(world, "after record_step_undone", 1,
+           [&] { return world.rollback(World::rollback_request()); });
     const auto report = world.upgrade();
     CHECK(report->exit_code == 6);
     CHECK_THAT(words(report), Contains("0.0.51") && Contains("undone in part"));

@@ -4,6 +4,7 @@
 
 #include "model/error.hpp"
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 #include "support/sandbox.hpp"
 
@@ -104,9 +105,8 @@ TEST_CASE("what was begun with --record is not run on without, and what was only
     for (const bool record : {true, false}) {
         World world;
         world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b"));
-        world.at("after record_step", 1, [&] { world.process.dies_at = world.process.points; });
-        REQUIRE_FALSE(world.single(World::by_itself("0.0.51", record)));
-        world.process.at_point = nullptr;
+        die_at(world, "after record_step", 1,
+               [&] { return world.single(World::by_itself("0.0.51", record)); });
         const auto report = world.single(World::by_itself("0.0.51", false));
         INFO(words(report));
         CHECK(report->exit_code == (record ? 6 : 0));

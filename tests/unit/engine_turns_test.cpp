@@ -42,6 +42,15 @@ bool names_changes(const std::optional<RunReport>& report) {
     return !report->error->changes.files.empty() || !report->error->changes.commands.empty();
 }
 
+/// 0.0.52 is blocked, and 0.0.53 needs the version that it would bring.
+void publish_chain_with_a_gap(World& world) {
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("g").needs("k", "1"));
+    ScriptedUpgrade third = ScriptedUpgrade::of("0.0.53").edits("h");
+    third.manifest.minimum_from = "0.0.52";
+    world.publish(third);
+}
+
 }  // namespace
 
 TEST_CASE("two upgrades that have changed two files in turns are named, and nobody else") {
@@ -120,9 +129,7 @@ TEST_CASE("what a death has left unfinished is put back by a rollback that finds
     World world;
     world.now.files["f"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
-    world.at("after file", 1, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "after file");
     REQUIRE(world.file("f") != "old\n");
     const auto report = world.rollback(World::rollback_request());
     CHECK(report->exit_code == 0);
@@ -148,11 +155,7 @@ TEST_CASE("commands of an earlier attempt that nothing undoes are said to stay")
 
 TEST_CASE("what needs a version that a left-out upgrade would have brought is left out, too") {
     World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
-    world.publish(ScriptedUpgrade::of("0.0.52").edits("g").needs("k", "1"));
-    ScriptedUpgrade third = ScriptedUpgrade::of("0.0.53").edits("h");
-    third.manifest.minimum_from = "0.0.52";
-    world.publish(third);
+    publish_chain_with_a_gap(world);
     ScriptedUpgrade fourth = ScriptedUpgrade::of("0.0.54").edits("i");
     fourth.manifest.minimum_from = "0.0.51";
     world.publish(fourth);
@@ -352,11 +355,7 @@ TEST_CASE("a rollback that ends by an error names the commands that it has run")
 
 TEST_CASE("what requires a left-out upgrade is left out before anything is asked") {
     World world;
-    world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
-    world.publish(ScriptedUpgrade::of("0.0.52").edits("g").needs("k", "1"));
-    ScriptedUpgrade third = ScriptedUpgrade::of("0.0.53").edits("h");
-    third.manifest.minimum_from = "0.0.52";
-    world.publish(third);
+    publish_chain_with_a_gap(world);
     ScriptedUpgrade fourth = ScriptedUpgrade::of("0.0.54").edits("i");
     fourth.manifest.needed_upgrades = {"0.0.53"};
     world.publish(fourth);

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/file.hpp"
@@ -159,14 +161,71 @@ TEST_CASE("a temporary name that no file can have is not there") {
     CHECK_NOTHROW(disk.tree().remove_temporary(change));
 }
 
-TEST_CASE("all that is below a folder is listed, with what is hidden") {
+TEST_CASE("a folder goes when all that is in it goes, of whatever kind") {
     const Disk disk;
+    const auto stays = [&](const std::set<std::string>& goes) {
+        return disk.tree().what_stays(
+            "conf", [&](const std::string& path) { return goes.count(path) != 0; });
+    };
+    CHECK(stays({"conf/file"}).empty());
+    CHECK(stays({}) == "conf/file");
     replace_file(disk.place("conf/.hidden/file"), "x\n");
-    replace_file(disk.place("conf[1]/file"), "x\n");
-    CHECK(disk.tree().files_below("conf") ==
-          std::vector<std::string>{"conf/file", "conf/.hidden/file"});
-    CHECK(disk.tree().files_below("conf[1]") == std::vector<std::string>{"conf[1]/file"});
-    CHECK(disk.tree().files_below("none").empty());
+    CHECK(stays({"conf/file"}) == "conf/.hidden/file");
+    CHECK(stays({"conf/file", "conf/.hidden/file"}).empty());
+    std::filesystem::create_directory(disk.place("conf/empty"));
+    CHECK(stays({"conf/file", "conf/.hidden/file"}) == "conf/empty");
+    CHECK(stays({"conf/file", "conf/.hidden/file", "conf/empty"}).empty());
+    std::filesystem::create_symlink("file", disk.place("conf/link"));
+    CHECK(stays({"conf/file", "conf/.hidden/file", "conf/empty"}) == "conf/link");
+    replace_file(disk.place("conf/.git/config"), "x\n");
+    CHECK(stays({"conf/file", "conf/.hidden/file", "conf/empty", "conf/link"}) ==
+          "conf/.git/config");
+    CHECK_THROWS_AS(disk.tree().what_stays("none", [](const std::string&) { return true; }), Error);
+}
+
+TEST_CASE("the runner's own places in a repository are known, however they are named") {
+    using Strings = std::vector<std::string>;
+    const TemporaryFolder folder("work-tree-test");
+    const std::filesystem::path repository = folder.path() / "repository";
+    std::filesystem::create_directories(repository / "run/er");
+    replace_file(folder.path() / "outside/config", "");
+    std::filesystem::create_directory_symlink("repository", folder.path() / "link");
+    std::filesystem::create_symlink("../outside/config", repository / "config");
+    const auto own = [&](const std::filesystem::path& state,
+                         const std::vector<std::filesystem::path>& others = {}) {
+        return DiskWorkTree(repository, state, others).own_paths();
+    };
+    CHECK(own(folder.path() / "state/state.db").empty());
+    CHECK(own(folder.path() / "state.db").empty());
+    CHECK(own(repository / "run/er/state.db") == Strings{"run/er"});
+    for (const char* spelled : {"repository/", "repository/.", "repository/run/..", "link/"})
+        CHECK(DiskWorkTree(folder.path() / spelled, repository / "run/er/state.db").own_paths() ==
+              Strings{"run/er"});
+    std::filesystem::create_symlink("turning", folder.path() / "turning");
+    CHECK_THROWS_AS(own(folder.path() / "turning/state.db"), Error);
+    CHECK(own(repository / "new/../run/er/state.db") == Strings{"run/er"});
+    CHECK(own(folder.path() / "link/run/er/state.db") == Strings{"run/er"});
+    CHECK(own(folder.path() / "state/state.db",
+              {repository / "config", repository / "not/there"}) == Strings{"config", "not/there"});
+    for (const auto& state : {repository / "state.db", folder.path() / "link/state.db"}) {
+        const Strings in_root = own(state);
+        for (const char* name : {"state.db", "state.db-wal", "state.db-shm", "state.db.lock",
+                                 "copies", "originals", "releases", "logs", "jobs", "webhooks"})
+            CHECK(std::count(in_root.begin(), in_root.end(), name) == 1);
+        CHECK(std::count(in_root.begin(), in_root.end(), "run") == 0);
+    }
+}
+
+TEST_CASE("what belongs to the runner is not among the files written since") {
+    const Disk disk;
+    const std::filesystem::path root = disk.place("");
+    for (const char* file : {".runner/state.db", ".runner/logs/run/log", "cluster.yaml", "mine"})
+        replace_file(disk.place(file), "x\n");
+    DiskWorkTree tree(root, root / ".runner/state.db", {root / "cluster.yaml"});
+    const auto written = tree.written_since(std::chrono::milliseconds(0), 100);
+    CHECK(std::count(written.begin(), written.end(), "mine") == 1);
+    for (const char* own : {".runner/state.db", ".runner/logs/run/log", "cluster.yaml"})
+        CHECK(std::count(written.begin(), written.end(), own) == 0);
 }
 
 TEST_CASE("a folder that cannot be read fails a list, and is left out of what was written") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/write_grants.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,14 +21,14 @@ namespace {
 Strings granted(const fs::path& repository, const Strings& declared,
                 const Strings& protected_paths = {}) {
     Strings places;
-    for (const UniqueFd& opened : write_grants(repository.string(), declared, protected_paths)) {
+    grant_writes(repository.string(), declared, protected_paths, [&](int opened) {
         std::array<char, 4096> target{};
-        const std::string link = "/proc/self/fd/" + std::to_string(opened.get());
+        const std::string link = "/proc/self/fd/" + std::to_string(opened);
         const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
         REQUIRE(length > 0);
         const fs::path place(std::string(target.data(), static_cast<std::size_t>(length)));
         places.push_back(place.lexically_relative(fs::canonical(repository)).string());
-    }
+    });
     std::sort(places.begin(), places.end());
     return places;
 }
@@ -60,6 +61,15 @@ TEST_CASE("programs get what is declared and there, and nothing wider") {
         {{"a/"}, {"a"}},
         {{"a/b", "README"}, {"README", "a/b"}},
         {{"a/file"}, {"a/file"}},
+        {{"a/b/file/"}, {}},
+        {{"README/"}, {}},
+        {{"./a"}, {}},
+        {{"./"}, {}},
+        {{"a//b"}, {}},
+        {{"a//"}, {}},
+        {{"/"}, {}},
+        {{""}, {}},
+        {{"a/./b"}, {}},
         {{"new"}, {}},
         {{"a/new"}, {}},
         {{"a/new/deep"}, {}},
@@ -78,12 +88,12 @@ TEST_CASE("programs get what is declared and there, and nothing wider") {
         CAPTURE(one.declared);
         CHECK(granted(repository.path, one.declared) == one.granted);
     }
-    CHECK(granted(repository.path, {"."}) == Strings{"."});
+    CHECK(granted(repository.path / "a", {"."}) == Strings{"."});
 }
 
 TEST_CASE("what is protected is granted by nothing that is declared") {
     const Repository repository;
-    const Strings protected_paths{".git", ".runner", "c/.git"};
+    const Strings protected_paths{".runner"};
     struct Case {
         Strings declared;
         Strings granted;
@@ -91,7 +101,9 @@ TEST_CASE("what is protected is granted by nothing that is declared") {
     const std::vector<Case> cases{
         {{"."}, {"README", "a", "c/file"}},
         {{"c"}, {"c/file"}},
+        {{"c/"}, {"c/file"}},
         {{"a"}, {"a"}},
+        {{".runner"}, {}},
         {{".git"}, {}},
         {{".git/config"}, {}},
         {{"c/.git/config"}, {}},
@@ -101,4 +113,16 @@ TEST_CASE("what is protected is granted by nothing that is declared") {
         CAPTURE(one.declared);
         CHECK(granted(repository.path, one.declared, protected_paths) == one.granted);
     }
+}
+
+TEST_CASE("more is granted than descriptors are free") {
+    const Repository repository;
+    for (int i = 0; i < 200; ++i) replace_file(repository.path / "c" / std::to_string(i), "x\n");
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit few{64, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    const std::size_t count = granted(repository.path, {"c"}).size();
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(count == 201);
 }
