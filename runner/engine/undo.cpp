@@ -52,15 +52,17 @@ class FilesNow {
     std::set<std::string> m_emptied;  ///< folders in which files were made
 };
 
-/// What stays where `path` or a folder above it must be; `after`: the files once all is undone.
-/// Empty: nothing.
-std::string what_is_in_its_way(WorkTree& work_tree, FilesNow& after, const std::string& path) {
+/// What stays where `path` or a folder above it must be; `after`: the files once all is undone,
+/// `is_there_after`: whether the file is among them. Empty: nothing.
+std::string what_is_in_its_way(WorkTree& work_tree, FilesNow& after, const std::string& path,
+                               bool is_there_after) {
     if (work_tree.look(path).kind == PathKind::folder) {
         const std::string stays =
             work_tree.what_stays(path, [&](const std::string& below) { return after.goes(below); });
         if (!stays.empty())
             return "a folder is there" + (stays == path ? "" : ", and " + stays + " stays in it");
     }
+    if (!is_there_after) return {};  // it only goes
     for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
         if (work_tree.look(above).kind == PathKind::file && after.digest(above))
             return above + " is a file now, not a folder";
@@ -69,10 +71,12 @@ std::string what_is_in_its_way(WorkTree& work_tree, FilesNow& after, const std::
 }
 
 /// Why a change cannot be undone, whatever its file holds now; `after`: the files once all is
-/// undone. Empty: it can.
-std::string why_not_put_back(WorkTree& work_tree, FilesNow& after, const FileIntent& change) {
+/// undone; `is_oldest`: its original is what is there then. Empty: it can.
+std::string why_not_put_back(WorkTree& work_tree, FilesNow& after, const FileIntent& change,
+                             bool is_oldest) {
     std::string problem = work_tree.why_not_writable(change.path);
-    if (problem.empty()) problem = what_is_in_its_way(work_tree, after, change.path);
+    if (problem.empty() && is_oldest)
+        problem = what_is_in_its_way(work_tree, after, change.path, change.old_digest.has_value());
     if (!problem.empty()) return change.path + " cannot be put back: " + problem;
     if (change.backup.empty()) return {};
     const std::string original = "the original of " + change.path;
@@ -210,8 +214,10 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
         const std::vector<FileIntent> changes = ledger.changed_files(version);
         for (const FileIntent& change : changes) by_hand.follow(change, now.digest(change.path));
         now.undo(changes);
+        const auto oldest = oldest_of_each(changes);
         for (const FileIntent& change : changes) {
-            const std::string problem = why_not_put_back(work_tree, now, change);
+            const bool is_oldest = change.number == oldest.at(change.path).number;
+            const std::string problem = why_not_put_back(work_tree, now, change, is_oldest);
             if (!problem.empty())
                 return Refusal{version + " cannot be rolled back: " + problem,
                                "undo it by hand, and then: " + forget_by_hand(version),

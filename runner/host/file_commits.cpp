@@ -22,6 +22,7 @@ void FileCommits::start() {
                            {"form", k_file_process_form},
                            {"repository", m_request.repository.string()},
                            {"backupFolder", m_request.backup_folder.string()},
+                           {"commitsBefore", m_count},
                            {"writePaths", m_request.write_paths},
                            {"protectedPaths", m_request.protected_paths},
                            {"sandbox", m_request.sandbox}});
@@ -32,6 +33,7 @@ void FileCommits::begin(const Frame& frame) {
     // When it is gone, its end is told.
     m_child->channel.send(frame.message, descriptors_of(frame.descriptors));
     m_under_way = true;
+    ++m_count;
 }
 
 std::optional<Json> FileCommits::receive() {

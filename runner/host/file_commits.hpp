@@ -52,6 +52,7 @@ class FileCommits {
     HostEvents& m_events;
     const MakeChild& m_make_child;
     std::optional<Child> m_child;
+    std::size_t m_count = 0;  ///< begun so far, by whichever process
     bool m_under_way = false;
 };
 

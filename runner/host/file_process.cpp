@@ -31,7 +31,8 @@ class Committer {
           m_files(start.at("repository").get<std::string>(), {}),
           m_write_paths(texts_at(start, "writePaths")),
           m_protected_paths(texts_at(start, "protectedPaths")),
-          m_originals(start.at("backupFolder").get<std::string>()) {}
+          m_originals(start.at("backupFolder").get<std::string>()),
+          m_commits(start.at("commitsBefore").get<std::size_t>()) {}
 
     /// One commit; false when the supervisor is gone.
     bool commit(Frame& frame) {
@@ -103,7 +104,8 @@ class Committer {
     std::vector<std::string> m_write_paths;
     std::vector<std::string> m_protected_paths;
     std::string m_originals;
-    std::size_t m_commits = 0;
+    std::size_t
+        m_commits;  ///< of the phase so far: each keeps its originals in a folder of its own
 };
 
 /// It needs no program, no network, and no other files.

@@ -212,9 +212,10 @@ class PhaseConductor {
                 throw ProtocolError("a phase that changes nothing wants something recorded");
             if (type != "commit") {
                 record(type, message);
-            } else if (!m_ended) {
-                m_commits.begin(frame);
+                return;
             }
+            hear_zygote();  // the process that made the commits before may have died since
+            if (!m_ended) m_commits.begin(frame);
         } else if (type == "done") {
             take_done(frame);
         } else {

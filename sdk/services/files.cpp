@@ -120,10 +120,13 @@ PathStatus RepositoryFiles::look(std::string_view path_view) const {
 
 PathKind RepositoryFiles::kind_beneath(const std::string& path) const {
     PathKind kind = PathKind::link;
-    if (const auto changed = m_base.find(path); changed != m_base.end()) {
-        kind = changed->second.content ? PathKind::file : PathKind::none;
+    const auto changed = m_base.find(path);
+    if (changed != m_base.end() && changed->second.content) {
+        kind = PathKind::file;
     } else if (has_below(m_base, path)) {
         kind = PathKind::folder;
+    } else if (changed != m_base.end()) {
+        kind = PathKind::none;
     } else {
         try {
             kind = kind_of(m_repository.mode(path));
@@ -163,16 +166,19 @@ std::optional<std::string> RepositoryFiles::committed(const std::string& path) c
         if (const auto found = changes->find(path); found != changes->end())
             return found->second.content;
     }
-    if (m_repository.mode(path) == 0) return std::nullopt;
+    const PathKind now = kind_of(m_repository.mode(path));
+    if (now == PathKind::none) return std::nullopt;
+    if (now == PathKind::folder && is_emptied(path, {&m_settled, &m_base})) return std::nullopt;
     return m_repository.read(path);
 }
 
 int RepositoryFiles::kind(std::string_view path_view) const {
     check_path(path_view);
     const std::string path(path_view);
-    if (const FileChange* change = own_change(path))
-        return change->content ? UPGRADE_FILE_REGULAR : UPGRADE_FILE_NONE;
+    const FileChange* change = own_change(path);
+    if (change != nullptr && change->content) return UPGRADE_FILE_REGULAR;
     if (has_below(m_pending, path) || has_below(m_settled, path)) return UPGRADE_FILE_FOLDER;
+    if (change != nullptr) return UPGRADE_FILE_NONE;
     const PathKind kind = kind_beneath(path);
     if (kind == PathKind::file) return UPGRADE_FILE_REGULAR;
     const bool folder = kind == PathKind::folder && !is_emptied(path, {&m_settled, &m_base});
@@ -209,6 +215,10 @@ void RepositoryFiles::write(std::string_view path, std::string_view content) {
         throw Refusal(UPGRADE_INVALID, "'" + std::string(path) + "' is a folder");
     }
     refuse_below_a_file(std::string(path));
+    if (content.size() > k_max_file)
+        throw Refusal(UPGRADE_INVALID, "'" + std::string(path) + "' would have " +
+                                           std::to_string(content.size()) +
+                                           " bytes; a file has at most 256 MiB");
     m_pending[std::string(path)].content = std::string(content);
 }
 

@@ -22,17 +22,18 @@ class NewBytes {
  public:
     explicit NewBytes(const Repository& repository) : m_repository(repository) {}
 
-    /// Writes and syncs what `change` brings; `old_mode`: of what is there, 0 for nothing.
-    void write(const PreparedChange& change, mode_t old_mode) {
-        const mode_t mode = old_mode != 0 ? old_mode & 07777U : 0666U;
-        NewFile file = m_repository.make(change.path, name_of(change.temporary), mode,
-                                         m_files.size() < k_max_unnamed);
-        if (old_mode != 0 && ::fchmod(file.descriptor(), mode) != 0)
-            fail("set the mode of " + change.path, errno);
-        write_all(file.descriptor(), *change.content, change.path);
-        sync_file(file.descriptor(), change.path);
-        file.written();
-        m_files.emplace(change.path, std::move(file));
+    /// Writes what `change` brings, as long as that can be without a name: whoever dies before it
+    /// is recorded leaves nothing behind.
+    void write_unnamed(const PreparedChange& change) {
+        if (m_files.size() >= k_max_unnamed) return;
+        auto file = m_repository.make_unnamed(change.path, name_of(change.temporary), k_new_mode);
+        if (file) write(std::move(*file), change);
+    }
+
+    /// Writes what is not written yet. Its name is recorded.
+    void write_named(const PreparedChange& change) {
+        if (m_files.count(change.path) == 0)
+            write(m_repository.make(change.path, name_of(change.temporary), k_new_mode), change);
     }
 
     /// Replaces or removes the file of `change`, and syncs its folder.
@@ -41,13 +42,24 @@ class NewBytes {
             m_repository.remove(change.path);
             return;
         }
-        if (m_files.count(change.path) == 0) write(change, 0);
+        write_named(change);
         const auto file = m_files.find(change.path);
         file->second.put_in_place();
         m_files.erase(file);
     }
 
  private:
+    static constexpr mode_t k_new_mode = 0666;  ///< what the umask leaves of it
+
+    void write(NewFile file, const PreparedChange& change) {
+        const struct stat old = m_repository.status(change.path);
+        if (S_ISREG(old.st_mode)) give_owner_and_mode(file.descriptor(), old, change.path);
+        write_all(file.descriptor(), *change.content, change.path);
+        sync_file(file.descriptor(), change.path);
+        file.written();
+        m_files.emplace(change.path, std::move(file));
+    }
+
     const Repository& m_repository;
     std::map<std::string, NewFile> m_files;
 };
@@ -82,10 +94,9 @@ void RepositoryFiles::commit(
     std::vector<PreparedChange> prepared;
     for (const auto& [path, change] : m_pending) {
         if (!is_made(path, change)) continue;
-        const mode_t old_mode = m_repository.mode(path);
         PreparedChange entry;
         entry.path = path;
-        if (old_mode != 0) {
+        if (m_repository.mode(path) != 0) {
             make_folders(backup_folder);
             entry.backup = backup_folder + '/' + std::to_string(++m_backups);
             m_repository.keep_original(path, entry.backup);
@@ -93,7 +104,7 @@ void RepositoryFiles::commit(
         if (change.content) {
             entry.content = &*change.content;
             entry.temporary = name_before_commit(path, ::getpid());
-            if (!is_below_removed(path, m_pending)) bytes.write(entry, old_mode);
+            if (!is_below_removed(path, m_pending)) bytes.write_unnamed(entry);
         }
         prepared.push_back(entry);
     }
@@ -101,6 +112,10 @@ void RepositoryFiles::commit(
                                       [](const auto& change) { return !change.backup.empty(); });
     if (kept_any) sync_folder(backup_folder);
     if (!prepared.empty()) recorded(prepared);
+    for (const PreparedChange& change : prepared) {
+        if (change.content != nullptr && !is_below_removed(change.path, m_pending))
+            bytes.write_named(change);
+    }
     for (const PreparedChange& change : prepared) bytes.put_in_place(change);
     for (const PreparedChange& change : prepared) {
         if (change.temporary.empty()) m_repository.remove_empty_folders(change.path);

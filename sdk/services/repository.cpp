@@ -17,7 +17,6 @@
 namespace upgrade::services {
 namespace {
 
-constexpr std::size_t k_max_file = 256U << 20U;
 constexpr std::size_t k_max_listed = 100'000;
 constexpr std::size_t k_max_name = 255;  ///< bytes, of the file systems of Linux
 constexpr int k_open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -266,12 +265,19 @@ void sync_folder(const std::string& folder) {
     if (!opened || ::fsync(opened.get()) != 0) fail("sync " + folder, errno);
 }
 
-void take_over(int file, const struct stat& status, const std::string& what) {
-    const bool owned = ::fchown(file, status.st_uid, status.st_gid) == 0 ||
-                       ::fchown(file, static_cast<uid_t>(-1), status.st_gid) == 0;
-    if (!owned && errno != EPERM) fail("give " + what + " its owner", errno);
+void give_owner_and_mode(int file, const struct stat& status, const std::string& what) {
+    mode_t mode = status.st_mode & 07777U;
+    if (::fchown(file, status.st_uid, status.st_gid) != 0) {
+        if (errno != EPERM) fail("give " + what + " its owner", errno);
+        const bool grouped = ::fchown(file, static_cast<uid_t>(-1), status.st_gid) == 0;
+        mode &= ~static_cast<mode_t>(grouped ? S_ISUID : S_ISUID | S_ISGID);
+    }
     // The mode after the owner: giving a file away clears bits of it.
-    if (::fchmod(file, status.st_mode & 07777U) != 0) fail("give " + what + " its mode", errno);
+    if (::fchmod(file, mode) != 0) fail("give " + what + " its mode", errno);
+}
+
+void take_over(int file, const struct stat& status, const std::string& what) {
+    give_owner_and_mode(file, status, what);
 #if defined(__APPLE__)
     const std::array<timespec, 2> times{status.st_atimespec, status.st_mtimespec};
 #else
@@ -323,6 +329,10 @@ void NewFile::put_in_place() {
 
 Descriptor Repository::open_folder(const std::string& path, Missing missing) const {
     Descriptor folder(::open(m_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // Without it nothing is known of any path.
+    if (!folder)
+        throw Refusal(UPGRADE_FAILED, "cannot open the folder " + m_root + ": " +
+                                          std::generic_category().message(errno));
     std::string_view rest = path;
     while (folder && !rest.empty()) {
         const std::string part(rest.substr(0, rest.find('/')));
@@ -344,15 +354,15 @@ Descriptor Repository::folder_of(const std::string& path, Missing missing) const
     return open_folder(parent_of(path), missing);
 }
 
-mode_t Repository::mode(const std::string& path) const {
+struct stat Repository::status(const std::string& path) const {
     const Descriptor folder = folder_of(path, Missing::is_told);
     struct stat status {};
     if (!folder ||
         ::fstatat(folder.get(), name_of(path).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR) return 0;
-        fail("look at " + path, errno);
+        if (errno != ENOENT && errno != ENOTDIR) fail("look at " + path, errno);
+        status = {};
     }
-    return status.st_mode;
+    return status;
 }
 
 PathStatus Repository::look(const std::string& path) const {
@@ -450,20 +460,24 @@ std::string Repository::what_stays(const std::string& folder, const EachPath& go
 
 // ---- changing
 
-NewFile Repository::make(const std::string& path, const std::string& name, mode_t mode,
-                         bool unnamed) const {
+std::optional<NewFile> Repository::make_unnamed(const std::string& path, const std::string& name,
+                                                mode_t mode) const {
+#if defined(O_TMPFILE)
     const Descriptor folder = folder_of(path, Missing::is_made);
     if (!folder) fail("open the folder of " + path, errno);
     NewFile file(*this, path, name);
-#if defined(O_TMPFILE)
-    if (unnamed) {
-        file.m_file =
-            Descriptor(::openat(folder.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
-        if (file.m_file) return file;
-    }
+    file.m_file = Descriptor(::openat(folder.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
+    if (file.m_file) return file;
 #else
-    (void)unnamed;
+    (void)path, (void)name, (void)mode;
 #endif
+    return std::nullopt;
+}
+
+NewFile Repository::make(const std::string& path, const std::string& name, mode_t mode) const {
+    const Descriptor folder = folder_of(path, Missing::is_made);
+    if (!folder) fail("open the folder of " + path, errno);
+    NewFile file(*this, path, name);
     ::unlinkat(folder.get(), name.c_str(), 0);  // left by a death
     file.m_file = Descriptor(::openat(folder.get(), name.c_str(),
                                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
@@ -478,7 +492,7 @@ void Repository::keep_original(const std::string& path, const std::string& copy)
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) fail("keep " + what, errno);
     const std::string content = read_regular(file, path);
-    const Descriptor kept(::open(copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    const Descriptor kept(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!kept) fail("keep " + what, errno);
     write_all(kept.get(), content, what);
     take_over(kept.get(), status, what);
@@ -492,7 +506,9 @@ void Repository::put_back(const std::string& path, const Repository& originals,
     if (::fstat(kept.get(), &status) != 0) fail("look at the original of " + path, errno);
     const std::string content = read_regular(kept, original);
     // Nobody but its owner may read it before it has its own mode.
-    NewFile file = make(path, name_of(name_before_put_back(path)), 0600, true);
+    const std::string name = name_of(name_before_put_back(path));
+    std::optional<NewFile> unnamed = make_unnamed(path, name, 0600);
+    NewFile file = unnamed ? std::move(*unnamed) : make(path, name, 0600);
     write_all(file.descriptor(), content, path);
     take_over(file.descriptor(), status, path);
     sync_file(file.descriptor(), path);
@@ -523,7 +539,8 @@ void Repository::remove_empty_folders(const std::string& path) const {
 }
 
 std::string Repository::name_before_put_back(const std::string& path) {
-    return hidden_beside(path, ".undo");
+    // Nobody else gives a file of his own such a name.
+    return hidden_beside(path, ".undo-" + short_digest(path));
 }
 
 }  // namespace upgrade::services

@@ -81,15 +81,20 @@ void make_folders(const std::string& folder);
 /// Syncs a folder outside of the repository, with its names. Throws Refusal.
 void sync_folder(const std::string& folder);
 
-/// Gives `file` the owner, group, mode and times of `status`. Owner and group only as far as that
-/// is permitted: they say whose it was. Throws Refusal. `what`: for the message.
+/// Gives `file` the owner, group and mode of `status`. Owner and group only as far as that is
+/// permitted; without them it does not act for them (setuid, setgid). Throws Refusal. `what`: for
+/// the message.
+void give_owner_and_mode(int file, const struct stat& status, const std::string& what);
+/// The same, and the times of `status`.
 void take_over(int file, const struct stat& status, const std::string& what);
+
+/// No file that is read or written is larger. In bytes.
+constexpr std::size_t k_max_file = 256U << 20U;
 
 class Repository;
 
-/// New bytes beside the file that they are to replace. They have no name yet where the file system
-/// can do that, so that whoever dies here leaves nothing behind. What was not put in place goes
-/// when this does. Calls may throw Refusal.
+/// New bytes beside the file that they are to replace, with or without a name. What was not put in
+/// place goes when this does. Calls may throw Refusal.
 class NewFile {
  public:
     ~NewFile();
@@ -129,7 +134,9 @@ class Repository {
     // Looking.
     /// The mode bits of what is at `path`; 0 when there is nothing. UPGRADE_DENIED: the path leads
     /// through a link.
-    [[nodiscard]] mode_t mode(const std::string& path) const;
+    [[nodiscard]] mode_t mode(const std::string& path) const { return status(path).st_mode; }
+    /// All that the file system says of what is at `path`; its mode is 0 when there is nothing.
+    [[nodiscard]] struct stat status(const std::string& path) const;
     /// The same in words; what leads through a link is a link.
     [[nodiscard]] PathStatus look(const std::string& path) const;
     /// The whole of a regular file of at most 256 MiB. UPGRADE_NOT_FOUND: nothing is there.
@@ -156,11 +163,14 @@ class Repository {
 
     // Changing.
     /// A file that is to replace the one at `path`, with no bytes yet. Missing folders are made,
-    /// durably. `name`: what it is called just before that, in the same folder. `unnamed`: it may
-    /// be kept without that name until then. It must not outlive this object.
-    [[nodiscard]] NewFile make(const std::string& path, const std::string& name, mode_t mode,
-                               bool unnamed) const;
-    /// Copies the file to `copy` (absolute), synced, with its owner, group, mode and times.
+    /// durably. `name`: what it is called just before that, in the same folder. It must not outlive
+    /// this object.
+    [[nodiscard]] NewFile make(const std::string& path, const std::string& name, mode_t mode) const;
+    /// The same without the name until then; nothing where the file system cannot do that.
+    [[nodiscard]] std::optional<NewFile> make_unnamed(const std::string& path,
+                                                      const std::string& name, mode_t mode) const;
+    /// Copies the file to `copy` (absolute; nothing may be there), synced, with its owner, group,
+    /// mode and times.
     void keep_original(const std::string& path, const std::string& copy) const;
     /// The original that was kept as `original` of the folder `originals` in its place again, with
     /// all of that.

@@ -14,6 +14,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "host/host.hpp"
@@ -81,6 +82,7 @@ struct Witness final : HostEvents {
         }
     }
     void record_step(const std::string& id, const HostValues& values) override {
+        if (at_step) at_step();
         steps.push_back(id);
         for (const auto& [key, value] : values) state[key] = value;
     }
@@ -119,6 +121,7 @@ struct Witness final : HostEvents {
     std::filesystem::path repository;
     bool refuses_commands = false;
     std::function<void()> at_files;  ///< its process waits meanwhile
+    std::function<void()> at_step;
     int questions = 0;
     HostValues state;
     std::vector<std::pair<std::string, HostFileChange>> files;
@@ -162,7 +165,7 @@ struct Stage {
         request.phase = phase;
         request.image = image.get();
         request.repository = repository();
-        request.backup_folder = folder.path() / "originals" / to_string(phase);
+        request.backup_folder = folder.path() / "originals" / std::to_string(++runs);
         request.write_paths = {"."};
         request.commands = {"cat", "touch", "rm", "true"};
         request.finished_steps = finished;
@@ -177,6 +180,7 @@ struct Stage {
     Witness witness{repository()};
     UniqueFd image;
     std::vector<std::string> finished;
+    int runs = 0;
     bool another_follows = false;
 };
 
@@ -271,6 +275,38 @@ TEST_CASE("a commit whose process is killed fails, changes nothing, and hangs no
     CHECK_THAT(result.message, Catch::Contains("the process that changes files has died"));
     CHECK(stage.snapshot() == before);
     CHECK(stage.run(HostPhase::apply).ok());
+}
+
+TEST_CASE("a process that dies between two commits is followed by one that keeps other originals") {
+    Stage stage;
+    const auto before = stage.snapshot();
+    bool killed = false;
+    stage.witness.at_step = [&] {
+        if (!std::exchange(killed, true)) kill_and_wait(children_of_host_parent(2)[1]);
+    };
+    const PhaseResult result = stage.run(HostPhase::apply);
+    INFO(result.message);
+    REQUIRE(result.ok());
+    CHECK(killed);
+    std::map<std::string, std::string> originals;  // of the first change of each file
+    std::set<std::string> kept;
+    for (const auto& [step, change] : stage.witness.files) {
+        if (change.backup.empty()) continue;
+        CHECK(kept.insert(change.backup).second);
+        originals.emplace(change.path, read_file(change.backup, Witness::k_max_file));
+    }
+    for (const char* path : {"a", "old"}) CHECK(originals.at(path) == before.at(path));
+}
+
+TEST_CASE("a commit of very many files that dies before it is recorded leaves none of them") {
+    Stage stage;
+    stage.write("many", "");
+    stage.witness.at_files = [&] {
+        if (stage.witness.files.size() > 20) kill_and_wait(children_of_host_parent(2).back());
+    };
+    CHECK(stage.run(HostPhase::apply).end == PhaseEnd::failed);
+    const std::filesystem::path folder = stage.repository() / "many-files";
+    CHECK((!std::filesystem::exists(folder) || std::filesystem::is_empty(folder)));
 }
 
 TEST_CASE("a commit goes on to its end when its upgrade is killed amid it") {

@@ -149,6 +149,32 @@ TEST_CASE("a file that has become a folder is put back, and a folder that has be
     }
 }
 
+TEST_CASE("a file that became a folder and a file again is put back in one undo") {
+    for (const bool one_upgrade : {true, false}) {
+        World world;
+        const std::map<std::string, std::string> before{{"d", "old\n"}};
+        world.now.files = before;
+        std::vector<ScriptedUpgrade> upgrades{ScriptedUpgrade::of("0.0.51")};
+        const auto next = [&](const std::string& version, std::vector<FileEdit> files) {
+            if (!one_upgrade && version != "0.0.51")
+                upgrades.push_back(ScriptedUpgrade::of(version));
+            upgrades.back().step({version, std::move(files)});
+        };
+        next("0.0.51", {{.path = "d", .removes = true}});
+        next("0.0.52", {{.path = "d/x/y"}});
+        next("0.0.53", {{.path = "d/x/y", .removes = true}});
+        next("0.0.54", {{.path = "d"}});
+        for (const ScriptedUpgrade& upgrade : upgrades) world.publish(upgrade);
+        const auto upgraded = world.upgrade();
+        INFO(words(upgraded));
+        REQUIRE(upgraded->exit_code == 0);
+        const auto report = undo(world, "0.0.50");
+        INFO(words(report));
+        CHECK(report->exit_code == 0);
+        CHECK(world.now.files == before);
+    }
+}
+
 TEST_CASE("what was recorded by hand cannot be undone") {
     TwoFiles two;
     DoneRecord record;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <set>
 
 #include "services/changes.hpp"
@@ -183,7 +184,115 @@ TEST_CASE("a name as long as a file system allows is committed, and the name bef
     const std::string undone = Repository::name_before_put_back("dir/" + longest);
     CHECK(name_of(undone).size() <= 255);
     CHECK(undone != Repository::name_before_put_back("dir/" + other));
-    CHECK(Repository::name_before_put_back("dir/short") == "dir/.short.undo");
+    const std::string of_short = Repository::name_before_put_back("dir/short");
+    CHECK_THAT(of_short, Catch::StartsWith("dir/.short.undo-"));
+    CHECK(of_short == Repository::name_before_put_back("dir/short"));
+    CHECK(of_short.size() == std::string("dir/.short.undo-").size() + 16);
+}
+
+TEST_CASE("files and folders that change places are as the newest change leaves them") {
+    const TestRepository repository;
+    for (const char* file : {"file", "dir/a"}) repository.write(file, "a file\n");
+    for (const bool by_another : {false, true}) {
+        CAPTURE(by_another);
+        FileChanges first;  // of a step before, or of an upgrade before
+        first["file"].content.reset();
+        first["file/x/y"].content = "new";
+        first["dir/a"].content.reset();
+        RepositoryFiles files(repository.root(), by_another ? first : FileChanges());
+        if (!by_another) {
+            files.remove("file");
+            files.write("file/x/y", "new");
+            files.remove("dir/a");
+            files.settle([](const std::vector<ShownFile>&) {});
+        }
+        CHECK(files.kind("file") == UPGRADE_FILE_FOLDER);
+        CHECK(files.kind("file/x/y") == UPGRADE_FILE_REGULAR);
+        CHECK_THROWS_AS(files.write("file", "x"), Refusal);
+        CHECK(files.kind("dir") == UPGRADE_FILE_NONE);
+        files.write("dir", "a file now");
+        std::vector<std::string> told;
+        files.settle([&](const std::vector<ShownFile>& changes) {
+            for (const ShownFile& change : changes) told.push_back(change.path);
+        });
+        CHECK(told == std::vector<std::string>{"dir"});
+        CHECK(files.read("dir") == "a file now");
+    }
+}
+
+TEST_CASE("a file that could not be read again is not written") {
+    const TestRepository repository;
+    RepositoryFiles files(repository.root(), {});
+    CHECK_NOTHROW(files.write("largest", std::string(k_max_file, 'x')));
+    CHECK_THROWS_WITH(files.write("larger", std::string(k_max_file + 1, 'x')),
+                      Catch::Contains("'larger'") && Catch::Contains("at most 256 MiB"));
+}
+
+TEST_CASE("without the repository directory nothing is known of any path") {
+    const Repository gone("/nowhere/at/all");
+    const auto check = [](const std::function<void()>& work) {
+        try {
+            work();
+            FAIL("it was not refused");
+        } catch (const Refusal& refusal) {
+            CHECK(refusal.status() == UPGRADE_FAILED);
+            CHECK_THAT(refusal.what(), Catch::Contains("/nowhere/at/all"));
+        }
+    };
+    check([&] { (void)gone.look("file"); });
+    check([&] { (void)gone.mode("file"); });
+    check([&] { (void)gone.read("file"); });
+    check([&] { (void)gone.list(""); });
+    check([&] { (void)gone.why_not_writable("dir/file"); });
+    check([&] { (void)gone.what_stays("dir", [](const std::string&) { return true; }); });
+    check([&] { gone.remove("file"); });
+}
+
+TEST_CASE("more files than can be without a name get theirs after the record") {
+    const TestRepository repository;
+    RepositoryFiles files(repository.root(), {});
+    for (int i = 0; i < 300; ++i) files.write("dir/" + std::to_string(i), "x\n");
+    files.commit(repository.backups(), [&](const std::vector<PreparedChange>& changes) {
+        CHECK(changes.size() == 300);
+        CHECK(std::filesystem::is_empty(repository.root() + "/dir"));
+    });
+    CHECK(repository.read("dir/299") == "x\n");
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(repository.root() + "/dir"))
+        count += entry.is_regular_file() ? 1U : 0U;
+    CHECK(count == 300);
+}
+
+TEST_CASE("the originals of two commits never share a file") {
+    const TestRepository repository;
+    repository.write("a", "1");
+    repository.write("b", "2");
+    const auto commit = [&](const std::string& path) {
+        RepositoryFiles files(repository.root(), {});
+        files.write(path, "new");
+        files.commit(repository.backups(), [](const std::vector<PreparedChange>&) {});
+    };
+    commit("a");
+    CHECK_THROWS_AS(commit("b"), Refusal);
+    CHECK(repository.read("b") == "2");
+    CHECK(runner::read_file(repository.backups() + "/1") == "1");
+}
+
+TEST_CASE("a replaced file keeps its owner and mode, and acts for nobody else") {
+    const TestRepository repository;
+    repository.write("tool", "1");
+    const std::string path = repository.root() + "/tool";
+    const bool root = ::geteuid() == 0;
+    if (root) REQUIRE(::chown(path.c_str(), 1234, 1235) == 0);
+    REQUIRE(::chmod(path.c_str(), 06755) == 0);
+    RepositoryFiles files(repository.root(), {});
+    files.write("tool", "2");
+    files.commit(repository.backups(), [](const std::vector<PreparedChange>&) {});
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 06755);
+    CHECK(status.st_uid == (root ? 1234 : ::geteuid()));
+    if (root) CHECK(status.st_gid == 1235);
 }
 
 TEST_CASE("what a simulation settles counts as made, and is told as a commit makes it") {
