@@ -133,6 +133,31 @@ TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
     CHECK(died > 0);
 }
 
+TEST_CASE("without the repository nothing is put back, and nothing is forgotten") {
+    for (const bool died : {false, true}) {
+        CAPTURE(died);
+        Sandbox world;
+        world.write("repository/shared", "shared\n");
+        world.write("repository/gone", "gone\n");
+        world.release_plugin("files_only", "0.1.10001");
+        const auto before = world.snapshot("repository");
+        REQUIRE(world.upgrade().status == 0);
+        if (died)
+            REQUIRE(world.run_with_fault({"rollback", "--yes"}, "rename:before:1:repository")
+                        .status == 128 + SIGKILL);
+        std::filesystem::rename(world.repository(), world.path() / "elsewhere");
+        const auto without = world.run({"rollback", "--yes"});
+        INFO(without.out << without.err);
+        CHECK(without.status != 0);
+        CHECK_THAT(without.err, Contains("cannot open the folder"));
+        std::filesystem::rename(world.path() / "elsewhere", world.repository());
+        const auto back = world.run({"rollback", "--yes"});
+        INFO(back.out << back.err);
+        CHECK(back.status == 0);
+        CHECK(world.snapshot("repository") == before);
+    }
+}
+
 TEST_CASE(
     "a file that becomes a folder, disturbed at every call, is there in the end, or put back") {
     for (const char* how : {"before", "after", "ENOSPC"}) {
