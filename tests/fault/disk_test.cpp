@@ -143,8 +143,9 @@ TEST_CASE("without the repository nothing is put back, and nothing is forgotten"
         const auto before = world.snapshot("repository");
         REQUIRE(world.upgrade().status == 0);
         if (died)
-            REQUIRE(world.run_with_fault({"rollback", "--yes"}, "rename:before:1:repository")
-                        .status == 128 + SIGKILL);
+            REQUIRE(
+                world.run_with_fault({"rollback", "--yes"}, "rename:before:1:repository").status ==
+                128 + SIGKILL);
         std::filesystem::rename(world.repository(), world.path() / "elsewhere");
         const auto without = world.run({"rollback", "--yes"});
         INFO(without.out << without.err);
