@@ -385,3 +385,33 @@ TEST_CASE("a rollback is asked for, and no leaves everything as it is") {
                Contains("roll the cluster 'demo' back to 0.0.51."));
     CHECK(two.world.done().size() == 2);
 }
+
+TEST_CASE("by force a file that was changed by hand is put back, also after an undo of its own") {
+    World world;
+    world.now.files["app"] = "old\n";
+    world.now.outside["x"] = "0";
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").sets("x", "1", "0");
+    upgrade.step({.id = "", .edits = {{.path = "app", .line = "x"}}});  // outside of its steps
+    upgrade.reversible();
+    world.publish(upgrade);
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.now.files["app"] = "by hand\n";
+    CHECK(undo(world)->exit_code == 6);
+    RollbackRequest request = World::rollback_request();
+    request.force = true;
+    const auto report = world.rollback(request);
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.file("app") == "old\n");
+    CHECK(world.outside("x") == "0");
+}
+
+TEST_CASE("a run that died is told to end before the next one begins") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
+    die_at(world, "after file");
+    world.process.start();
+    world.reporter.events.clear();
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(world.reporter.told("moved: applying to interrupted"));
+}
