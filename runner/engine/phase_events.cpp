@@ -109,8 +109,9 @@ std::optional<std::string> PhaseEvents::state_value(std::int32_t scope, const st
 void PhaseEvents::record_files(const std::string& step,
                                const std::vector<HostFileChange>& changes) {
     std::vector<FileIntent> intents;
+    const std::vector<std::string> own_paths = m_parts.work_tree.own_paths();
     for (const HostFileChange& change : changes) {
-        intents.push_back(checked_intent(change));
+        intents.push_back(checked_intent(change, own_paths));
         if (is_held_to_shown()) hold_to_shown(step, change, intents.back());
     }
     writer().record_files(m_record.run, m_upgrade.version, step, intents);
@@ -222,7 +223,8 @@ void PhaseEvents::show(const std::vector<LineRedactor::Line>& lines) {
 
 /// The messages come from another process: what they name is what its manifest allows, or it has
 /// broken the protocol.
-FileIntent PhaseEvents::checked_intent(const HostFileChange& change) const {
+FileIntent PhaseEvents::checked_intent(const HostFileChange& change,
+                                       const std::vector<std::string>& own_paths) const {
     FileIntent intent;
     intent.path = change.path;
     intent.temporary = change.temporary;
@@ -230,7 +232,7 @@ FileIntent PhaseEvents::checked_intent(const HostFileChange& change) const {
     try {
         upgrade::services::check_path(change.path);
         upgrade::services::check_may_write(change.path, m_upgrade.manifest().permissions.write,
-                                           m_parts.work_tree.own_paths());
+                                           own_paths);
         intent.new_digest = Digest::parse(change.digest);
     } catch (const std::runtime_error& error) {
         throw ProtocolError(error.what());

@@ -85,7 +85,8 @@ class PhaseEvents final : public HostEvents {
     void line(std::int32_t level, const std::string& text);
     void flush_lines() { show(m_lines.flush()); }
     void show(const std::vector<LineRedactor::Line>& lines);
-    [[nodiscard]] FileIntent checked_intent(const HostFileChange& change) const;
+    [[nodiscard]] FileIntent checked_intent(const HostFileChange& change,
+                                            const std::vector<std::string>& own_paths) const;
     /// An original is kept beside the ledger, with those of its upgrade.
     void check_original(const HostFileChange& change) const;
     [[nodiscard]] bool is_held_to_shown() const {

@@ -34,14 +34,6 @@ std::set<std::string> tags_with_originals(Ledger& ledger, RunFolder& folder,
     return tags;
 }
 
-/// Whether an undo has nothing to do for a file. Where nothing is, the folders that were made for
-/// it may be left, by a death before it was there or after it was removed: they are removed again.
-bool is_put_back(const FileIntent& change, WorkTree& work_tree) {
-    if (work_tree.digest(change.path) != change.old_digest) return false;
-    return change.old_digest.has_value() ||
-           work_tree.look(change.path).kind != upgrade::services::PathKind::none;
-}
-
 /// Puts back the files of these changes but for `except`. Each gets the original of its oldest
 /// change at once, so that dying on the way and doing it again ends the same. What is removed goes
 /// first: a file may stand where a folder was, and the other way round. How many were put back.
@@ -52,11 +44,14 @@ std::size_t put_back_all(const std::vector<FileIntent>& changes, WorkTree& work_
     const auto oldest = oldest_of_each(changes);
     for (const bool removed : {true, false}) {
         for (const auto& [path, change] : oldest) {
-            if (change.old_digest.has_value() == removed || except.count(path) != 0 ||
-                is_put_back(change, work_tree))
-                continue;
-            if (work_tree.digest(path) != change.old_digest) ++count;
+            if (change.old_digest.has_value() == removed || except.count(path) != 0) continue;
+            const bool differs = work_tree.digest(path) != change.old_digest;
+            // Where nothing is, a death may have left the folders that were made for the file.
+            const bool may_leave_folders =
+                removed && work_tree.look(path).kind == upgrade::services::PathKind::none;
+            if (!differs && !may_leave_folders) continue;
             work_tree.put_back(change);
+            count += differs ? 1U : 0U;
         }
     }
     return count;

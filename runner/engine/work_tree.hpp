@@ -16,8 +16,7 @@
 
 namespace runner {
 
-/// No file that an upgrade changes is larger. In bytes.
-constexpr std::size_t k_max_file = 256U << 20U;
+using upgrade::services::k_max_file;
 
 /// Stands for what is no file where a file is asked for: no content has it.
 const Digest& digest_of_no_file();

@@ -97,20 +97,16 @@ bool RepositoryFiles::is_emptied(const std::string& folder,
         if (has_below(*layer, folder)) return false;
         removes_any = removes_any || has_any(*layer, folder);
     }
-    return removes_any && m_repository
-                              .what_stays(folder,
-                                          [&](const std::string& path) {
-                                              for (const FileChanges* layer : changes) {
-                                                  const auto change = layer->find(path);
-                                                  if (change != layer->end())
-                                                      return !change->second.content;
-                                                  // An empty folder goes with a file that was in
-                                                  // it.
-                                                  if (has_any(*layer, path)) return true;
-                                              }
-                                              return false;
-                                          })
-                              .empty();
+    const auto goes = [&](const std::string& path) {
+        for (const FileChanges* layer : changes) {
+            const auto change = layer->find(path);
+            if (change != layer->end()) return !change->second.content;
+            // An empty folder goes with a file that was in it.
+            if (has_any(*layer, path)) return true;
+        }
+        return false;
+    };
+    return removes_any && m_repository.what_stays(folder, goes).empty();
 }
 
 PathStatus RepositoryFiles::look(std::string_view path_view) const {

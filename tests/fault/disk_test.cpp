@@ -92,6 +92,18 @@ struct Disturbed : Sandbox {
     std::map<std::string, std::string> expected;
 };
 
+/// One upgrade that changes files is done.
+struct Upgraded : Sandbox {
+    Upgraded() {
+        write("repository/shared", "shared\n");
+        write("repository/gone", "gone\n");
+        release_plugin("files_only", "0.1.10001");
+        before = snapshot("repository");
+        REQUIRE(upgrade().status == 0);
+    }
+    std::map<std::string, std::string> before;
+};
+
 }  // namespace
 
 TEST_CASE("a full disk at every call: a clear error, nothing lost, a rerun finishes") {
@@ -126,18 +138,13 @@ TEST_CASE("the disk of the process that changes files is full at many of its cal
 TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
     std::size_t died = 0;
     for (int at = 1; at < 30; ++at) {
-        Sandbox world;
-        world.write("repository/shared", "shared\n");
-        world.write("repository/gone", "gone\n");
-        world.release_plugin("files_only", "0.1.10001");
-        const auto before = world.snapshot("repository");
-        REQUIRE(world.upgrade().status == 0);
+        Upgraded world;
         const auto killed = world.run_with_fault(
             {"rollback", "--yes"}, "rename:before:" + std::to_string(at) + ":repository");
         if (killed.status == 0) break;
         ++died;
         CHECK(world.run({"rollback", "--yes"}).status == 0);
-        CHECK(world.snapshot("repository") == before);
+        CHECK(world.snapshot("repository") == world.before);
     }
     CHECK(died > 0);
 }
@@ -145,12 +152,7 @@ TEST_CASE("an undo that dies leaves no file beside those that it puts back") {
 TEST_CASE("without the repository nothing is put back, and nothing is forgotten") {
     for (const bool died : {false, true}) {
         CAPTURE(died);
-        Sandbox world;
-        world.write("repository/shared", "shared\n");
-        world.write("repository/gone", "gone\n");
-        world.release_plugin("files_only", "0.1.10001");
-        const auto before = world.snapshot("repository");
-        REQUIRE(world.upgrade().status == 0);
+        Upgraded world;
         if (died)
             REQUIRE(
                 world.run_with_fault({"rollback", "--yes"}, "rename:before:1:repository").status ==
@@ -164,7 +166,7 @@ TEST_CASE("without the repository nothing is put back, and nothing is forgotten"
         const auto back = world.run({"rollback", "--yes"});
         INFO(back.out << back.err);
         CHECK(back.status == 0);
-        CHECK(world.snapshot("repository") == before);
+        CHECK(world.snapshot("repository") == world.before);
     }
 }
 

@@ -162,6 +162,18 @@ ssize_t inject_write(const char* name, const std::string& path, Call&& call, Hal
     die();
 }
 
+/// Whether these flags come with a mode.
+bool makes_file(int flags) {
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+/// Every way to open a file ends here.
+int open_in(int folder, const char* path, int flags, mode_t mode) {
+    static const auto real = next<int (*)(int, const char*, int, ...)>("openat64");
+    const auto call = [&] { return real(folder, path, flags, mode); };
+    return makes_file(flags) ? inject("create", path_in(folder, path), call) : call();
+}
+
 }  // namespace
 
 extern "C" {
@@ -253,53 +265,36 @@ int mkdir(const char* path, mode_t mode) {
     return inject("mkdir", path_in(AT_FDCWD, path), [&] { return real(path, mode); });
 }
 
-int open64(const char* path, int flags, ...) {
-    mode_t mode = 0;
-    if ((flags & O_CREAT) != 0) {
-        va_list arguments;
-        va_start(arguments, flags);
-        mode = va_arg(arguments, mode_t);
-        va_end(arguments);
-    }
-    static const auto real = next<int (*)(const char*, int, ...)>("open64");
-    if ((flags & O_CREAT) == 0) return real(path, flags, mode);
-    return inject("create", path_in(AT_FDCWD, path), [&] { return real(path, flags, mode); });
-}
-
-int open(const char* path, int flags, ...) {
-    mode_t mode = 0;
-    if ((flags & O_CREAT) != 0) {
-        va_list arguments;
-        va_start(arguments, flags);
-        mode = va_arg(arguments, mode_t);
-        va_end(arguments);
-    }
-    return open64(path, flags, mode);
-}
-
 int openat64(int folder, const char* path, int flags, ...) {
-    mode_t mode = 0;
-    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
-        va_list arguments;
-        va_start(arguments, flags);
-        mode = va_arg(arguments, mode_t);
-        va_end(arguments);
-    }
-    static const auto real = next<int (*)(int, const char*, int, ...)>("openat64");
-    if ((flags & O_CREAT) == 0 && (flags & O_TMPFILE) != O_TMPFILE)
-        return real(folder, path, flags, mode);
-    return inject("create", path_in(folder, path), [&] { return real(folder, path, flags, mode); });
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = makes_file(flags) ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return open_in(folder, path, flags, mode);
 }
 
 int openat(int folder, const char* path, int flags, ...) {
-    mode_t mode = 0;
-    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
-        va_list arguments;
-        va_start(arguments, flags);
-        mode = va_arg(arguments, mode_t);
-        va_end(arguments);
-    }
-    return openat64(folder, path, flags, mode);
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = makes_file(flags) ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return open_in(folder, path, flags, mode);
+}
+
+int open64(const char* path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = makes_file(flags) ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return open_in(AT_FDCWD, path, flags, mode);
+}
+
+int open(const char* path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = makes_file(flags) ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return open_in(AT_FDCWD, path, flags, mode);
 }
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
