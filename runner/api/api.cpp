@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "support/log.hpp"
 #include "support/text.hpp"
 
@@ -71,7 +72,7 @@ Json Call::body(const std::vector<const char*>& keys) const {
             std::any_of(keys.begin(), keys.end(), [&](const char* name) { return key == name; });
         if (!known)
             throw Problem{Trouble::malformed_request, "unknown member in the body", Json::object(),
-                          0, "/" + sanitize(key).substr(0, 64)};
+                          0, "/" + shortened(harmless(key), 64)};
     }
     return document;
 }
@@ -171,7 +172,7 @@ void Api::guarded(const httplib::Request& request, httplib::Response& response,
     render(problem, request, response);
     if (!problem.cause.empty() || facts_of(problem.trouble).status >= 500)
         log_warning("request " + request_id(request) + ": " + facts_of(problem.trouble).code +
-                    ": " + sanitize(problem.cause));
+                    ": " + problem.cause);
 }
 
 void Api::render(const Problem& problem, const httplib::Request& request,
@@ -222,8 +223,7 @@ void Api::dispatch(const httplib::Request& request, httplib::Response& response,
         const bool known =
             std::any_of(match.route->query.begin(), match.route->query.end(),
                         [&](const QueryParameter& query) { return name == query.name; });
-        if (!known)
-            throw Problem{Trouble::malformed_request, "unknown parameter " + sanitize(name)};
+        if (!known) throw Problem{Trouble::malformed_request, "unknown parameter " + name};
     }
     Call call{request, response, match.path, actor, request_id(request)};
     match.route->handle(*this, call);
@@ -267,8 +267,9 @@ void Api::log_request(const httplib::Request& request, const httplib::Response& 
         ++m_counts[{t_exchange.operation, response.status}];
     }
     if (response.status < 400 && request.method != "POST") return;  // looking is no news
-    log_info("request " + request_id(request) + ": " + sanitize(request.method) + ' ' +
-             sanitize(request.path.substr(0, k_max_path)) + ": " + std::to_string(response.status) +
+    log_info("request " + request_id(request) + ": " + request.method + ' ' +
+             shortened(harmless(request.path), k_max_path) + ": " +
+             std::to_string(response.status) +
              (t_exchange.actor.empty() ? "" : " for " + t_exchange.actor) + ", " +
              std::to_string((m_clock.steady() - t_exchange.begun).count()) + " ms");
 }

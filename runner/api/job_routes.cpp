@@ -10,6 +10,7 @@
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "services/command.hpp"
 #include "services/service_error.hpp"
 #include "support/file.hpp"
@@ -281,7 +282,7 @@ void show_rollback_preflight(Api& api, Call& call) {
                       "--output=json",
                       "--cluster=" + std::filesystem::absolute(config->file).string()};
     if (!target.empty()) spec.arguments.push_back("--to=" + target);
-    spec.own_group = true;
+    spec.own_session = true;
     spec.timeout = k_preflight_time;
     spec.cancelled = [&] { return api.server().stopping(); };
     std::string output;
@@ -335,7 +336,8 @@ void show_build_log(Call& call, const JobView& job, const std::string& version) 
         job.config->state.parent_path() / build_log_name(job.record.id, version), k_max_log);
     if (!text) throw Problem{Trouble::no_such_log};
     call.response.status = 200;
-    call.response.set_content(PathMask(*job.config).mask(*text), "text/plain; charset=utf-8");
+    call.response.set_content(harmless_lines(PathMask(*job.config).mask(*text)),
+                              "text/plain; charset=utf-8");
 }
 
 }  // namespace
@@ -369,7 +371,8 @@ void show_log(Api& api, Call& call) {
     }
     const std::string text = read_file_if_there(log, k_max_log).value_or("");
     call.response.status = 200;
-    call.response.set_content(PathMask(*job.config).mask(text), "text/plain; charset=utf-8");
+    call.response.set_content(harmless_lines(PathMask(*job.config).mask(text)),
+                              "text/plain; charset=utf-8");
 }
 
 void cancel_job(Api& api, Call& call) {

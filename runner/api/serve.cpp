@@ -6,7 +6,6 @@
 
 #include <array>
 #include <atomic>
-#include <cstdio>
 #include <thread>
 
 #include "api/api.hpp"
@@ -14,6 +13,7 @@
 #include "model/error.hpp"
 #include "support/clock.hpp"
 #include "support/log.hpp"
+#include "support/output.hpp"
 #include "support/stop_signals.hpp"
 #include "support/url.hpp"
 
@@ -58,10 +58,10 @@ int serve_api(const ServeOptions& options) {
         log_info("serving the cluster " + name + " of " + cluster->file().string());
     Webhooks webhooks(clusters, clock, [&] { return stopping.load(); });
     Keeper keeper(clusters, jobs, webhooks, clock);
-    std::printf("Serving at %s://%s%s%s:%d\n", secure ? "https" : "http",
-                options.address.find(':') == std::string::npos ? "" : "[", options.address.c_str(),
-                options.address.find(':') == std::string::npos ? "" : "]", server.port());
-    std::fflush(stdout);
+    const bool bare = options.address.find(':') == std::string::npos;
+    print_line(std::string("Serving at ") + (secure ? "https" : "http") + "://" +
+               (bare ? options.address : '[' + options.address + ']') + ':' +
+               std::to_string(server.port()));
     std::thread serving([&] { server.run(); });
     pollfd waiting{signals.descriptor(), POLLIN, 0};
     while (signals.count() == 0) ::poll(&waiting, 1, -1);

@@ -4,6 +4,7 @@
 #include "api/file_follower.hpp"
 #include "api/path_mask.hpp"
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -146,7 +147,9 @@ class LogStream final : public Stream {
         }
         return false;
     }
-    std::string shown(const std::string& line) override { return mask().mask(line) + '\n'; }
+    std::string shown(const std::string& line) override {
+        return harmless(mask().mask(line), Tabs::kept) + '\n';
+    }
 
     std::string m_version;
     std::chrono::milliseconds m_next_look{};

@@ -14,6 +14,7 @@
 #include "releases/cache.hpp"
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -81,7 +82,7 @@ int parse_arguments(CLI::App& app, int argc, char** argv) {
         app.parse(argc, argv);
         return -1;
     } catch (const CLI::CallForHelp&) {
-        std::fputs(app.help().c_str(), stdout);
+        print_document(app.help());
         return 0;
     } catch (const CLI::ParseError& error) {
         throw Error(Failure::usage, error.what(), "'runner " + name + " --help' shows the options");
@@ -178,13 +179,16 @@ void become_http_program(const std::vector<std::string>& arguments) {
 }
 
 void print_error(const Error& error) {
-    std::fflush(stdout);
-    for (const std::string_view line : split_lines(error.what())) log_error(std::string(line));
-    if (!error.next().empty()) std::fprintf(stderr, "       %s\n", error.next().c_str());
+    log_failure(error.what(), error.next());
 }
 
 void print_json(const Json& document) {
-    std::fputs((dump_json(document, 2) + '\n').c_str(), stdout);
+    print_document(dump_json(document, 2) + '\n');
+}
+
+std::string padded(std::string text, std::size_t width) {
+    text.resize(std::max(text.size(), width), ' ');
+    return text;
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
@@ -196,11 +200,10 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
     for (const auto& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
-            line += row[i];
-            if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
+            line += i + 1 < row.size() ? padded(row[i], widths[i] + 2) : row[i];
         }
         while (!line.empty() && line.back() == ' ') line.pop_back();
-        std::puts(line.c_str());
+        print_line(line);
     }
 }
 
@@ -212,6 +215,7 @@ Composition::Composition(const CommonOptions& options, bool may_ask)
       m_work_tree(config.repository_directory, config.state,
                   {config.file, Cache::default_folder()}) {
     start_log(options.debug);
+    if (terminal.interactive()) expect_pipes_to_a_terminal();
 }
 
 ReleaseSource& Composition::source() {

@@ -106,6 +106,12 @@ void print_error(const Error& error);
 void print_json(const Json& document);
 
 /// Left-aligned columns, the first row being the heading.
+/// The width of a column of upgrades' versions.
+constexpr std::size_t k_version_width = 32;
+
+/// `text` with spaces up to this width.
+std::string padded(std::string text, std::size_t width);
+
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
 /// Everything the engine works with, over the real outside world.

@@ -3,10 +3,10 @@
 // the commands say of themselves.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -244,7 +244,7 @@ int completion_command(int argc, char** argv) {
     const std::string script = shell == "bash"  ? bash_script(commands)
                                : shell == "zsh" ? zsh_script(commands)
                                                 : fish_script(commands);
-    std::fputs(script.c_str(), stdout);
+    print_document(script);
     return 0;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "engine/conformance.hpp"
+#include "support/output.hpp"
 
 namespace runner {
 
@@ -53,8 +53,8 @@ int conformance_command(int argc, char** argv) {
             const char* word = result.verdict == RuleVerdict::kept     ? "ok"
                                : result.verdict == RuleVerdict::broken ? "BROKEN"
                                                                        : "-";
-            std::printf("%-6s  %-26s  %s%s%s\n", word, result.rule.c_str(), result.meaning.c_str(),
-                        result.detail.empty() ? "" : ": ", result.detail.c_str());
+            print_line(padded(word, 6) + "  " + padded(result.rule, 26) + "  " + result.meaning +
+                       (result.detail.empty() ? "" : ": " + result.detail));
         }
     }
     return good ? 0 : exit_code(Failure::preparation);

@@ -106,9 +106,15 @@ void EventReporter::step(const std::string& id, const std::string& description, 
     write("step", {{"id", id}, {"description", description}, {"phase", to_string(phase)}});
     m_next.step(id, description, phase);
 }
-void EventReporter::command_shown(const std::string& command) {
-    write("command", {{"command", command}});
+void EventReporter::command_shown(const ToldCommand& command) {
+    Json fields = {{"command", command.text}, {"argv", command.arguments}};
+    if (!command.input.empty()) fields["input"] = command.input;
+    write("command", fields);
     m_next.command_shown(command);
+}
+void EventReporter::command_begun(const ToldCommand& command) {
+    write("commandBegan", {{"command", command.text}, {"argv", command.arguments}});
+    m_next.command_begun(command);
 }
 void EventReporter::diff(const std::string& text) {
     write("diff", {{"diff", text}});

@@ -32,7 +32,8 @@ class EventReporter final : public Reporter {
     void recorded(const std::string& version, Outcome outcome, bool done) override;
     void line(std::int32_t level, const std::string& text) override;
     void step(const std::string& id, const std::string& description, HostPhase phase) override;
-    void command_shown(const std::string& command) override;
+    void command_shown(const ToldCommand& command) override;
+    void command_begun(const ToldCommand& command) override;
     void diff(const std::string& text) override;
     void progress(std::uint64_t done, std::uint64_t total, const std::string& message) override;
     void applying_begins(std::size_t count) override;

@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
@@ -11,12 +10,17 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
 namespace {
 
 /// Of the newest run that has built it, or of the given one: a build that failed has no attempt.
+void print_log(std::string_view text) {
+    for (const std::string_view line : split_lines(text)) print_line(line, {.tabs = Tabs::kept});
+}
+
 void print_build_log(LedgerView& ledger, const ClusterConfig& config, const std::string& version,
                      const std::string& run_id) {
     for (const RunRecord& run : ledger.runs(1000)) {
@@ -24,7 +28,7 @@ void print_build_log(LedgerView& ledger, const ClusterConfig& config, const std:
         const auto text =
             read_file_if_there(config.state.parent_path() / build_log_name(run.start.id, version));
         if (!text) continue;
-        std::fputs(text->c_str(), stdout);
+        print_log(*text);
         return;
     }
     throw Error(
@@ -40,27 +44,27 @@ std::string took(const RunRecord& run) {
 
 /// A run with its attempts.
 void print_run(const RunRecord& run) {
-    std::printf("%s  %s  %s  by %s on %s  %s%s%s\n", format_time(run.started_at).c_str(),
-                run.start.id.c_str(),
-                run.outcome.empty() ? to_string(run.state) : run.outcome.c_str(),
-                run.start.actor.c_str(), run.start.host.c_str(), run.start.command.c_str(),
-                run.start.target.empty() ? "" : " to ", run.start.target.c_str());
+    const std::string outcome = run.outcome.empty() ? to_string(run.state) : run.outcome;
+    print_line(format_time(run.started_at) + "  " + run.start.id + "  " + outcome + "  by " +
+               run.start.actor + " on " + run.start.host + "  " + run.start.command +
+               (run.start.target.empty() ? "" : " to " + run.start.target));
     if (const std::string duration = took(run); !duration.empty())
-        std::printf("    took %s\n", duration.c_str());
-    if (!run.message.empty()) std::printf("    %s\n", run.message.c_str());
+        print_line("    took " + duration);
+    for (const std::string_view line : split_lines(run.message))
+        print_line("    " + std::string(line));
     for (const AttemptRecord& attempt : run.attempts) {
-        std::printf("    %-32s %s%s\n", attempt.version.c_str(),
-                    attempt.outcome.empty() ? "running" : attempt.outcome.c_str(),
-                    attempt.late ? " (late)" : "");
+        print_line("    " + padded(attempt.version, k_version_width) + ' ' +
+                   (attempt.outcome.empty() ? "running" : attempt.outcome) +
+                   (attempt.late ? " (late)" : ""));
     }
 }
 
 void print_change(const HandChange& change) {
     std::string kind = change.kind;
     std::replace(kind.begin(), kind.end(), '_', ' ');
-    std::printf("%s  by hand: %s%s%s  by %s\n", format_time(change.at).c_str(), kind.c_str(),
-                change.version.empty() ? "" : " ", change.version.c_str(), change.actor.c_str());
-    if (!change.reason.empty()) std::printf("    %s\n", sanitize(change.reason).c_str());
+    print_line(format_time(change.at) + "  by hand: " + kind +
+               (change.version.empty() ? "" : ' ' + change.version) + "  by " + change.actor);
+    if (!change.reason.empty()) print_line("    " + change.reason);
 }
 
 /// Both, newest first, each in the order that it has: the clock decides only between the two.
@@ -104,7 +108,7 @@ int history_command(int argc, char** argv) {
         print_json(history_document(runs, by_hand, broken));
         return 0;
     }
-    if (runs.empty()) std::puts("No runs yet.");
+    if (runs.empty()) print_line("No runs yet.");
     print_history(runs, by_hand, limit);
     return 0;
 }
@@ -134,7 +138,7 @@ int logs_command(int argc, char** argv) {
         for (const AttemptRecord& attempt : run.attempts) {
             if (attempt.version != version) continue;
             const auto text = read_file_if_there(config.state.parent_path() / attempt.log);
-            std::fputs(text.value_or("").c_str(), stdout);
+            print_log(text.value_or(""));
             return 0;
         }
     }

@@ -12,6 +12,7 @@
 #include "cli/release_server.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"
+#include "support/output.hpp"
 
 namespace runner {
 namespace {
@@ -57,7 +58,7 @@ int serve(int argc, char** argv) {
     app.add_subcommand("openapi", "the description of the HTTP API");
     CLI11_PARSE(app, argc, argv);
     if (app.got_subcommand("openapi")) {
-        std::puts(dump_json(openapi_document(), 2).c_str());
+        print_document(dump_json(openapi_document(), 2) + '\n');
         return 0;
     }
     const Address address = parse_address(listen);
@@ -84,8 +85,7 @@ int main(int argc, char** argv) {
     try {
         return runner::serve(argc, argv);
     } catch (const runner::Error& error) {
-        runner::log_error(error.what());
-        if (!error.next().empty()) std::fprintf(stderr, "       %s\n", error.next().c_str());
+        runner::log_failure(error.what(), error.next());
         return runner::exit_code(error.failure());
     } catch (const std::exception& error) {
         runner::log_error(std::string("unexpected: ") + error.what() + "; this is a bug in runner");

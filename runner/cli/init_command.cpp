@@ -6,6 +6,7 @@
 #include "cli/common.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -117,7 +118,7 @@ int init_command(int argc, char** argv) {
         "--public-key RWQ…");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
     if (schema) {
-        std::fputs(config_json_schema().c_str(), stdout);
+        print_document(config_json_schema());
         return 0;
     }
     if (!request.original.empty()) SemanticVersion::parse(request.original);
@@ -128,19 +129,18 @@ int init_command(int argc, char** argv) {
         config = ClusterConfig::parse(text, file);
     } catch (const Error& error) {
         if (request.repository.empty() && request.directory.empty()) throw;
-        throw Error(Failure::usage,
-                    std::string("this would not be a valid config: ") + error.what());
+        throw error.within("this would not be a valid config");
     }
     create_file(file, text);
     const SystemClock clock;
     const auto ledger = open_ledger(config.state, clock);
     if (!ledger->facts().identity) start_if_new(*ledger, config);
-    std::printf("Wrote %s and started the ledger %s.\n", file.c_str(), config.state.c_str());
-    if (request.original.empty()) std::puts("Next: write originalVersion into it.");
+    print_line("Wrote " + file + " and started the ledger " + config.state.string() + '.');
+    if (request.original.empty()) print_line("Next: write originalVersion into it.");
     if (request.repository.empty())
-        std::puts("Next: name in it, as releases.repository, whose releases it takes.");
+        print_line("Next: name in it, as releases.repository, whose releases it takes.");
     if (request.keys.empty())
-        std::puts(
+        print_line(
             "Next: name in it, as trust.publicKeys, the keys of those who release: until then "
             "'plan' only warns, and 'upgrade' refuses.");
     return 0;

@@ -4,7 +4,6 @@
 #include <linux/close_range.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -16,6 +15,8 @@
 #include "host/zygote.hpp"
 #include "model/error.hpp"
 #include "support/log.hpp"
+#include "support/output.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 
@@ -48,42 +49,41 @@ const std::vector<Command>& all_commands() {
 
 namespace {
 
-void print_help(std::FILE* stream) {
-    std::fputs("runner " RUNNER_VERSION
-               " - brings clusters from version to version, exactly once, in order, safely\n\n"
-               "Usage: runner COMMAND [OPTIONS]\n\nCommands:\n",
-               stream);
-    for (const Command& command : all_commands()) {
-        std::fprintf(stream, "  %-12s %s\n", std::string(command.name).c_str(), command.summary);
-    }
-    std::fputs(
-        "\nOptions:\n"
-        "  -h, --help     this text; 'runner COMMAND --help' tells about one command\n"
-        "  --version      the version of this program\n\n"
-        "Examples:\n"
-        "  runner init --name demo --original-version 0.0.50   write cluster.yaml\n"
-        "  runner check -c cluster.yaml                        is anything due?\n"
-        "  runner upgrade -c cluster.yaml                      simulate, ask, apply\n\n"
-        "Exit codes:\n"
-        "  0            done, or nothing to do\n"
-        "  1            an upgrade failed after changes had begun; the message names the files "
-        "changed\n"
-        "               and commands run\n"
-        "  2            wrong usage or config; nothing was changed\n"
-        "  3            the preparation failed; nothing was changed\n"
-        "  4            declined by the user; nothing was changed\n"
-        "  5            another run holds the lease; nothing was changed\n"
-        "  6            refused: a downgrade, an upgrade that is not above the original version,\n"
-        "               another cluster's ledger, a newer ledger format, a saved plan that no "
-        "longer\n"
-        "               fits, a rollback that is half done\n"
-        "  7            changes are due (check and plan with --fail-on-changes)\n"
-        "  8            an upgrade failed and was rolled back; the message names what stays\n"
-        "  9            verify: a check fails, or a file is not as it was left\n"
-        "  130 143 129  interrupted; the message names the files changed and commands run\n\n"
-        "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
-        "directory.\n",
-        stream);
+std::string help() {
+    std::string text =
+        "runner " RUNNER_VERSION
+        " - brings clusters from version to version, exactly once, in order, safely\n\n"
+        "Usage: runner COMMAND [OPTIONS]\n\nCommands:\n";
+    for (const Command& command : all_commands())
+        text += "  " + padded(std::string(command.name), 12) + ' ' + command.summary + '\n';
+    return text +
+           "\nOptions:\n"
+           "  -h, --help     this text; 'runner COMMAND --help' tells about one command\n"
+           "  --version      the version of this program\n\n"
+           "Examples:\n"
+           "  runner init --name demo --original-version 0.0.50   write cluster.yaml\n"
+           "  runner check -c cluster.yaml                        is anything due?\n"
+           "  runner upgrade -c cluster.yaml                      simulate, ask, apply\n\n"
+           "Exit codes:\n"
+           "  0            done, or nothing to do\n"
+           "  1            an upgrade failed after changes had begun; the message names the files "
+           "changed\n"
+           "               and commands run\n"
+           "  2            wrong usage or config; nothing was changed\n"
+           "  3            the preparation failed; nothing was changed\n"
+           "  4            declined by the user; nothing was changed\n"
+           "  5            another run holds the lease; nothing was changed\n"
+           "  6            refused: a downgrade, an upgrade that is not above the original "
+           "version,\n"
+           "               another cluster's ledger, a newer ledger format, a saved plan that no "
+           "longer\n"
+           "               fits, a rollback that is half done\n"
+           "  7            changes are due (check and plan with --fail-on-changes)\n"
+           "  8            an upgrade failed and was rolled back; the message names what stays\n"
+           "  9            verify: a check fails, or a file is not as it was left\n"
+           "  130 143 129  interrupted; the message names the files changed and commands run\n\n"
+           "The cluster config is -c FILE, else $RUNNER_CLUSTER, else cluster.yaml in the working "
+           "directory.\n";
 }
 
 /// What this program was given besides the standard three is for it alone, not for hooks and
@@ -95,11 +95,11 @@ void keep_descriptors_to_itself() {
 int dispatch(int argc, char** argv) {
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "--help" || name == "-h" || name == "help") {
-        print_help(stdout);
+        print_document(help());
         return 0;
     }
     if (name == "--version") {
-        std::puts("runner " RUNNER_VERSION);
+        print_line("runner " RUNNER_VERSION);
         return 0;
     }
     for (const Command& command : all_commands()) {
@@ -108,7 +108,7 @@ int dispatch(int argc, char** argv) {
     if (!name.empty())
         throw Error(Failure::usage, "there is no command '" + std::string(name) + "'",
                     "'runner --help' lists them");
-    print_help(stderr);
+    for (const std::string_view line : split_lines(help())) print_error_line(line);
     return exit_code(Failure::usage);
 }
 

@@ -18,6 +18,7 @@
 #include "releases/packaging.hpp"
 #include "releases/trust.hpp"
 #include "support/file.hpp"
+#include "support/output.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 
@@ -157,7 +158,7 @@ void generate_key(const std::string& file) {
     const std::string text = key.public_key().to_string();
     replace_file(file + ".pub", "untrusted comment: minisign public key " +
                                     to_string(key.public_key().id) + '\n' + text + '\n');
-    std::printf("%s\n", text.c_str());
+    print_line(text);
 }
 
 /// What a built plugin says of itself: asked of it, or read from what its build has written.
@@ -256,13 +257,13 @@ int package_command(int argc, char** argv) {
         throw Error(Failure::usage, "package needs what to package, and --out",
                     "'runner package --help' shows examples");
     if (fs::is_directory(request.inputs.front())) {
-        std::printf("%s\n", merge(request, clock).c_str());
+        print_line(merge(request, clock).string());
         return 0;
     }
     if (request.inputs.size() > 1)
         throw Error(Failure::usage, "one built upgrade at a time; only folders are merged");
     request.file = request.inputs.front();
-    std::printf("%s\n", package(request, signals, clock).c_str());
+    print_line(package(request, signals, clock).string());
     return 0;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
@@ -10,6 +9,7 @@
 #include "engine/saved_plan.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/output.hpp"
 
 namespace runner {
 
@@ -33,9 +33,15 @@ RunReport save_plan(Composition& composition, Reporter& reporter, const Selectio
 }
 
 /// What is left to be shown of a plan that was saved: what is due was shown on the way.
-std::string saved_text(const RunReport& report, const std::string& file) {
-    return (report.due.empty() ? plan_text(report, true) : other_text(report)) + "Saved in " +
-           file + ": 'runner upgrade --plan " + file + "' runs just this, or nothing.\n";
+void print_plan(const RunReport& report, const std::string& saved_in) {
+    const bool told = !saved_in.empty() && !report.due.empty();  // while it was simulated
+    if (!told) {
+        for (const std::string& line : plan_lines(report)) print_line(line);
+    }
+    for (const std::string& line : other_lines(report)) print_line(line);
+    if (!saved_in.empty())
+        print_line("Saved in " + saved_in + ": 'runner upgrade --plan " + saved_in +
+                   "' runs just this, or nothing.");
 }
 
 }  // namespace
@@ -78,8 +84,7 @@ int plan_command(int argc, char** argv) {
     if (common.json()) {
         print_json(plan_document(report));
     } else {
-        const std::string text = out.empty() ? plan_text(report, true) : saved_text(report, out);
-        std::fputs(text.c_str(), stdout);
+        print_plan(report, out);
     }
     return exit_code_of_changes(!report.due.empty(), fail_on_changes);
 }

@@ -19,6 +19,7 @@
 #include "model/json.hpp"
 #include "releases/release_index.hpp"
 #include "support/file.hpp"
+#include "support/output.hpp"
 #include "support/sha256.hpp"
 #include "support/stop_signals.hpp"
 #include "support/unique_fd.hpp"
@@ -221,9 +222,8 @@ int serve_releases(const ReleaseServerOptions& options) {
     // The library's backlog of 5 makes a client that opens several connections at once wait a
     // second for its second try.
     ::listen(listening, k_connections);
-    std::printf("Serving %s as %s at http://%s:%d\n", options.directory.c_str(),
-                options.repository.c_str(), options.host.c_str(), port);
-    std::fflush(stdout);
+    print_line("Serving " + options.directory + " as " + options.repository + " at http://" +
+               options.host + ':' + std::to_string(port));
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
     const UniqueFd ended(ends[0]);

@@ -11,6 +11,7 @@
 #include "releases/mirror.hpp"
 #include "releases/open_source.hpp"
 #include "releases/upgrade_store.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -59,26 +60,27 @@ std::size_t verify(const ClusterConfig& config, ReleaseSource& source,
         const bool chosen =
             wanted.empty() || std::find(wanted.begin(), wanted.end(), version) != wanted.end();
         if (!chosen) continue;
+        const std::string column = padded(version, k_version_width) + ' ';
         try {
             if (!release.version || !release.problem.empty())
                 throw Error(Failure::preparation, release.problem);
             if (!release.has_build) {
-                std::printf("%-32s no build for this platform\n", version.c_str());
+                print_line(column + "no build for this platform");
                 continue;
             }
             const std::vector<KnownUpgrade> known = store.manifests({&release});
             store.fetch(known, {});
             const UpgradeImage image = store.image(known.front());
             const auto& signer = known.front().signer;
-            std::printf("%-32s good  %s%s\n", version.c_str(), to_string(image.form),
-                        signer ? (", signed by " + signer->key + " at " + signer->time).c_str()
-                        : known.front().signature_problem.empty() ? ""
-                                                                  : ", NOT SIGNED as it should be");
-            if (!known.front().signature_problem.empty())
-                std::printf("%-32s       %s\n", "", known.front().signature_problem.c_str());
+            const std::string& problem = known.front().signature_problem;
+            print_line(column + "good  " + to_string(image.form) +
+                       (signer            ? ", signed by " + signer->key + " at " + signer->time
+                        : problem.empty() ? ""
+                                          : ", NOT SIGNED as it should be"));
+            if (!problem.empty()) print_line(padded("", column.size()) + "      " + problem);
         } catch (const Error& error) {
             ++bad;
-            std::printf("%-32s BAD   %s\n", version.c_str(), error.what());
+            print_line(column + "BAD   " + error.what());
         }
     }
     return bad;
@@ -91,11 +93,12 @@ std::size_t mirror(const ClusterConfig& config, ReleaseSource& source,
     for (const MirroredRelease& release :
          mirror_releases(source, config.releases.prefix, TrustPolicy::of(config), wanted, folder)) {
         if (release.problem.empty()) {
-            std::printf("%-32s mirrored  %s copied, %zu there already\n", release.tag.c_str(),
-                        counted(release.copied, "file").c_str(), release.kept);
+            print_line(padded(release.tag, k_version_width) + " mirrored  " +
+                       counted(release.copied, "file") + " copied, " +
+                       std::to_string(release.kept) + " there already");
         } else {
             ++bad;
-            std::printf("%-32s NOT       %s\n", release.tag.c_str(), release.problem.c_str());
+            print_line(padded(release.tag, k_version_width) + " NOT       " + release.problem);
         }
     }
     return bad;

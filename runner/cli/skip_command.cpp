@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "engine/planning.hpp"
+#include "support/output.hpp"
 
 namespace runner {
 
@@ -26,7 +26,7 @@ int skip_command(int argc, char** argv) {
         start_if_new(ledger, config);
         ledger.record_skip({version, reason, actor});
     });
-    std::printf("%s is left out from now on.\n", version.c_str());
+    print_line(version + " is left out from now on.");
     return 0;
 }
 
@@ -49,7 +49,7 @@ int unskip_command(int argc, char** argv) {
         throw Error(Failure::usage, version + " was not skipped; nothing was changed",
                     "'runner plan' shows what is left out, and why");
     }
-    std::printf("%s is due again.\n", version.c_str());
+    print_line(version + " is due again.");
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "engine/standing.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -50,26 +51,26 @@ int show(const StateRequest& request) {
         return 0;
     }
     if (!facts.identity) {
-        std::printf("There is no ledger at %s yet.\n", tools.config.state.c_str());
+        print_line("There is no ledger at " + tools.config.state.string() + " yet.");
         return 0;
     }
-    std::printf("cluster           %s\n", facts.identity->name.c_str());
-    std::printf("original version  %s\n", text_of(facts.cluster.original_version).c_str());
-    std::printf("cluster version   %s\n", text_of(facts.cluster.cluster_version).c_str());
+    print_line("cluster           " + facts.identity->name);
+    print_line("original version  " + text_of(facts.cluster.original_version));
+    print_line("cluster version   " + text_of(facts.cluster.cluster_version));
     if (lease) {
-        std::printf("lease             %s, %s on %s since %s%s%s\n",
-                    lease->manual() ? "locked by hand" : lease->owner.c_str(), lease->actor.c_str(),
-                    lease->host.c_str(), format_time(lease->acquired_at).c_str(),
-                    lease->reason.empty() ? "" : ": ", lease->reason.c_str());
+        print_line("lease             " + (lease->manual() ? "locked by hand" : lease->owner) +
+                   ", " + lease->actor + " on " + lease->host + " since " +
+                   format_time(lease->acquired_at) +
+                   (lease->reason.empty() ? "" : ": " + lease->reason));
     }
     if (facts.has_unfinished_run)
-        std::puts("unfinished run    yes: the next run begins with what it has left");
+        print_line("unfinished run    yes: the next run begins with what it has left");
     for (const UnsettledUpgrade& upgrade : facts.unsettled)
-        std::printf("not settled       %s\n", sanitize(standing_words(upgrade)).c_str());
-    std::printf("done              %s\n", counted(done.size(), "upgrade").c_str());
+        print_line("not settled       " + standing_words(upgrade));
+    print_line("done              " + counted(done.size(), "upgrade"));
     for (const DoneRecord& record : done) {
-        std::printf("  %-32s %s  %s\n", record.version.c_str(),
-                    format_time(record.recorded_at).c_str(), record.how.c_str());
+        print_line("  " + padded(record.version, k_version_width) + ' ' +
+                   format_time(record.recorded_at) + "  " + record.how);
     }
     return 0;
 }
@@ -81,7 +82,7 @@ int export_state(const StateRequest& request) {
         throw Error(Failure::preparation, "there is no ledger at " + tools.config.state.string());
     const std::string text = dump_json(export_document(ledger->dump()), 2) + '\n';
     if (request.file.empty()) {
-        std::fputs(text.c_str(), stdout);
+        print_document(text);
     } else {
         create_file(request.file, text);
     }
@@ -98,7 +99,7 @@ int import_state(const StateRequest& request) {
     }
     write_ledger(tools.config, tools.clock,
                  [&](Ledger& ledger, const std::string& actor) { ledger.import(dump, actor); });
-    std::printf("Imported %s.\n", counted(dump.done.size(), "upgrade").c_str());
+    print_line("Imported " + counted(dump.done.size(), "upgrade") + '.');
     return 0;
 }
 
@@ -111,7 +112,7 @@ int forget(const StateRequest& request) {
                         version + " is neither done nor begun, so it cannot be forgotten");
         }
     });
-    std::printf("%s is due again.\n", version.c_str());
+    print_line(version + " is due again.");
     return 0;
 }
 
@@ -133,7 +134,7 @@ int record(const StateRequest& request) {
         done.how = "record";
         ledger.record_done(done, actor, request.reason);
     });
-    std::printf("%s is recorded as done.\n", version.c_str());
+    print_line(version + " is recorded as done.");
     return 0;
 }
 
@@ -146,8 +147,8 @@ int correct_version(const StateRequest& request) {
         before = ledger.facts().cluster.cluster_version;
         ledger.correct_version(version, actor, request.reason);
     });
-    std::printf("The cluster version was %s and is now %s.\n", text_of(before).c_str(),
-                version.to_string().c_str());
+    print_line("The cluster version was " + text_of(before) + " and is now " + version.to_string() +
+               '.');
     return 0;
 }
 
@@ -156,7 +157,7 @@ int lock(const StateRequest& request) {
     LeaseInfo owner = make_lease_owner("manual");
     owner.reason = request.reason;
     open_ledger(tools.config.state, tools.clock)->lock_by_hand(owner);
-    std::puts("Locked. 'runner state unlock' releases it.");
+    print_line("Locked. 'runner state unlock' releases it.");
     return 0;
 }
 
@@ -164,7 +165,7 @@ int unlock(const StateRequest& request) {
     const StateTools tools(request);
     const bool was_locked =
         open_ledger(tools.config.state, tools.clock)->unlock_by_hand(make_lease_owner("").actor);
-    std::puts(was_locked ? "Unlocked." : "It was not locked by hand.");
+    print_line(was_locked ? "Unlocked." : "It was not locked by hand.");
     return 0;
 }
 
@@ -181,10 +182,12 @@ int repair(const StateRequest& request) {
                     "changed",
                     "add --yes to repair it, or --dry-run to look");
     if (!common.json()) {
-        if (diagnosis.findings.empty()) std::puts("Nothing is wrong with the ledger.");
-        for (const Finding& finding : diagnosis.findings)
-            std::printf("%s\n    %s%s\n", finding.what.c_str(),
-                        finding.repairable ? "repair: " : "", finding.remedy.c_str());
+        if (diagnosis.findings.empty()) print_line("Nothing is wrong with the ledger.");
+        for (const Finding& finding : diagnosis.findings) {
+            print_line(finding.what);
+            print_line("    " +
+                       (finding.repairable ? "repair: " + finding.remedy : finding.remedy));
+        }
     }
     if (repairs) {
         if (!request.yes && !means_yes(composition.terminal.ask("Repair it? [y/N] ")))
@@ -192,7 +195,7 @@ int repair(const StateRequest& request) {
         const std::vector<std::string> done = repair_ledger(composition.config, diagnosis, reporter,
                                                             composition.signals, composition.clock);
         for (const std::string& line : done) {
-            if (!common.json()) std::puts(line.c_str());
+            if (!common.json()) print_line(line);
         }
     }
     // Last, so that it is the only document also when the repair fails.

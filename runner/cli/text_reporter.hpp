@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/report.hpp"
+#include "model/harmless.hpp"
 #include "support/terminal.hpp"
 
 namespace runner {
@@ -27,28 +29,24 @@ class TextReporter final : public Reporter {
     void recorded(const std::string& version, Outcome outcome, bool done) override;
     void line(std::int32_t level, const std::string& text) override;
     void step(const std::string& id, const std::string& description, HostPhase phase) override;
-    void command_shown(const std::string& command) override;
+    void command_shown(const ToldCommand& command) override;
+    void command_begun(const ToldCommand& command) override;
     void diff(const std::string& text) override;
     void progress(std::uint64_t done, std::uint64_t total, const std::string& message) override;
     void applying_begins(std::size_t count) override;
     void finished(const RunReport& report) override;
 
  private:
-    void say(const std::string& text);
-    [[nodiscard]] std::string paint(const char* code, const std::string& text) const;
-    void clear_progress();
+    void say(const std::string& text, const char* colour = nullptr, Tabs tabs = Tabs::escaped);
 
     bool m_quiet;
-    OutputStyle m_out;
-    OutputStyle m_error;
-    bool m_progress_shown = false;
-    HostPhase m_phase = HostPhase::simulate;
+    bool m_colour;
 };
 
-/// What is not due, and why; empty when there is nothing.
-std::string other_text(const RunReport& report);
+/// What is not due, and why: lines; none when there is nothing.
+std::vector<std::string> other_lines(const RunReport& report);
 
-/// What is due and what not, as `plan` shows it.
-std::string plan_text(const RunReport& report, bool with_other);
+/// What is due, in lines.
+std::vector<std::string> plan_lines(const RunReport& report);
 
 }  // namespace runner

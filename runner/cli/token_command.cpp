@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <cstdlib>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "config/token_file.hpp"
 #include "support/clock.hpp"
+#include "support/output.hpp"
 
 namespace runner {
 namespace {
@@ -89,7 +89,7 @@ int token_command(int argc, char** argv) {
     if (output == "json") {
         print_json({{"schemaVersion", 1}, {"name", name}, {"role", role}, {"token", token}});
     } else {
-        std::puts(token.c_str());
+        print_line(token);
     }
     return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
 #include "engine/kinds/verify_kind.hpp"
+#include "support/output.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -19,14 +19,13 @@ void print_summary(const VerifyReport& report) {
     for (const VerifiedUpgrade& upgrade : report.upgrades)
         bad += upgrade.health == Health::unhealthy || upgrade.health == Health::unknown ? 1 : 0;
     for (const DriftedFile& file : report.files)
-        std::printf("%s is %s since %s\n", file.path.c_str(), file.found.c_str(),
-                    file.version.c_str());
+        print_line(file.path + " is " + file.found + " since " + file.version);
     if (report.good()) {
-        std::printf("Everything that is done still holds: %s.\n",
-                    counted(report.upgrades.size(), "upgrade").c_str());
+        print_line("Everything that is done still holds: " +
+                   counted(report.upgrades.size(), "upgrade") + '.');
     } else {
-        std::printf("%s not healthy, %s not as left.\n", counted(bad, "upgrade").c_str(),
-                    counted(report.files.size(), "file").c_str());
+        print_line(counted(bad, "upgrade") + " not healthy, " +
+                   counted(report.files.size(), "file") + " not as left.");
     }
 }
 

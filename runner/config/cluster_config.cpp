@@ -23,14 +23,12 @@ constexpr std::size_t k_max_config_size = 1U << 20U;
 constexpr std::chrono::milliseconds k_min_discovery{1000};
 
 [[noreturn]] void refuse(const fs::path& file, const std::vector<ConfigProblem>& problems) {
-    std::string message;
-    for (const ConfigProblem& problem : problems) {
-        if (!message.empty()) message += '\n';
-        message += file.string() + ':' + std::to_string(problem.line) + ':' +
-                   std::to_string(problem.column) + ": " + problem.message;
-    }
-    throw Error(Failure::usage, message,
-                "correct the config; 'runner init' writes a commented one");
+    std::vector<std::string> lines;
+    for (const ConfigProblem& problem : problems)
+        lines.push_back(file.string() + ':' + std::to_string(problem.line) + ':' +
+                        std::to_string(problem.column) + ": " + problem.message);
+    throw Error::of_lines(Failure::usage, lines,
+                          "correct the config; 'runner init' writes a commented one");
 }
 
 std::string text_at(const YAML::Node& node, const char* key, const std::string& fallback = {}) {

@@ -113,8 +113,8 @@ std::string create_token(const fs::path& file, const std::string& name, Role rol
                          std::chrono::milliseconds now,
                          std::optional<std::chrono::milliseconds> lifetime) {
     if (!is_name(name))
-        throw Error(Failure::usage, "--name '" + sanitize(name) +
-                                        "': expected up to 64 letters, digits, '-', '_', '.', '@'");
+        throw Error(Failure::usage,
+                    "--name '" + name + "': expected up to 64 letters, digits, '-', '_', '.', '@'");
     std::string secret = "rnr_" + random_hex(k_token_bytes);
     change_tokens(file, [&](std::vector<Token>& tokens) {
         for (const Token& token : tokens) {
@@ -132,8 +132,7 @@ std::string create_token(const fs::path& file, const std::string& name, Role rol
 void revoke_token(const fs::path& file, const std::string& name) {
     change_tokens(file, [&](std::vector<Token>& tokens) {
         if (std::erase_if(tokens, [&](const Token& token) { return token.name == name; }) == 0)
-            throw Error(Failure::usage,
-                        "there is no token '" + sanitize(name) + "' in " + file.string(),
+            throw Error(Failure::usage, "there is no token '" + name + "' in " + file.string(),
                         "'runner token list' shows them");
     });
 }

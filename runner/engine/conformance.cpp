@@ -34,7 +34,7 @@ std::string difference(const Snapshot& expected, const Snapshot& found) {
     for (const auto& [name, content] : found) {
         if (expected.count(name) == 0) names.push_back(name + " is new");
     }
-    return sanitize(first_names(names, k_named));
+    return first_names(names, k_named);
 }
 
 class Proof {
@@ -109,7 +109,7 @@ class Proof {
         const std::string& description = m_upgrade.manifest().description;
         const bool told = !description.empty() && !description.starts_with("TODO");
         set("described", told ? RuleVerdict::kept : RuleVerdict::broken,
-            told ? sanitize(description) : "write 'description' in upgrade.json");
+            told ? description : "write 'description' in upgrade.json");
 
         Stage stage(m_request, m_upgrade, m_signals, m_clock);
         const Snapshot before = snapshot_of(stage.repository());
@@ -131,8 +131,7 @@ class Proof {
             judge_files("simulation-is-exact", attempt.promised, after);
         } else {
             set("simulation-is-exact", RuleVerdict::not_judged,
-                "what its commands do is not in a simulation: " +
-                    sanitize(stage.reporter.commands.front()));
+                "what its commands do is not in a simulation: " + stage.reporter.commands.front());
         }
         judge_again(stage, after);
         judge_kills(stage.reporter.steps, after);
@@ -197,7 +196,7 @@ class Proof {
             if (redactor.finds_in(content)) found.push_back(name);
         }
         set("secrets-stay-secret", found.empty() ? RuleVerdict::kept : RuleVerdict::broken,
-            sanitize(join(found, ", ")));
+            join(found, ", "));
     }
 
     /// The last that happens on this stage: judge_again has used its files before.

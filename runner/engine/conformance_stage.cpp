@@ -146,7 +146,7 @@ Snapshot snapshot_of(const fs::path& folder) {
 
 std::string Attempt::words() const {
     const PhaseResult& result = simulation.ok() ? last : simulation;
-    return died ? "it was killed" : sanitize(result.message);
+    return died ? "it was killed" : result.message;
 }
 
 Stage::Stage(const ConformanceRequest& request, const UpgradeInRun& upgrade,

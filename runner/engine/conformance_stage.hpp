@@ -24,7 +24,7 @@ Snapshot snapshot_of(const std::filesystem::path& folder);
 /// Notes what a rule wants to know.
 class NotingReporter final : public QuietReporter {
  public:
-    void command_shown(const std::string& command) override { commands.push_back(command); }
+    void command_shown(const ToldCommand& command) override { commands.push_back(command.text); }
     void step(const std::string& id, const std::string&, HostPhase phase) override {
         if (phase == HostPhase::apply) steps.push_back(id);
     }

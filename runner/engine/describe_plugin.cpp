@@ -13,7 +13,7 @@ class NoEvents final : public HostEvents {
     void on_log(std::int32_t, const std::string&) override {}
     void on_output(std::string_view) override {}
     void on_progress(std::uint64_t, std::uint64_t, const std::string&) override {}
-    void on_command_shown(const std::vector<std::string>&) override {}
+    void on_command_shown(const std::vector<std::string>&, const CommandInput&) override {}
     void on_command_begun(const BegunCommand&) override {}
     void on_step_begun(const std::string&, const std::string&) override {}
     bool confirm(const std::string&) override { return false; }

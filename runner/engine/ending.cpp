@@ -7,6 +7,7 @@
 #include "engine/attempt.hpp"
 #include "engine/escape_hatch.hpp"
 #include "engine/standing.hpp"
+#include "model/harmless.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -93,6 +94,7 @@ void end_run(Run& run, RunEnd end) {
     run.recorded->finish(end.state, end.outcome, end.error.message);
     run.refresh_version();
     run.report.outcome = end.outcome;
+    end.error.message = harmless(end.error.message);  // one line, with names of files in it
     run.report.error = std::move(end.error);
     run.report.exit_code = end.exit_code;
 }
@@ -119,7 +121,7 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
     }
     Changes changes = changes_amid(run);
     close_attempts(run, error.what());
-    const std::string message = error.what() + words_for_changes(changes) +
+    const std::string message = error.what() + harmless(words_for_changes(changes)) +
                                 (changing ? words_for_finished(run, kind.undoes()) : "");
     const bool converted = changing && (error.failure() == Failure::preparation ||
                                         error.failure() == Failure::refused);

@@ -37,10 +37,7 @@ void add_rollback(Lines& lines, LedgerView& ledger, const UnsettledUpgrade* half
 void add_commands(Lines& lines, const std::vector<std::string>& commands) {
     if (commands.empty()) return;
     lines.emplace_back("# undo by hand what these did, which it has run:");
-    for (const std::string& command : commands) {
-        for (const std::string_view line : split_lines(command))
-            lines.push_back("#   " + std::string(line));
-    }
+    for (const std::string& command : commands) lines.push_back("#   " + command);
 }
 
 void add_files(Lines& lines, LedgerView& ledger, const ClusterConfig& config,

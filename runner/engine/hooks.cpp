@@ -7,6 +7,7 @@
 #include "engine/lease_holder.hpp"
 #include "host/host.hpp"
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "services/command.hpp"
 #include "services/service_error.hpp"
 #include "support/text.hpp"
@@ -15,17 +16,17 @@
 namespace runner {
 
 std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport& report) {
-    m_parts.reporter.notice("hook " + std::string(name) + ": " + sanitize(join(hook.command, " ")));
+    m_parts.reporter.notice("hook " + std::string(name) + ": " + shell_command(hook.command));
     LineBuffer output;
     LineBuffer errors;
     const auto take = [this](std::string_view line) {
-        m_parts.reporter.line(UPGRADE_LOG_INFO, sanitize(line));
+        m_parts.reporter.line(UPGRADE_LOG_INFO, harmless(line, Tabs::kept));
     };
     upgrade::services::CommandSpec spec;
     spec.arguments = hook.command;
     spec.environment = plugin_environment(m_parts.config.environment);
     spec.folder = std::filesystem::absolute(m_parts.config.file).parent_path().string();
-    spec.own_group = true;
+    spec.own_session = true;
     spec.input = dump_json({{"schemaVersion", 1},
                             {"hook", name},
                             {"cluster", m_parts.config.name},

@@ -63,12 +63,10 @@ class Resolver {
             }
         }
         if (m_problems.empty()) return;
-        std::string message;
-        for (const std::string& problem : m_problems)
-            message += (message.empty() ? "" : "\n") + problem;
-        throw Error(Failure::preparation, message,
-                    "give values with --env NAME=VALUE or under 'parameters' in the config, "
-                    "secrets with --secret NAME=env:VARIABLE, file:PATH or fd:NUMBER");
+        throw Error::of_lines(Failure::preparation, m_problems,
+                              "give values with --env NAME=VALUE or under 'parameters' in the "
+                              "config, secrets with --secret NAME=env:VARIABLE, file:PATH or "
+                              "fd:NUMBER");
     }
 
  private:

@@ -7,8 +7,10 @@
 #include "engine/recovery.hpp"
 #include "engine/undo.hpp"
 #include "host/frame.hpp"
+#include "host/message.hpp"
 #include "ledger/beside.hpp"
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "services/files.hpp"
 #include "support/sha256.hpp"
 #include "upgrade/abi.h"
@@ -16,8 +18,17 @@
 namespace runner {
 namespace {
 
-std::string joined(const std::vector<std::string>& arguments) {
-    return sanitize(join(arguments, " "));
+// The most that is shown of a text, in bytes.
+constexpr std::size_t k_max_line = 64U << 10U;
+constexpr std::size_t k_max_input = 64U << 10U;
+constexpr std::size_t k_max_description = 4096;
+constexpr std::size_t k_max_question = 4096;
+constexpr std::size_t k_max_progress = 512;
+
+/// The beginning of a longer text, without what may be the beginning of a secret.
+std::string beginning(std::string text, const Redactor& redactor) {
+    while (!text.empty() && redactor.may_go_on(text)) text.pop_back();
+    return text;
 }
 
 }  // namespace
@@ -56,24 +67,49 @@ void PhaseEvents::end_of_output() {
 }
 
 void PhaseEvents::on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) {
-    m_parts.reporter.progress(done, total, m_redactor.mask(message));
+    m_parts.reporter.progress(done, total, shown(message, k_max_progress));
 }
 
-void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments) {
+void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments,
+                                   const CommandInput& input) {
     flush_lines();
     CommandWords words;
     for (const std::string& argument : arguments) words.push_back(comparable(argument));
     m_commands.push_back(std::move(words));
-    m_parts.reporter.command_shown(m_redactor.mask(joined(arguments)));
+    ToldCommand command = told(arguments);
+    const bool is_cut = input.bytes > input.text.size();
+    command.input = shortened(
+        harmless_lines(m_redactor.mask(is_cut ? beginning(input.text, m_redactor) : input.text)),
+        k_max_input);
+    m_parts.reporter.command_shown(command);
 }
 
-void PhaseEvents::on_command_begun(const BegunCommand& command) {
-    if (is_held_to_shown()) hold_to_shown(command);
+void PhaseEvents::on_command_begun(const BegunCommand& begun) {
+    if (is_held_to_shown()) hold_to_shown(begun);
     if (!m_has_open_effects && m_record.writer != nullptr)
         m_record.writer->record_other_effects(m_record.run, m_upgrade.version);
     m_has_open_effects = true;
-    m_begun.push_back(m_redactor.mask(joined(command.arguments)));
-    if (m_step_is_open) m_in_open_step.push_back(m_begun.back());
+    const ToldCommand command = told(begun.arguments);
+    m_begun.push_back(command.text);
+    if (m_step_is_open) m_in_open_step.push_back(command.text);
+    flush_lines();
+    m_log->write("run: " + command.text);
+    m_parts.reporter.command_begun(command);
+}
+
+ToldCommand PhaseEvents::told(const std::vector<std::string>& arguments) const {
+    ToldCommand command;
+    for (const std::string& argument : arguments) {
+        const bool may_be_cut = argument.size() == k_told_argument;
+        command.arguments.push_back(
+            m_redactor.mask(may_be_cut ? beginning(argument, m_redactor) : argument));
+    }
+    command.text = m_redactor.mask(shell_command(command.arguments));
+    return command;
+}
+
+std::string PhaseEvents::shown(const std::string& text, std::size_t limit) const {
+    return shortened(harmless(m_redactor.mask(text)), limit);
 }
 
 std::string PhaseEvents::comparable(const std::string& word) const {
@@ -88,17 +124,18 @@ std::string PhaseEvents::comparable(const std::string& word) const {
 void PhaseEvents::on_step_begun(const std::string& id, const std::string& description) {
     flush_lines();
     m_step_is_open = true;
-    const std::string shown = m_redactor.mask(description);
-    m_log->write("step " + m_redactor.mask(id) + ": " + shown);
-    m_parts.reporter.step(m_redactor.mask(id), shown, m_phase);
+    const std::string id_shown = shown(id, k_max_description);
+    const std::string words = shown(description, k_max_description);
+    m_log->write("step " + id_shown + ": " + words);
+    m_parts.reporter.step(id_shown, words, m_phase);
 }
 
 bool PhaseEvents::confirm(const std::string& question) {
     if (m_options.yes) return true;
     if (!m_parts.terminal.interactive()) return false;
     flush_lines();
-    const auto answer =
-        m_parts.terminal.ask(m_upgrade.version + " asks: " + m_redactor.mask(question) + " [y/N] ");
+    const auto answer = m_parts.terminal.ask(
+        m_upgrade.version + " asks: " + shown(question, k_max_question) + " [y/N] ");
     return means_yes(answer);
 }
 
@@ -143,8 +180,8 @@ void PhaseEvents::hold_to_shown(const BegunCommand& command) {
         for (std::string& piece : words.back()) piece = comparable(piece);
     }
     if (is_shown(m_upgrade.shown.commands, words)) return;
-    refuse_as_changed("its simulation did not show the command '" +
-                      m_redactor.mask(joined(command.arguments)) + "'");
+    refuse_as_changed("its simulation did not show the command '" + told(command.arguments).text +
+                      "'");
 }
 
 void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
@@ -162,7 +199,7 @@ void PhaseEvents::record_step_undone(const std::string& id, const HostValues& va
     end_step();
     // Dying here is dying in an unfinished step: the next run puts its files back.
     restore_unfinished_files(writer(), m_parts.work_tree, m_record.force);
-    m_parts.reporter.step(m_redactor.mask(id), "undone", m_phase);
+    m_parts.reporter.step(shown(id, k_max_description), "undone", m_phase);
 }
 
 /// Commands of an undo take their time: somebody may have changed a file since all were looked at.
@@ -178,7 +215,7 @@ void PhaseEvents::refuse_changed_by_hand() {
 upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::string& step) {
     upgrade::services::FileChanges originals =
         originals_of(undone_with(m_view.changed_files(m_upgrade.version), step), m_parts.work_tree);
-    m_parts.reporter.step(m_redactor.mask(step), "would be undone", m_phase);
+    m_parts.reporter.step(shown(step, k_max_description), "would be undone", m_phase);
     return originals;
 }
 
@@ -206,7 +243,7 @@ void PhaseEvents::tick() {
 }
 
 void PhaseEvents::printed(std::string_view text) {
-    line(UPGRADE_LOG_INFO, sanitize(text));
+    line(UPGRADE_LOG_INFO, std::string(text));
 }
 
 void PhaseEvents::line(std::int32_t level, const std::string& text) {
@@ -216,8 +253,9 @@ void PhaseEvents::line(std::int32_t level, const std::string& text) {
 
 void PhaseEvents::show(const std::vector<LineRedactor::Line>& lines) {
     for (const auto& [level, text] : lines) {
-        m_log->write(text);
-        m_parts.reporter.line(level, text);
+        const std::string line = shortened(harmless(text, Tabs::kept), k_max_line);
+        m_log->write("  " + line);  // a step and a command stand at the very beginning
+        m_parts.reporter.line(level, line);
     }
 }
 

@@ -48,8 +48,9 @@ class PhaseEvents final : public HostEvents {
     void on_log(std::int32_t level, const std::string& text) override;
     void on_output(std::string_view bytes) override;
     void on_progress(std::uint64_t done, std::uint64_t total, const std::string& message) override;
-    void on_command_shown(const std::vector<std::string>& arguments) override;
-    void on_command_begun(const BegunCommand& command) override;
+    void on_command_shown(const std::vector<std::string>& arguments,
+                          const CommandInput& input) override;
+    void on_command_begun(const BegunCommand& begun) override;
     void on_step_begun(const std::string& id, const std::string& description) override;
     bool confirm(const std::string& question) override;
     std::optional<std::string> state_value(std::int32_t scope, const std::string& key) override;
@@ -97,7 +98,11 @@ class PhaseEvents final : public HostEvents {
     void hold_to_shown(const std::string& step, const HostFileChange& change,
                        const FileIntent& intent);
     void hold_to_shown(const BegunCommand& command);
-    /// A word of a command as it can be shown and compared.
+    /// A command as it is told, its secrets masked.
+    [[nodiscard]] ToldCommand told(const std::vector<std::string>& arguments) const;
+    /// A text of one line as it is told: masked, then made harmless, then cut.
+    [[nodiscard]] std::string shown(const std::string& text, std::size_t limit) const;
+    /// A word of a command as it can be compared.
     [[nodiscard]] std::string comparable(const std::string& word) const;
     void refuse_changed_by_hand();
     void end_step() {

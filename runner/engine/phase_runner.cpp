@@ -10,6 +10,7 @@
 #include "engine/recovery.hpp"
 #include "host/phases.hpp"
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "services/diff.hpp"
 #include "services/files.hpp"
 #include "support/memory_file.hpp"
@@ -18,6 +19,8 @@
 
 namespace runner {
 namespace {
+
+constexpr std::size_t k_max_message = 16U << 10U;  // less than what comes, so that it is cut here
 
 std::string words_for(const Permissions& permissions) {
     const auto list = [](const std::vector<std::string>& words, const char* none) {
@@ -96,8 +99,8 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     note_commands();
     events.end_of_output();
     events.refuse_secrets("", result.values);
-    result.message = m_redactor.mask(result.message);
-    result.remedy = m_redactor.mask(result.remedy);
+    for (std::string* words : {&result.message, &result.remedy})
+        *words = shortened(harmless(m_redactor.mask(*words)), k_max_message);
     const bool stopped = result.end == PhaseEnd::cancelled || result.end == PhaseEnd::changed;
     if (!result.good() && !stopped && request.sandbox &&
         m_parts.processes.sandbox_support() != SandboxSupport::none &&
@@ -292,8 +295,9 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
         std::optional<std::string_view> new_text;
         if (before) old_text = *before;
         if (change.content) new_text = *change.content;
-        const std::string diff = upgrade::services::unified_diff(path, old_text, new_text);
-        if (!diff.empty()) m_parts.reporter.diff(m_redactor.mask(diff));
+        const std::string diff =
+            upgrade::services::unified_diff(harmless(path), old_text, new_text);
+        if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_redactor.mask(diff)));
     }
     // Those that it has changed back in the end are held to what was shown, too.
     for (const ShownChange& commit : upgrade.shown.commits) {

@@ -150,10 +150,11 @@ class Pipeline {
             m_parts.source.build(release, log);
         } catch (const Error& error) {
             m_run.check_interrupted();
-            throw Error(error.failure(), std::string(error.what()) + "; nothing was changed",
-                        error.next().empty() && !log.empty()
-                            ? "'runner logs " + version + " --build' shows what its build said"
-                            : error.next());
+            throw error.followed_by(
+                "nothing was changed",
+                error.next().empty() && !log.empty()
+                    ? "'runner logs " + version + " --build' shows what its build said"
+                    : error.next());
         }
         m_run.check_interrupted();
     }

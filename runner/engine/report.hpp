@@ -101,6 +101,13 @@ inline Severity highest_severity(const RunReport& report) {
     return highest;
 }
 
+/// A command that changes something, with its secrets masked.
+struct ToldCommand {
+    std::string text;                    ///< as a shell takes it
+    std::vector<std::string> arguments;  ///< the program first
+    std::string input{};                 ///< harmless lines; in a simulation
+};
+
 /// Hears what happens, in order. One call at a time, on the engine's thread.
 class Reporter {
  public:
@@ -123,7 +130,10 @@ class Reporter {
     /// Lines of the upgrade, both what it logs and what it prints.
     virtual void line(std::int32_t level, const std::string& text) = 0;
     virtual void step(const std::string& id, const std::string& description, HostPhase phase) = 0;
-    virtual void command_shown(const std::string& command) = 0;
+    /// It would be run.
+    virtual void command_shown(const ToldCommand& command) = 0;
+    /// It is run now.
+    virtual void command_begun(const ToldCommand& command) = 0;
     virtual void diff(const std::string& text) = 0;
     virtual void progress(std::uint64_t done, std::uint64_t total, const std::string& message) = 0;
     virtual void applying_begins(std::size_t count) = 0;
@@ -144,7 +154,8 @@ class QuietReporter : public Reporter {
     void recorded(const std::string&, Outcome, bool) override {}
     void line(std::int32_t, const std::string&) override {}
     void step(const std::string&, const std::string&, HostPhase) override {}
-    void command_shown(const std::string&) override {}
+    void command_shown(const ToldCommand&) override {}
+    void command_begun(const ToldCommand&) override {}
     void diff(const std::string&) override {}
     void progress(std::uint64_t, std::uint64_t, const std::string&) override {}
     void applying_begins(std::size_t) override {}

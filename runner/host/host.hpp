@@ -97,6 +97,12 @@ struct BegunCommand {
     std::vector<upgrade::services::TextRanges> learned;
 };
 
+/// What a command would read from its standard input.
+struct CommandInput {
+    std::string text;  ///< its beginning, where it is longer than k_max_told_input
+    std::uint64_t bytes = 0;
+};
+
 /// What a running phase tells and asks. Calls that throw end the phase as failed.
 class HostEvents {
  public:
@@ -108,7 +114,8 @@ class HostEvents {
                              const std::string& message) = 0;
     /// Of a command that is too long for a message the beginning is told, here and when it begins,
     /// and a digest of all of it.
-    virtual void on_command_shown(const std::vector<std::string>& arguments) = 0;
+    virtual void on_command_shown(const std::vector<std::string>& arguments,
+                                  const CommandInput& input) = 0;
     /// A command that changes or renders something is about to run for real; it waits for this, and
     /// does not run when this throws.
     virtual void on_command_begun(const BegunCommand& command) = 0;

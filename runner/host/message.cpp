@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "services/files.hpp"
 #include "support/memory_file.hpp"
 #include "support/sha256.hpp"
@@ -13,7 +15,6 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t k_max_text = 64U << 10U;
 constexpr std::size_t k_max_shown_line = 64U << 10U;
 
 /// A line of three texts, the first or second of which is a path, and what is left of the text.
@@ -85,14 +86,56 @@ std::size_t found_word(const std::string& word) {
     return static_cast<std::size_t>(found - k_found_words.begin());
 }
 
+/// What is told of a text that is no UTF-8, which JSON has to be: a character for each byte.
+constexpr const char* k_bytes = "bytes";
+
+/// Nothing when it is no text.
+std::optional<std::string> text_in(const Json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    const auto found = value.is_object() ? value.find(k_bytes) : value.end();
+    if (found == value.end() || !found->is_string()) return std::nullopt;
+    const auto characters = found->get<std::string>();
+    std::string text;
+    for (std::string_view rest = characters; !rest.empty();) {
+        const Character character = first_character(rest);
+        if (!character.valid || character.code_point > 0xFF) return std::nullopt;
+        text += static_cast<char>(character.code_point);
+        rest.remove_prefix(character.length);
+    }
+    return text;
+}
+
 }  // namespace
+
+Json told_text(std::string_view text) {
+    bool valid = true;
+    for (std::string_view rest = text; valid && !rest.empty();) {
+        const Character character = first_character(rest);
+        valid = character.valid;
+        rest.remove_prefix(character.length);
+    }
+    if (valid) return std::string(text);
+    std::string bytes;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x80) bytes += static_cast<char>(0xC0U | byte >> 6U);
+        bytes += byte < 0x80 ? c : static_cast<char>(0x80U | (byte & 0x3FU));
+    }
+    return {{k_bytes, bytes}};
+}
+
+Json told_texts(const std::vector<std::string>& texts) {
+    Json list = Json::array();
+    for (const std::string& text : texts) list.push_back(told_text(text));
+    return list;
+}
 
 std::string text_at(const Json& message, const char* key) {
     const auto found = message.find(key);
     if (found == message.end()) return {};
-    if (!found->is_string())
-        throw ProtocolError(std::string("'") + key + "' of a message is no text");
-    return found->get<std::string>().substr(0, k_max_text);
+    auto text = text_in(*found);
+    if (!text) throw ProtocolError(std::string("'") + key + "' of a message is no text");
+    return std::move(*text);
 }
 
 std::int64_t number_at(const Json& message, const char* key) {
@@ -110,10 +153,11 @@ std::vector<std::string> texts_at(const Json& message, const char* key) {
     if (!found->is_array())
         throw ProtocolError(std::string("'") + key + "' of a message is no list");
     for (const Json& item : *found) {
-        if (!item.is_string())
+        auto text = text_in(item);
+        if (!text)
             throw ProtocolError(std::string("'") + key +
                                 "' of a message holds something else than texts");
-        texts.push_back(item.get<std::string>());
+        texts.push_back(std::move(*text));
     }
     return texts;
 }
@@ -250,13 +294,12 @@ Json to_json(const std::vector<upgrade::services::TextRanges>& learned) {
 
 std::vector<std::string> told_command(std::vector<std::string> arguments) {
     constexpr std::size_t k_told_arguments = 32;
-    constexpr std::size_t k_told_bytes = 4096;
     if (dump_json(Json(arguments)).size() <= k_max_frame / 2) return arguments;
     std::string all;
     for (const std::string& argument : arguments) all += argument + '\0';
     if (arguments.size() > k_told_arguments) arguments.resize(k_told_arguments);
     for (std::string& argument : arguments)
-        argument.resize(std::min(argument.size(), k_told_bytes));
+        argument.resize(std::min(argument.size(), k_told_argument));
     arguments.push_back("[cut: sha256 " + sha256(all).to_string() + "]");
     return arguments;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the messages of a plugin process, each of which is taken for hostile: wrong types throw
-// ProtocolError, texts are cut at a bound.
+// ProtocolError. Texts come whole, as far as a frame and the limit of the output go: they are cut
+// where they are shown, after secrets were masked in them.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,15 @@
 #include "model/json.hpp"
 
 namespace runner {
+
+/// The most that is sent of a text that comes in a frame. More is read than is shown of any.
+constexpr std::size_t k_max_text = 64U << 10U;
+/// The same of what a command reads.
+constexpr std::size_t k_max_told_input = 256U << 10U;
+
+/// A text in a message, whatever bytes it has; the functions below read it.
+Json told_text(std::string_view text);
+Json told_texts(const std::vector<std::string>& texts);
 
 /// Empty when it is not there.
 std::string text_at(const Json& message, const char* key);
@@ -49,6 +59,8 @@ FoundInRepository read_found(int file);
 /// The digest by which a list of paths is known.
 Digest digest_of_list(const std::vector<std::string>& paths);
 
+/// The most that is told of one argument of a command that is too long for a message.
+constexpr std::size_t k_told_argument = 4096;
 /// A command as it is told: when it is too long for a message, its beginning and a digest of all of
 /// it.
 std::vector<std::string> told_command(std::vector<std::string> arguments);

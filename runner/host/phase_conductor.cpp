@@ -20,6 +20,7 @@
 #include "host/plugin_output.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
+#include "support/terminal.hpp"
 #include "support/text.hpp"
 #include "upgrade/abi.h"
 
@@ -100,6 +101,7 @@ class PhaseConductor {
                 throw system_error("cannot make a pipe", errno);
             input.reset(ends[0]);
             m_input.reset(ends[1]);
+            forget_what_was_typed();  // before it could ask
             message["inputDescriptor"] = descriptors.size();
             descriptors.push_back(input.get());
         }
@@ -156,8 +158,7 @@ class PhaseConductor {
 
     void violate(const std::exception& error) {
         m_open = false;
-        fail(PhaseEnd::protocol_violation,
-             std::string("it broke the protocol: ") + sanitize(error.what()));
+        fail(PhaseEnd::protocol_violation, std::string("it broke the protocol: ") + error.what());
         kill_now();
     }
 
@@ -198,8 +199,7 @@ class PhaseConductor {
         if (m_done) throw ProtocolError("a message came after the last one");
         if (m_commits.under_way()) throw ProtocolError("a message came amid a commit");
         if (type == "confirm") {
-            answer({{"type", "answer"},
-                    {"yes", m_events.confirm(sanitize(text_at(message, "question")))}});
+            answer({{"type", "answer"}, {"yes", m_events.confirm(text_at(message, "question"))}});
         } else if (type == "state") {
             const auto value = m_events.state_value(
                 static_cast<std::int32_t>(number_at(message, "scope")), text_at(message, "key"));
@@ -219,7 +219,7 @@ class PhaseConductor {
         } else if (type == "done") {
             take_done(frame);
         } else {
-            throw ProtocolError("a message of unknown type '" + sanitize(type) + "'");
+            throw ProtocolError("a message of unknown type '" + type + "'");
         }
     }
 
@@ -249,8 +249,8 @@ class PhaseConductor {
     void take_done(Frame& frame) {
         const Json& message = frame.message;
         m_done = true;
-        m_result.message = sanitize(text_at(message, "message"));
-        m_result.remedy = sanitize(text_at(message, "remedy"));
+        m_result.message = text_at(message, "message");
+        m_result.remedy = text_at(message, "remedy");
         m_result.implements = texts_at(message, "implements");
         m_result.values = values_at(message);
         const auto description = message.find("description");

@@ -32,7 +32,7 @@ const PhaseFacts& phase_named(std::string_view word) {
     const auto found = std::find_if(k_phases.begin(), k_phases.end(),
                                     [word](const PhaseFacts& facts) { return facts.word == word; });
     if (found == k_phases.end())
-        throw ProtocolError("there is no phase '" + sanitize(std::string(word)) + "'");
+        throw ProtocolError("there is no phase '" + std::string(word) + "'");
     return *found;
 }
 

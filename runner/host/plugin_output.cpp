@@ -50,16 +50,18 @@ void PluginOutput::show(const std::string& text) {
         const std::string type = message ? text_at(*message, "type") : "";
         if (type == "log") {
             m_events.on_log(static_cast<std::int32_t>(number_at(*message, "level")),
-                            sanitize(text_at(*message, "text")));
+                            text_at(*message, "text"));
         } else if (type == "progress") {
             m_events.on_progress(static_cast<std::uint64_t>(number_at(*message, "done")),
                                  static_cast<std::uint64_t>(number_at(*message, "total")),
-                                 sanitize(text_at(*message, "message")));
+                                 text_at(*message, "message"));
         } else if (type == "command") {
-            m_events.on_command_shown(texts_at(*message, "arguments"));
+            m_events.on_command_shown(
+                texts_at(*message, "arguments"),
+                {text_at(*message, "input"),
+                 static_cast<std::uint64_t>(number_at(*message, "inputBytes"))});
         } else if (type == "stepBegun") {
-            m_events.on_step_begun(sanitize(text_at(*message, "id")),
-                                   sanitize(text_at(*message, "description")));
+            m_events.on_step_begun(text_at(*message, "id"), text_at(*message, "description"));
         } else {
             m_events.on_output(text + '\n');
         }

@@ -245,8 +245,8 @@ class PluginRun {
             m_session->report_error("threw something through the C boundary", "");
         }
         done["status"] = status;
-        done["message"] = m_session->report().message.substr(0, k_max_log_line);
-        done["remedy"] = m_session->report().remedy.substr(0, k_max_log_line);
+        done["message"] = told_text(m_session->report().message.substr(0, k_max_text));
+        done["remedy"] = told_text(m_session->report().remedy.substr(0, k_max_text));
         if (status != UPGRADE_OK) done["commandSignal"] = m_session->command_signal();
         std::vector<UniqueFd> files;
         const bool simulated = m_phase->phase == HostPhase::simulate;

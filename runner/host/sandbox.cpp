@@ -132,7 +132,7 @@ void enter_sandbox(const SandboxRules& rules) {
     if (rules.write_opened)
         rules.write_opened(
             [&](int opened) { ruleset.allow(opened, "a declared path", write_rights()); });
-    for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/tty"})
+    for (const char* device : {"/dev/null", "/dev/zero", "/dev/full"})
         ruleset.allow(device, k_write_file | (version() >= 3 ? k_truncate : 0));
     if (rules.execute) {
         for (const char* loader : {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"})

@@ -24,7 +24,6 @@ namespace runner {
 
 namespace services = upgrade::services;
 
-constexpr std::size_t k_max_log_line = 64U << 10U;
 
 /// Ends the process: the supervisor is gone, and nobody is left to answer to.
 [[noreturn]] inline void orphaned() {
@@ -40,34 +39,34 @@ class SupervisorBackend final : public services::Backend {
     }
 
     void log(std::int32_t level, std::string_view text) override {
-        const std::string cut(text.substr(0, k_max_log_line));
-        show({{"type", "log"},
-              {"level", level},
-              {"text", text.size() > k_max_log_line ? cut + " [cut]" : cut}});
+        show({{"type", "log"}, {"level", level}, {"text", told_text(text)}});
     }
 
     void progress(std::uint64_t done, std::uint64_t total, std::string_view message) override {
         show({{"type", "progress"},
               {"done", done},
               {"total", total},
-              {"message", message.substr(0, 512)}});
+              {"message", told_text(message)}});
     }
 
     bool confirm(std::string_view question) override {
         const Json answer =
-            ask({{"type", "confirm"}, {"question", question.substr(0, k_max_log_line)}});
+            ask({{"type", "confirm"}, {"question", told_text(question.substr(0, k_max_text))}});
         return answer.value("yes", false);
     }
 
-    void command_shown(const std::vector<std::string>& arguments) override {
-        show({{"type", "command"}, {"arguments", told_command(arguments)}});
+    void command_shown(const std::vector<std::string>& arguments, std::string_view input) override {
+        show({{"type", "command"},
+              {"arguments", told_texts(told_command(arguments))},
+              {"input", told_text(input.substr(0, k_max_told_input))},
+              {"inputBytes", input.size()}});
     }
 
     void command_begun(const std::vector<std::string>& arguments,
                        const std::vector<services::TextRanges>& learned) override {
         std::fflush(stdout);
         const std::vector<std::string> told = told_command(arguments);
-        Json message = {{"type", "commandBegun"}, {"arguments", told}};
+        Json message = {{"type", "commandBegun"}, {"arguments", told_texts(told)}};
         const bool any = std::any_of(learned.begin(), learned.end(),
                                      [](const auto& ranges) { return !ranges.empty(); });
         // Of a command that was cut nothing is known but that it is the same.
@@ -96,7 +95,7 @@ class SupervisorBackend final : public services::Backend {
     bool step_is_finished(const std::string& id) override { return m_finished.count(id) != 0; }
 
     void step_begun(const std::string& id, std::string_view description) override {
-        show({{"type", "stepBegun"}, {"id", id}, {"description", description.substr(0, 4096)}});
+        show({{"type", "stepBegun"}, {"id", id}, {"description", told_text(description)}});
     }
 
     void commit(const std::string& step, services::RepositoryFiles& files,

@@ -264,6 +264,9 @@ Zygote::Zygote(const std::vector<std::string>& environment, int lease) {
     request.arguments = {"runner", k_zygote_command};
     request.environment = environment;
     request.descriptors = {{other.get(), k_zygote_socket}};
+    // Away from the terminal: upgrades can neither open /dev/tty nor type into it, nor read from
+    // it.
+    request.apart = SpawnRequest::Apart::session;
     if (lease >= 0) request.descriptors.push_back({lease, k_zygote_lease});
     m_pid = runner::spawn(request, "the plugin host");
 }

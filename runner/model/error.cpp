@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "model/harmless.hpp"
+
 namespace runner {
 
 int exit_code(Failure failure) {
@@ -50,8 +52,31 @@ const char* to_string(Failure failure) {
     return "unknown";
 }
 
-Error::Error(Failure failure, const std::string& message, std::string next)
+Error::Error(Failure failure, const std::string& message, const std::string& next)
+    : Error(AsItIs(), failure, harmless(message), harmless(next)) {}
+
+Error::Error(AsItIs, Failure failure, const std::string& message, std::string next)
     : std::runtime_error(message), m_failure(failure), m_next(std::move(next)) {}
+
+Error Error::of_lines(Failure failure, const std::vector<std::string>& problems,
+                      const std::string& next) {
+    std::string message;
+    for (const std::string& problem : problems)
+        message += (message.empty() ? "" : "\n") + harmless(problem);
+    return {AsItIs(), failure, message, harmless(next)};
+}
+
+Error Error::as(Failure failure) const {
+    return {AsItIs(), failure, what(), m_next};
+}
+
+Error Error::within(const std::string& context) const {
+    return {AsItIs(), m_failure, harmless(context) + ": " + what(), m_next};
+}
+
+Error Error::followed_by(const std::string& more, const std::string& next) const {
+    return {AsItIs(), m_failure, what() + ("; " + harmless(more)), harmless(next)};
+}
 
 Error system_error(const std::string& operation, int error_number) {
     return {Failure::preparation, operation + ": " + std::generic_category().message(error_number)};

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace runner {
 
@@ -29,23 +30,32 @@ int exit_code_of_signal(int signal);
 const char* to_string(Failure failure);
 
 /// An operation failed. `what()` says what, where and why; `next()` what to do about it (may be
-/// empty).
+/// empty). Both are harmless (model/harmless.hpp), whatever names and answers from outside they
+/// hold.
 class Error : public std::runtime_error {
  public:
-    Error(Failure failure, const std::string& message, std::string next = {});
+    /// One line.
+    Error(Failure failure, const std::string& message, const std::string& next = {});
+    /// Several problems that were found together: one line each in `what()`.
+    static Error of_lines(Failure failure, const std::vector<std::string>& problems,
+                          const std::string& next = {});
 
     [[nodiscard]] Failure failure() const { return m_failure; }
     [[nodiscard]] const std::string& next() const { return m_next; }
 
     /// The same error as seen by a caller that knows better which side of the line it happened on.
-    [[nodiscard]] Error as(Failure failure) const { return {failure, what(), m_next}; }
+    [[nodiscard]] Error as(Failure failure) const;
 
     /// The same error with "`context`: " before its message.
-    [[nodiscard]] Error within(const std::string& context) const {
-        return {m_failure, context + ": " + what(), m_next};
-    }
+    [[nodiscard]] Error within(const std::string& context) const;
+
+    /// The same error with "; `more`" after its message, and another next step.
+    [[nodiscard]] Error followed_by(const std::string& more, const std::string& next) const;
 
  private:
+    struct AsItIs {};
+    Error(AsItIs, Failure failure, const std::string& message, std::string next);
+
     Failure m_failure;
     std::string m_next;
 };

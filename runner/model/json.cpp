@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 
 namespace runner {
 namespace {
@@ -29,7 +30,7 @@ Json parse_json(std::string_view text, const std::string& what) {
 }
 
 std::string dump_json(const Json& value, int indent) {
-    return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+    return harmless_json(value.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 JsonObject::JsonObject(const Json& value, std::string what)

@@ -17,7 +17,8 @@ using Json = nlohmann::ordered_json;
 /// copies them. Throws Error{preparation} with `what` as the name of the document.
 Json parse_json(std::string_view text, const std::string& what);
 
-/// `value` as text, invalid UTF-8 replaced instead of thrown.
+/// `value` as text that a terminal can show: invalid UTF-8 replaced, and what `harmless` would
+/// escape escaped as JSON has it.
 std::string dump_json(const Json& value, int indent = -1);
 
 /// Typed access to one object; wrong or missing values throw Error{preparation} that names document

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 
 namespace runner {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::size_t k_max_length = 128;
 constexpr std::size_t k_max_digits = 18;
 
 [[noreturn]] void refuse(std::string_view kind, std::string_view text, const std::string& reason) {
-    const std::string shown(text.substr(0, k_max_length));
+    const std::string shown = shortened(harmless(text), k_max_length);
     throw Error(Failure::usage, "'" + shown + "' is not " + std::string(kind) + ": " + reason);
 }
 
@@ -183,7 +184,7 @@ UpgradeVersion UpgradeVersion::from_tag(std::string_view tag) {
     try {
         return parse(text);
     } catch (const Error& error) {
-        throw error.within("tag '" + std::string(tag.substr(0, k_max_length)) + "'");
+        throw error.within("tag '" + shortened(harmless(tag), k_max_length) + "'");
     }
 }
 

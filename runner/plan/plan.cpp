@@ -168,7 +168,7 @@ std::string problem_of_due(const std::vector<Release>& releases, const Order& or
 /// Fills `due` and `other`. Throws Error{preparation} that names every due upgrade that cannot run.
 void sort_out(const std::vector<Release>& releases, const Order& order, const Recorded& recorded,
               const PlanOptions& options, Plan& plan) {
-    std::string problems;
+    std::vector<std::string> problems;
     for (std::size_t position = 0; position < order.size(); ++position) {
         const Release& release = releases[order[position]];
         const std::string version = release.version->to_string();
@@ -181,13 +181,13 @@ void sort_out(const std::vector<Release>& releases, const Order& order, const Re
             const bool late = release.version->semver <= plan.cluster_version;
             plan.due.push_back({order[position], late});
         } else {
-            problems += (problems.empty() ? "" : "\n") + version + ": " + problem;
+            problems.push_back(version + ": " + problem);
         }
     }
     if (problems.empty()) return;
-    throw Error(Failure::preparation, problems,
-                "correct or delete the release, or leave the upgrade out with --skip; nothing "
-                "was changed");
+    throw Error::of_lines(Failure::preparation, problems,
+                          "correct or delete the release, or leave the upgrade out with --skip; "
+                          "nothing was changed");
 }
 
 void warn_of_strange_tags(const std::vector<Release>& releases, Plan& plan) {

@@ -28,7 +28,7 @@ struct ReadCloser {
 
 std::string reason_of(archive* handle) {
     const char* text = archive_error_string(handle);
-    return text == nullptr ? "it cannot be read" : sanitize(text);
+    return text == nullptr ? "it cannot be read" : text;
 }
 
 /// Gzipped without name and time, so that the same bytes come out each time.
@@ -86,7 +86,7 @@ ArchiveFile read_archive(std::string_view bytes, const std::vector<std::string>&
         if (status == ARCHIVE_EOF) break;
         if (status != ARCHIVE_OK) refuse(what, reason_of(handle.get()));
         const char* path = archive_entry_pathname(entry);
-        const std::string name = sanitize(path == nullptr ? "" : path);
+        const std::string name = path == nullptr ? "" : path;
         if (found)
             refuse(what,
                    "it holds several files ('" + file.name + "' and '" + name + "'), expected one");

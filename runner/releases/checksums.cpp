@@ -2,6 +2,7 @@
 #include "releases/checksums.hpp"
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -29,8 +30,8 @@ Checksums parse_checksums(std::string_view text, const std::string& what) {
             fail("expected 'sha256  filename', 64 hexadecimal digits and a file's name");
         const std::string name(line.substr(66));
         if (name.find('/') != std::string::npos || name == "." || name == ".." ||
-            sanitize(name) != name) {
-            fail("'" + sanitize(name) + "' is not a plain file name");
+            harmless(name) != name) {
+            fail("'" + name + "' is not a plain file name");
         }
         if (!checksums.emplace(name, *digest).second) fail("'" + name + "' is there twice");
     }

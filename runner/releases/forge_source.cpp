@@ -176,9 +176,9 @@ class ForgeSource final : public ReleaseSource {
                             "release '" + request.release->tag + "' has no " + request.name);
             }
             if (asset->state != "uploaded") {
-                throw Error(Failure::preparation,
-                            "release '" + request.release->tag + "': the upload of " +
-                                request.name + " is not finished (" + sanitize(asset->state) + ")");
+                throw Error(Failure::preparation, "release '" + request.release->tag +
+                                                      "': the upload of " + request.name +
+                                                      " is not finished (" + asset->state + ")");
             }
             if (request.digest && asset->digest && *asset->digest != *request.digest) {
                 throw Error(Failure::preparation,
@@ -278,10 +278,9 @@ class ForgeSource final : public ReleaseSource {
         const std::string reason = reply.problem.empty()
                                        ? "the server answered " + std::to_string(reply.status)
                                        : reply.problem;
-        throw Error(
-            Failure::preparation,
-            "cannot list the releases at " + without_credentials(url) + ": " + sanitize(reason),
-            next);
+        throw Error(Failure::preparation,
+                    "cannot list the releases at " + without_credentials(url) + ": " + reason,
+                    next);
     }
 
     [[nodiscard]] HttpRequest asset_request(const ForgeAsset& asset, std::size_t limit) const {
@@ -296,7 +295,7 @@ class ForgeSource final : public ReleaseSource {
     [[noreturn]] static void fail_fetch(const Release& release, const std::string& asset,
                                         const HttpReply& reply) {
         throw Error(Failure::preparation, "cannot fetch " + asset + " of release '" + release.tag +
-                                              "': " + sanitize(reply.problem));
+                                              "': " + reply.problem);
     }
 
     Detail& detail(const Release& release) {
@@ -379,8 +378,8 @@ class ForgeSource final : public ReleaseSource {
             for (const ForgeAsset* asset : {archive, checksums}) {
                 if (asset == nullptr || asset->state == "uploaded" || !release.problem.empty())
                     continue;
-                release.problem = "the upload of " + asset->name + " is not finished (" +
-                                  sanitize(asset->state) + ")";
+                release.problem =
+                    "the upload of " + asset->name + " is not finished (" + asset->state + ")";
             }
             const auto before = old.find(found.tag);
             const ForgeAsset* old_checksums =

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "services/command.hpp"
 #include "services/service_error.hpp"
 #include "support/file.hpp"
@@ -154,13 +155,13 @@ std::string GitWorkspace::start(const std::vector<std::string>& arguments,
     spec.arguments = arguments;
     spec.environment = environment;
     spec.folder = m_folder.string();
-    spec.own_group = true;
+    spec.own_session = true;
     spec.timeout = time;
     std::string output;
     std::string last;
     LineBuffer lines;
     const auto take = [&](std::string_view line) {
-        const std::string shown = m_redactor.mask(sanitize(line));
+        const std::string shown = harmless(m_redactor.mask(line), Tabs::kept);
         if (!shown.empty()) last = shown;
         if (m_log.size() < k_max_log) m_log += shown + '\n';
     };

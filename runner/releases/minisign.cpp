@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "releases/crypto_library.hpp"
 #include "support/text.hpp"
 
@@ -206,7 +207,7 @@ PublicKey PublicKey::parse(std::string_view text, const std::string& what) {
     const Bytes bytes = decode(line, 42);
     if (bytes.empty() || bytes[0] != 'E' || bytes[1] != 'd') {
         throw Error(Failure::usage,
-                    what + ": '" + sanitize(text.substr(0, 80)) + "' is no minisign public key",
+                    what + ": '" + shortened(harmless(text), 80) + "' is no minisign public key",
                     "a public key is 56 characters that begin with RW; 'minisign -G' prints it");
     }
     PublicKey key;

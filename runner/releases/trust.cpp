@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 #include "releases/minisign.hpp"
 #include "support/text.hpp"
 
@@ -55,8 +56,8 @@ TrustPolicy TrustPolicy::of(const ClusterConfig& config) {
     for (const std::string& key : policy.keys) {
         if (git == (key.rfind("RW", 0) == 0 && key.find(' ') == std::string::npos))
             throw Error(Failure::usage,
-                        policy.config + ": trust.publicKeys: '" + key.substr(0, 24) +
-                            "…' is not of the kind that this source needs",
+                        policy.config + ": trust.publicKeys: '" + shortened(harmless(key), 24) +
+                            "' is not of the kind that this source needs",
                         git ? "tags are signed with OpenSSH keys: ssh-ed25519 AAAA…"
                             : "releases are signed with minisign keys: RW…");
     }
@@ -100,7 +101,6 @@ Signer TrustPolicy::judge(const Release& release, std::string_view checksums,
                " does not match: the checksums file or the signature was "
                "changed after it was signed");
 
-    const std::string found = sanitize(parsed.trusted_comment);
     const std::vector<std::string> fields = split(parsed.trusted_comment, ' ');
     constexpr std::array<std::string_view, 4> k_names{"repository:", "tag:", "version:", "time:"};
     std::array<std::string, 4> values;
@@ -110,7 +110,7 @@ Signer TrustPolicy::judge(const Release& release, std::string_view checksums,
         if (well_formed) values[i] = fields[i].substr(k_names[i].size());
     }
     if (!well_formed || !looks_like_time(values[3])) {
-        refuse("has the trusted comment '" + found +
+        refuse("has the trusted comment '" + parsed.trusted_comment +
                "', expected 'repository:OWNER/NAME tag:TAG version:VERSION time:TIME'");
     }
     const std::array<std::string, 3> expected{repository, release.tag,
@@ -118,7 +118,7 @@ Signer TrustPolicy::judge(const Release& release, std::string_view checksums,
     for (std::size_t i = 0; i < expected.size(); ++i) {
         if (values[i] != expected[i]) {
             refuse("is for the " + std::string(k_names[i].substr(0, k_names[i].size() - 1)) + " '" +
-                   sanitize(values[i]) + "', expected '" + expected[i] + "'");
+                   values[i] + "', expected '" + expected[i] + "'");
         }
     }
     return {id, values[3]};

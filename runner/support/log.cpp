@@ -5,9 +5,13 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <memory>
 
+#include "support/output.hpp"
 #include "support/terminal.hpp"
+#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -50,17 +54,36 @@ void log_with_times() {
     times_shown() = true;
 }
 
+namespace {
+
+/// A row each: the level stands before all of them.
+void log(spdlog::level::level_enum level, const std::string& text) {
+    constexpr std::size_t k_level_words = 9;
+    clear_progress();
+    std::fflush(stdout);
+    const std::size_t width = width_of_terminal(STDERR_FILENO);
+    for (const std::string& row :
+         rows_of(harmless(text), width == 0 ? 0 : width - std::min(width - 1, k_level_words)))
+        logger().log(level, row);
+}
+
+}  // namespace
+
 void log_debug(const std::string& text) {
-    if (debug_enabled()) logger().debug(text);
+    if (debug_enabled()) log(spdlog::level::debug, text);
 }
 void log_info(const std::string& text) {
-    logger().info(text);
+    log(spdlog::level::info, text);
 }
 void log_warning(const std::string& text) {
-    logger().warn(text);
+    log(spdlog::level::warn, text);
 }
 void log_error(const std::string& text) {
-    logger().error(text);
+    log(spdlog::level::err, text);
+}
+void log_failure(const std::string& problems, const std::string& next) {
+    for (const std::string_view line : split_lines(problems)) log_error(std::string(line));
+    if (!next.empty()) print_error_line("       " + next);
 }
 
 }  // namespace runner

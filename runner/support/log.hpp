@@ -15,5 +15,7 @@ void log_debug(const std::string& text);
 void log_info(const std::string& text);
 void log_warning(const std::string& text);
 void log_error(const std::string& text);
+/// What failed, a line for each problem, and what to do about it (may be empty).
+void log_failure(const std::string& problems, const std::string& next);
 
 }  // namespace runner

@@ -20,7 +20,7 @@ struct SpawnRequest {
     /// What of its surroundings it leaves.
     enum class Apart {
         group,    ///< a process group of its own: out of reach of the terminal's Ctrl-C
-        session,  ///< a session of its own: it outlives the terminal, too
+        session,  ///< a session of its own: it has no terminal (/dev/tty), and outlives it
     };
 
     std::filesystem::path program;

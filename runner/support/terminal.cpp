@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/terminal.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <termios.h>
 #include <unistd.h>
@@ -9,6 +10,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+
+#include "support/output.hpp"
+#include "support/unique_fd.hpp"
 
 namespace runner {
 
@@ -22,17 +26,49 @@ OutputStyle OutputStyle::of(int descriptor) {
     return style;
 }
 
+void forget_what_was_typed() {
+    ::tcflush(STDIN_FILENO, TCIFLUSH);
+}
+
 bool means_yes(const std::optional<std::string>& answer) {
     return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
 }
 
+namespace {
+
+/// Where questions are shown: standard output, or, where that leads elsewhere, the terminal of this
+/// process.
+class Question {
+ public:
+    Question() {
+        if (::isatty(STDOUT_FILENO) == 1) return;
+        m_terminal.reset(::open("/dev/tty", O_WRONLY | O_NOCTTY | O_CLOEXEC));
+        m_shown = m_terminal.get();
+    }
+    [[nodiscard]] bool can_be_shown() const { return m_shown >= 0; }
+    void show(std::string_view text) const { (void)!::write(m_shown, text.data(), text.size()); }
+    [[nodiscard]] std::size_t width() const { return width_of_terminal(m_shown); }
+
+ private:
+    UniqueFd m_terminal;
+    int m_shown = STDOUT_FILENO;
+};
+
+}  // namespace
+
 bool ProcessTerminal::interactive() const {
-    return m_allowed && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+    return m_allowed && ::isatty(STDIN_FILENO) == 1 && Question().can_be_shown();
 }
 
 std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
-    std::fputs(prompt.c_str(), stdout);
+    const Question question;
+    clear_progress();
     std::fflush(stdout);
+    std::string text;
+    for (const std::string& row : rows_of(harmless(prompt), question.width()))
+        text += (text.empty() ? "" : "\n") + row;
+    forget_what_was_typed();
+    question.show(text);
     std::string line;
     while (m_signals.count() == 0) {
         std::array<pollfd, 2> waits{
@@ -45,7 +81,7 @@ std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
         if (c == '\n') return line;
         line += c;
     }
-    std::fputs("\n", stdout);
+    question.show("\n");
     return std::nullopt;
 }
 
@@ -59,7 +95,7 @@ std::optional<std::string> ProcessTerminal::ask_secret(const std::string& prompt
     }
     auto answer = ask(prompt);  // returns at a signal too: the terminal is always restored
     if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-    if (answer) std::fputs("\n", stdout);
+    if (answer) Question().show("\n");
     return answer;
 }
 

@@ -14,12 +14,16 @@ class Terminal {
     virtual ~Terminal() = default;
     /// Whether questions can be asked and answered.
     [[nodiscard]] virtual bool interactive() const = 0;
-    /// One line typed by the user after `prompt`, without its newline; nothing at end of input or
-    /// when a stop signal came first.
+    /// One line typed by the user after `prompt` was shown, without its newline; nothing at end of
+    /// input or when a stop signal came first.
     virtual std::optional<std::string> ask(const std::string& prompt) = 0;
     /// The same without showing what is typed.
     virtual std::optional<std::string> ask_secret(const std::string& prompt) { return ask(prompt); }
 };
+
+/// What was typed at standard input until now is no answer to a question that comes now. Nothing
+/// when it is no terminal: what a pipe holds was meant to be read.
+void forget_what_was_typed();
 
 /// Whether this answer to a question means yes: y, Y or yes; anything else, or none, is no.
 bool means_yes(const std::optional<std::string>& answer);
@@ -34,7 +38,8 @@ struct OutputStyle {
     static OutputStyle of(int descriptor);
 };
 
-/// Standard input and output of the process.
+/// The terminal at standard input. Questions are shown on it also when standard output leads
+/// elsewhere (`runner upgrade | tee log`).
 class ProcessTerminal final : public Terminal {
  public:
     /// `allowed` false: never interactive, whatever the descriptors are. `signals` must outlive

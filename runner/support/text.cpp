@@ -8,30 +8,12 @@
 #include <cstdint>
 
 #include "model/error.hpp"
+#include "model/harmless.hpp"
 
 namespace runner {
 namespace {
 
 constexpr char k_hex_digits[] = "0123456789abcdef";
-
-/// The length of the well-formed UTF-8 sequence at the start of `bytes`; 0 when there is none.
-std::size_t utf8_length(std::string_view bytes) {
-    const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
-    const std::uint8_t lead = at(0);
-    if (lead < 0x80) return 1;
-    std::size_t length = 0;
-    if (lead >= 0xC2 && lead <= 0xDF) length = 2;
-    if (lead >= 0xE0 && lead <= 0xEF) length = 3;
-    if (lead >= 0xF0 && lead <= 0xF4) length = 4;
-    if (length == 0 || bytes.size() < length) return 0;
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((at(i) & 0xC0U) != 0x80U) return 0;
-    }
-    const std::uint8_t second = at(1);
-    const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-    const bool outside = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
-    return overlong || outside ? 0 : length;
-}
 
 }  // namespace
 
@@ -73,28 +55,70 @@ std::string first_names(const std::vector<std::string>& names, std::size_t limit
     return join(first, ", ") + (left == 0 ? "" : " and " + std::to_string(left) + " more");
 }
 
+namespace {
+
+/// Whether a shell takes this word as it is. A word with '=' may be an assignment, so that only
+/// options are let through with one.
+bool is_plain_word(const std::string& word) {
+    constexpr std::string_view k_plain =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+    if (word.empty() || word.find_first_not_of(k_plain) != std::string::npos) return false;
+    return word.front() == '-' || word.find('=') == std::string::npos;
+}
+
+/// Whether it can stand between single quotes and be read as it is.
+bool is_visible(std::string_view word) {
+    while (!word.empty()) {
+        const Character character = first_character(word);
+        if (!character.visible) return false;
+        word.remove_prefix(character.length);
+    }
+    return true;
+}
+
+/// In octal, with three digits always: what follows cannot become part of it.
+std::string in_octal(char c) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    return {'\\', static_cast<char>('0' + (byte >> 6U)), static_cast<char>('0' + (byte >> 3U & 7U)),
+            static_cast<char>('0' + (byte & 7U))};
+}
+
+/// $'...', where escapes stand for what is not visible.
+std::string quoted_with_escapes(std::string_view word) {
+    std::string text = "$'";
+    while (!word.empty()) {
+        const Character character = first_character(word);
+        const char first = word.front();
+        if (first == '\n' || first == '\r' || first == '\t') {
+            text += first == '\n' ? "\\n" : first == '\r' ? "\\r" : "\\t";
+        } else if (first == '\'' || first == '\\') {
+            text += {'\\', first};
+        } else {
+            for (const char c : word.substr(0, character.length))
+                text += character.visible ? std::string(1, c) : in_octal(c);
+        }
+        word.remove_prefix(character.length);
+    }
+    return text + "'";
+}
+
+}  // namespace
+
 std::string shell_quoted(const std::string& text) {
+    if (!is_visible(text)) return quoted_with_escapes(text);
     std::string word = "'";
     for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return word + "'";
 }
 
-std::string sanitize(std::string_view bytes) {
-    std::string clean;
-    clean.reserve(bytes.size());
-    while (!bytes.empty()) {
-        const std::size_t length = utf8_length(bytes);
-        const auto byte = static_cast<std::uint8_t>(bytes.front());
-        if (length == 0) {
-            clean += "\xEF\xBF\xBD";
-        } else if (length == 1 && ((byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7F)) {
-            clean += {'\\', 'x', k_hex_digits[byte >> 4U], k_hex_digits[byte & 15U]};
-        } else {
-            clean += bytes.substr(0, length);
-        }
-        bytes.remove_prefix(length == 0 ? 1 : length);
-    }
-    return clean;
+std::string shell_word(const std::string& text) {
+    return is_plain_word(text) ? text : shell_quoted(text);
+}
+
+std::string shell_command(const std::vector<std::string>& arguments) {
+    std::vector<std::string> words;
+    for (const std::string& argument : arguments) words.push_back(shell_word(argument));
+    return join(words, " ");
 }
 
 std::string lower(std::string_view text) {

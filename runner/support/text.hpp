@@ -42,16 +42,18 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// "a, b and 3 more": at most `limit` of them by name, at least one.
 std::string first_names(const std::vector<std::string>& names, std::size_t limit);
 
-/// One word of a shell, whatever is in it.
+/// One word of a shell (bash, zsh, ksh) between quotes, whatever is in it; what is not visible is
+/// written with escapes, so that the word is harmless (model/harmless.hpp).
 std::string shell_quoted(const std::string& text);
+
+/// The same, without quotes where none are needed.
+std::string shell_word(const std::string& text);
+
+/// A command that a shell takes apart into these arguments again.
+std::string shell_command(const std::vector<std::string>& arguments);
 
 /// ASCII letters in lower case.
 std::string lower(std::string_view text);
-
-/// `bytes` as UTF-8 that a terminal and a JSON document can take: other bytes become U+FFFD,
-/// control characters but tab and newline become `\xNN`. What a plugin prints must not move the
-/// cursor or retitle the window.
-std::string sanitize(std::string_view bytes);
 
 /// Base64 (RFC 4648), padded.
 std::string base64(std::string_view bytes);

@@ -80,7 +80,7 @@ void set_nonblocking(int fd) {
     ::dup2(error_output, STDERR_FILENO);
     // A plugin process ignores those that stop a run; what it starts has to hear them.
     for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_DFL);
-    if (spec.own_group) ::setpgid(0, 0);
+    if (spec.own_session) ::setsid();
     if (!spec.environment.empty()) environ = environment;
     if (spec.folder.empty() || ::chdir(spec.folder.c_str()) == 0) ::execvp(argv[0], argv);
     const int error = errno;
@@ -100,7 +100,7 @@ class Child {
         for (const std::string& variable : spec.environment)
             environment.push_back(const_cast<char*>(variable.c_str()));
         environment.push_back(nullptr);
-        m_own_group = spec.own_group;
+        m_own_session = spec.own_session;
         Pipe failure;
         const pid_t parent = ::getpid();
         m_pid = ::fork();
@@ -124,7 +124,7 @@ class Child {
 #endif
     }
     ~Child() {
-        if (m_own_group) ::kill(-m_pid, SIGKILL);
+        if (m_own_session) ::kill(-m_pid, SIGKILL);
         if (!m_status) {
             ::kill(m_pid, SIGKILL);
             int status = 0;
@@ -152,7 +152,7 @@ class Child {
 
  private:
     pid_t m_pid = -1;
-    bool m_own_group = false;
+    bool m_own_session = false;
     int m_pidfd = -1;
     std::optional<int> m_status;
 };

@@ -15,7 +15,8 @@ struct CommandSpec {
     std::string input;
     std::vector<std::string> environment;  ///< `NAME=value`; empty: this process's
     std::string folder;                    ///< to run in; empty: this process's
-    bool own_group = false;                ///< ended with everything that it has started
+    /// In a session of its own, without a terminal, and ended with what it has started.
+    bool own_session = false;
     std::chrono::milliseconds timeout{0};  ///< 0: none
     /// Asked when `wake` is readable, and now and then; true ends the program.
     std::function<bool()> cancelled;

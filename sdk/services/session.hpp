@@ -31,7 +31,8 @@ class Backend : public FileWitness {
     virtual void progress(std::uint64_t done, std::uint64_t total, std::string_view message) = 0;
     virtual bool confirm(std::string_view question) = 0;
     /// A changing command that a simulation shows instead of running.
-    virtual void command_shown(const std::vector<std::string>& arguments) = 0;
+    virtual void command_shown(const std::vector<std::string>& arguments,
+                               std::string_view input) = 0;
     /// A CHANGE or RENDER command that is about to run for real; it does not run when this throws.
     /// `learned`: for each argument the parts of it that the simulation could not know.
     virtual void command_begun(const std::vector<std::string>& arguments,

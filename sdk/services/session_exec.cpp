@@ -70,7 +70,6 @@ void Session::begin(const std::vector<std::string>& arguments) {
     std::vector<TextRanges> learned;
     for (const std::string& argument : arguments) learned.push_back(m_learned.in(argument));
     m_backend.command_begun(arguments, learned);
-    m_backend.log(UPGRADE_LOG_INFO, "run: " + shown(arguments));
     m_options.after_effects = true;
 }
 
@@ -95,7 +94,7 @@ std::int32_t Session::run(const upgrade_command& command, upgrade_sink output) {
                                               "preflight or verify");
         if (m_walking) return 0;
         if (is_simulation()) {
-            m_backend.command_shown(spec.arguments);
+            m_backend.command_shown(spec.arguments, view(command.input));
             if (command.kind == UPGRADE_EXEC_RENDER) {
                 ++m_renders;
                 if (m_asked_for.empty()) ++m_blind_renders;

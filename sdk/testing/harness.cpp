@@ -212,7 +212,7 @@ void Harness::log(std::int32_t, std::string_view text) {
     m_log.emplace_back(text);
 }
 
-void Harness::command_shown(const std::vector<std::string>& arguments) {
+void Harness::command_shown(const std::vector<std::string>& arguments, std::string_view) {
     m_shown.push_back(joined(arguments));
 }
 

@@ -194,7 +194,7 @@ class Harness final : private services::Backend {
     void log(std::int32_t level, std::string_view text) override;
     void progress(std::uint64_t, std::uint64_t, std::string_view) override {}
     bool confirm(std::string_view) override { return m_answer; }
-    void command_shown(const std::vector<std::string>& arguments) override;
+    void command_shown(const std::vector<std::string>& arguments, std::string_view input) override;
     void command_begun(const std::vector<std::string>& arguments,
                        const std::vector<services::TextRanges>& learned) override;
     bool step_is_finished(const std::string& id) override;

@@ -53,8 +53,8 @@ TEST_CASE("hooks run around the changes, with the plan and the result on their i
     const auto result = sandbox.upgrade();
     CHECK(result.status == 0);
     CHECK(sandbox.order() == "before\nsnapshot\nafter\n");
-    CHECK_THAT(result.out,
-               Contains("hook snapshot: ./snapshot.sh cluster") && Contains("  printed by before"));
+    CHECK_THAT(result.out, Contains("hook snapshot: ./snapshot.sh cluster") &&
+                               Contains("  | printed by before"));
     const auto before = runner::Json::parse(sandbox.read("before.json"));
     CHECK(before["hook"] == "before");
     CHECK(before["cluster"] == "test");

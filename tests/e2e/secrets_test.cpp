@@ -79,7 +79,7 @@ TEST_CASE("a secret is used and shown nowhere, from a variable, a file or a desc
         shown.release_plugin("secretive", "0.1.10001");
         shown.environment["MY_TOKEN"] = k_secret;
         const auto text = shown.run({"upgrade", "--yes", "--secret", "token=env:MY_TOKEN"});
-        CHECK_THAT(text.out, Contains("plain ***") && Contains("would run: echo ***"));
+        CHECK_THAT(text.out, Contains("plain ***") && Contains("would run: echo '***'"));
         check_kept(shown, text.out + text.err);
         check_kept(shown, shown.run({"logs", "0.1.10001"}).out);
         check_kept(shown, shown.run({"history", "-o", "json"}).out);

@@ -280,20 +280,39 @@ ProgramResult Sandbox::run_on_terminal(const std::vector<std::string>& arguments
                                        const std::function<void()>& meanwhile) {
     std::vector<std::string> all{program()};
     all.insert(all.end(), arguments.begin(), arguments.end());
+    std::vector<Turn> turns;
+    for (std::size_t begin = 0; begin < input.size();) {
+        const std::size_t end = std::min(input.find('\n', begin), input.size() - 1) + 1;
+        turns.push_back({begin == 0 ? prompt : "[y/N]", input.substr(begin, end - begin),
+                         begin == 0 ? meanwhile : nullptr});
+        begin = end;
+    }
+    return talk(all, turns);
+}
+
+ProgramResult Sandbox::talk(std::vector<std::string> command, const std::vector<Turn>& turns) {
     int master = -1;
     ProgramResult result;
     std::map<std::string, std::string> variables = environment;
     variables.emplace("TERM", "xterm");
-    Image image(all, m_path, variables);
+    Image image(std::move(command), m_path, variables);
     const pid_t pid = ::forkpty(&master, nullptr, nullptr, nullptr);
     if (pid == 0) image.become();
-    bool typed = false;
+    auto turn = turns.begin();
+    std::size_t heard = 0;
     do {
-        if (typed || result.out.find(prompt) == std::string::npos) continue;
-        if (meanwhile) meanwhile();
-        if (::write(master, input.data(), input.size()) < 0)
+        if (turn == turns.end()) continue;
+        // A question has come whole when it ends with its space.
+        const bool asked =
+            turn->prompt.empty() || (result.out.find(turn->prompt, heard) != std::string::npos &&
+                                     (result.out.back() == ' ' || result.out.back() == '\n'));
+        if (!asked) continue;
+        heard = result.out.size();
+        if (turn->meanwhile && !turn->first_type) turn->meanwhile();
+        if (::write(master, turn->input.data(), turn->input.size()) < 0)
             throw std::runtime_error("write to the terminal");
-        typed = true;
+        if (turn->meanwhile && turn->first_type) turn->meanwhile();
+        ++turn;
     } while (drain(master, result.out));
     int status = 0;
     ::waitpid(pid, &status, 0);

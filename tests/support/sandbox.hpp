@@ -104,11 +104,21 @@ class Sandbox {
     /// How many calls the last run_with_fault has counted.
     [[nodiscard]] std::size_t counted_calls() const;
     std::unique_ptr<Program> start(const std::vector<std::string>& arguments);
-    /// As run, on a pseudo-terminal; `input` is typed when `prompt` has appeared (empty: at the
-    /// start). Both outputs arrive in `out`. `meanwhile` happens before anything is typed.
+    /// Something that is typed when `prompt` has appeared (empty: at once).
+    struct Turn {
+        std::string prompt;
+        std::string input;
+        std::function<void()> meanwhile{};  ///< happens then, too, before it is typed
+        bool first_type = false;            ///< after it is typed
+    };
+    /// A command on a pseudo-terminal. Both outputs arrive in `out`.
+    [[nodiscard]] ProgramResult talk(std::vector<std::string> command,
+                                     const std::vector<Turn>& turns);
+    /// As run, on a pseudo-terminal; the first line of `input` is typed when `prompt` has appeared,
+    /// each further one at a question of its own. `meanwhile` happens before anything is typed.
     [[nodiscard]] ProgramResult run_on_terminal(const std::vector<std::string>& arguments,
                                                 const std::string& input,
-                                                const std::string& prompt = {},
+                                                const std::string& prompt = "[y/N]",
                                                 const std::function<void()>& meanwhile = {});
     std::map<std::string, std::string> environment;
 

@@ -186,7 +186,7 @@ class ScriptedPhase {
             if (!step.id.empty()) m_events.on_step_begun(step.id, "scripted");
             for (const ScriptedCommand& command : step.commands) {
                 if (!command.only_real)
-                    m_events.on_command_shown({"set", command.key, command.value});
+                    m_events.on_command_shown({"set", command.key, command.value}, {});
             }
             find_what_it_reads(step);
             std::map<std::string, bool> rendered;
@@ -282,7 +282,6 @@ class ScriptedPhase {
         }
         m_events.on_command_begun(begun);
         command.value = begun.arguments.back();
-        m_events.on_log(UPGRADE_LOG_INFO, "run: " + command.text());
         take_effect(command);
     }
 
@@ -345,7 +344,7 @@ class ScriptedPhase {
                 if (real) {
                     run(command);
                 } else {
-                    m_events.on_command_shown({"set", command.key, command.value});
+                    m_events.on_command_shown({"set", command.key, command.value}, {});
                 }
             }
             act();

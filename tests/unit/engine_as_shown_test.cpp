@@ -249,7 +249,7 @@ TEST_CASE("a command that was not shown is stopped before it begins") {
                                 : "its simulation did not show the command 'set image v3'");
         CHECK(world.outside("image").empty());
         CHECK_FALSE(world.reporter.told("rollback begins"));
-        CHECK_FALSE(world.reporter.told("line: run: set image"));
+        CHECK_FALSE(world.reporter.told("begun: set image"));
     }
 }
 

@@ -168,7 +168,7 @@ TEST_CASE("what could not be shown before is shown and asked for when its turn c
     CHECK(world.terminal.questions.size() == 2);
     CHECK(report->exit_code == (goes_on ? 0 : 1));
     CHECK(world.done() == (goes_on ? Strings{"0.0.51", "0.0.52"} : Strings{"0.0.51"}));
-    CHECK(place_of(world, "would run: set of 0.0.52 done") > place_of(world, "recorded: 0.0.51"));
+    CHECK(place_of(world, "would run: set 'of 0.0.52' done") > place_of(world, "recorded: 0.0.51"));
 }
 
 TEST_CASE("a file that is edited while the question waits is not overwritten") {

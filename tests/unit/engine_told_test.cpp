@@ -106,7 +106,7 @@ TEST_CASE("a rollback that fails names the files and the commands that its undo 
     REQUIRE(world.upgrade()->exit_code == 0);
     const auto failed = world.rollback(World::rollback_request());
     REQUIRE(failed->exit_code == 1);
-    CHECK(failed->error->changes.commands == Strings{"set b "});
+    CHECK(failed->error->changes.commands == Strings{"set b ''"});
     CHECK(failed->error->changes.files == Strings{"app"});
     CHECK_THAT(words(failed), Contains("commands run: set b"));
     CHECK(upgrade_document(*failed)["error"]["commandsRun"].size() == 1);

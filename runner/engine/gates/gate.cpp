@@ -182,13 +182,13 @@ void pass_gates(const GateInput& run, GateMoment moment) {
     std::vector<std::string> lines;
     std::vector<std::string> ways_out;
     for (const Refusal& refusal : found) {
-        for (const std::string& line : split(refusal.what, '\n')) lines.push_back(line);
+        lines.push_back(refusal.what);
         if (!refusal.way_out.empty() &&
             std::find(ways_out.begin(), ways_out.end(), refusal.way_out) == ways_out.end())
             ways_out.push_back(refusal.way_out);
     }
-    throw_refusal({join(lines, "\n"), join(ways_out, "\n"), found.front().failure},
-                  k_nothing_changed);
+    lines.back() += std::string("; ") + k_nothing_changed;
+    throw Error::of_lines(found.front().failure, lines, join(ways_out, "; "));
 }
 
 }  // namespace runner

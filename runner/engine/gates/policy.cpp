@@ -28,7 +28,7 @@ std::optional<Refusal> policy_gate(const GateInput& run, const UpgradeInRun* upg
     if (problems.empty()) return std::nullopt;
     for (std::string& problem : problems)
         problem = upgrade->version + ' ' + problem + ": the cluster config's policy refuses that";
-    return Refusal{join(problems, "\n"),
+    return Refusal{join(problems, "; "),
                    "leave the upgrade out with --skip, or allow it under 'policy' in the config"};
 }
 

@@ -27,7 +27,7 @@ std::optional<Refusal> requires_gate(const GateInput& run, const UpgradeInRun* u
                                ", which is neither done nor part of this run before it");
     }
     if (problems.empty()) return std::nullopt;
-    return Refusal{join(problems, "\n"),
+    return Refusal{join(problems, "; "),
                    "run what is required, too, or leave out what requires it with --skip"};
 }
 
