@@ -114,8 +114,12 @@ class RecordingReporter final : public runner::Reporter {
     void line(std::int32_t level, const std::string& text) override;
     void step(const std::string& id, const std::string& description,
               runner::HostPhase phase) override;
-    void command_shown(const ToldCommand& command) override { tell("would run: " + command.text); }
-    void command_begun(const ToldCommand& command) override { tell("begun: " + command.text); }
+    void command_shown(const runner::ToldCommand& command) override {
+        tell("would run: " + command.text);
+    }
+    void command_begun(const runner::ToldCommand& command) override {
+        tell("begun: " + command.text);
+    }
     void diff(const std::string& text) override { tell("diff: " + text); }
     void progress(std::uint64_t, std::uint64_t, const std::string&) override {}
     void applying_begins(std::size_t count) override;
