@@ -41,6 +41,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
 prefer_static(crypto libcrypto.a OpenSSL::Crypto ${CMAKE_DL_LIBS} Threads::Threads)
+prefer_static(re2 libre2.a re2 Threads::Threads)
 prefer_static(zlib libz.a z)
 prefer_static(archive libarchive.a LibArchive::LibArchive dep::zlib)
 prefer_static(sqlite libsqlite3.a sqlite3 m ${CMAKE_DL_LIBS} Threads::Threads)

@@ -190,7 +190,7 @@ Json parameters_of(const Route& route) {
         parameters.push_back({{"name", query.name},
                               {"in", "query"},
                               {"description", query.description},
-                              {"schema", Json::parse(query.schema)}});
+                              {"schema", parse_json(query.schema, query.name)}});
     if (std::string_view(route.operation) == "followEvents")
         parameters.push_back(
             {{"name", "Last-Event-ID"}, {"in", "header"}, {"schema", {{"type", "integer"}}}});
@@ -229,7 +229,7 @@ Json openapi_document() {
         {"paths", std::move(paths)},
         {"components",
          {{"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}},
-          {"schemas", Json::parse(k_schemas)}}}};
+          {"schemas", parse_json(k_schemas, "the schemas")}}}};
 }
 
 }  // namespace runner

@@ -2,6 +2,7 @@
 // The program behind `runner serve` and `runner releases serve`: what speaks HTTP.
 #include <CLI/CLI.hpp>
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,6 +17,19 @@
 
 namespace runner {
 namespace {
+
+/// The HTTP library's regular expressions call themselves for each byte of what they are matched
+/// with: addresses and header lines, of at most 8 KiB, in threads whose stack would be `ulimit -s`.
+constexpr std::size_t k_thread_stack = 8U << 20U;
+
+void set_stack_of_threads() {
+    pthread_attr_t attributes;
+    if (::pthread_attr_init(&attributes) != 0) return;
+    if (::pthread_attr_setstacksize(&attributes, k_thread_stack) != 0 ||
+        ::pthread_setattr_default_np(&attributes) != 0)
+        log_warning("threads have the stack of 'ulimit -s': the system refuses another");
+    ::pthread_attr_destroy(&attributes);
+}
 
 struct Address {
     std::string host;
@@ -62,6 +76,7 @@ int serve(int argc, char** argv) {
         return 0;
     }
     const Address address = parse_address(listen);
+    set_stack_of_threads();
     if (releases_app->parsed()) {
         releases.host = address.host;
         releases.port = address.port;

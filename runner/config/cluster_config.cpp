@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/cluster_config.hpp"
 
-#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "config/config_schema.hpp"
 #include "config/yaml_reader.hpp"
 #include "model/error.hpp"
 #include "model/manifest.hpp"
+#include "services/yaml_text.hpp"
 #include "support/file.hpp"
 #include "support/url.hpp"
 
@@ -54,33 +53,6 @@ std::optional<std::vector<std::string>> texts_at(const YAML::Node& node, const c
 
 ConfigProblem problem_at(const YAML::Node& node, const std::string& message) {
     return {node.Mark().line + 1, node.Mark().column + 1, message};
-}
-
-/// Hears of a YAML stream, and remembers nothing.
-class DeafHandler final : public YAML::EventHandler {
- public:
-    void OnDocumentStart(const YAML::Mark&) override {}
-    void OnDocumentEnd() override {}
-    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  const std::string&) override {}
-    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                         YAML::EmitterStyle::value) override {}
-    void OnSequenceEnd() override {}
-    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                    YAML::EmitterStyle::value) override {}
-    void OnMapEnd() override {}
-};
-
-/// 0, 1, or 2 for several: on some broken texts yaml-cpp finds documents without end.
-int count_documents(std::string_view text) {
-    std::istringstream stream{std::string(text)};
-    YAML::Parser parser(stream);
-    DeafHandler handler;
-    int count = 0;
-    while (count < 2 && parser.HandleNextDocument(handler)) ++count;
-    return count;
 }
 
 /// What one key must say because of another.
@@ -305,23 +277,11 @@ ClusterConfig ClusterConfig::load(const fs::path& file) {
 }
 
 ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) {
-    // yaml-cpp would take such bytes for UTF-16, and never come to an end on some of them.
-    if (const std::size_t odd = text.find_first_of(std::string_view("\0\xFE\xFF", 3));
-        odd != std::string_view::npos) {
-        refuse(file, {{1, 1,
-                       "byte " + std::to_string(odd + 1) +
-                           " is in no UTF-8 text; write the config as UTF-8"}});
-    }
     YAML::Node document;
     try {
-        if (const int count = count_documents(text); count != 1) {
-            refuse(file, {{1, 1,
-                           count == 0 ? "expected one YAML document, found none"
-                                      : "expected one YAML document, found several"}});
-        }
-        document = YAML::Load(std::string(text));
-    } catch (const YAML::Exception& error) {
-        refuse(file, {{error.mark.line + 1, error.mark.column + 1, error.msg}});
+        document = upgrade::services::load_yaml(text);
+    } catch (const upgrade::services::YamlError& error) {
+        refuse(file, {{error.line(), error.column(), error.what()}});
     }
     std::vector<ConfigProblem> problems = check_config(document, config_schema());
     if (problems.empty()) {

@@ -28,7 +28,8 @@ struct SchemaEntry {
     bool required = false;
     std::vector<std::string> words;
     std::vector<SchemaEntry> children;
-    std::string pattern;  ///< an ECMAScript regular expression for text, empty: any
+    /// For text: a regular expression that is read alike by RE2 and by a JSON Schema; empty: any.
+    std::string pattern;
 };
 
 /// The whole document.

@@ -2,10 +2,10 @@
 #include "config/yaml_reader.hpp"
 
 #include <algorithm>
-#include <regex>
 #include <set>
 
 #include "model/error.hpp"
+#include "model/pattern.hpp"
 #include "model/upgrade_version.hpp"
 #include "support/text.hpp"
 
@@ -131,6 +131,10 @@ class Checker {
                                                         : "the " + entry.key;
     }
 
+    static bool may_be(const SchemaEntry& entry, const std::string& value) {
+        return entry.pattern.empty() || Pattern(entry.pattern).matches(value);
+    }
+
     void check_scalar(const YAML::Node& node, const SchemaEntry& entry) {
         if (!node.IsScalar()) {
             add(node.Mark(), "'" + entry.key + "' must be a single value, not " + kind_name(node));
@@ -143,7 +147,7 @@ class Checker {
             check_word(node, entry);
         } else if (entry.kind == ValueKind::version || entry.kind == ValueKind::target) {
             check_version(node, entry);
-        } else if (!entry.pattern.empty() && !std::regex_match(value, std::regex(entry.pattern))) {
+        } else if (!may_be(entry, value)) {
             add(node.Mark(),
                 "'" + entry.key + "' is '" + value + "', which does not match " + entry.pattern);
         }
@@ -170,8 +174,7 @@ class Checker {
             if (!item.IsScalar() || item.Scalar().empty()) {
                 add(item.Mark(),
                     "'" + entry.key + "' must hold single values, not " + kind_name(item));
-            } else if (!entry.pattern.empty() &&
-                       !std::regex_match(item.Scalar(), std::regex(entry.pattern))) {
+            } else if (!may_be(entry, item.Scalar())) {
                 add(item.Mark(), "'" + entry.key + "' holds '" + item.Scalar() +
                                      "', which does not match " + entry.pattern);
             }
@@ -183,12 +186,12 @@ class Checker {
             add(node.Mark(), "'" + entry.key + "' must be a mapping, not " + kind_name(node));
             return;
         }
-        static const std::regex name_pattern("[A-Za-z_][A-Za-z0-9_]*");
+        static const Pattern name_pattern("[A-Za-z_][A-Za-z0-9_]*");
         std::set<std::string> seen;
         for (const auto& pair : node) {
             const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
             if (!seen.insert(key).second) add(pair.first.Mark(), "'" + key + "' is there twice");
-            if (entry.kind == ValueKind::name_map && !std::regex_match(key, name_pattern)) {
+            if (entry.kind == ValueKind::name_map && !name_pattern.matches(key)) {
                 add(pair.first.Mark(),
                     "'" + key + "' in '" + entry.key + "' is no name for an environment variable");
             }

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <regex>
 #include <set>
 
 #include "model/error.hpp"
+#include "model/pattern.hpp"
 #include "support/file.hpp"
 #include "support/unique_fd.hpp"
 
@@ -17,12 +17,7 @@ namespace {
 constexpr std::size_t k_max_secret = 64U << 10U;
 
 std::string check_pattern(const Parameter& parameter, const std::string& value) {
-    if (parameter.pattern.empty()) return {};
-    try {
-        if (std::regex_match(value, std::regex(parameter.pattern))) return {};
-    } catch (const std::regex_error&) {
-        return "its pattern '" + parameter.pattern + "' is no regular expression";
-    }
+    if (parameter.pattern.empty() || Pattern(parameter.pattern).matches(value)) return {};
     return (parameter.secret ? "its value" : "'" + value + "'") + " does not match " +
            parameter.pattern;
 }

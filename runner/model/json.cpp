@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/json.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/error.hpp"
@@ -9,24 +10,39 @@
 namespace runner {
 namespace {
 
-constexpr int k_max_depth = 64;
+/// Refuses text whose brackets and braces are nested too deep, without any recursion.
+void check_depth(std::string_view text, const std::string& what) {
+    int depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == ']' || c == '}') {
+            --depth;
+        } else if ((c == '[' || c == '{') && ++depth > k_max_json_depth) {
+            const std::string_view before = text.substr(0, i);
+            throw Error(Failure::preparation,
+                        what + " is nested too deep at line " +
+                            std::to_string(1 + std::count(before.begin(), before.end(), '\n')) +
+                            ", column " + std::to_string(i - (before.rfind('\n') + 1) + 1) +
+                            ": more than " + std::to_string(k_max_json_depth) + " levels");
+        }
+    }
+}
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& what) {
-    bool too_deep = false;
-    const auto guard = [&too_deep](int depth, Json::parse_event_t, Json&) {
-        too_deep = too_deep || depth > k_max_depth;
-        return !too_deep;
-    };
+    check_depth(text, what);
     try {
-        Json value = Json::parse(text, guard);
-        if (!too_deep) return value;
+        return Json::parse(text);
     } catch (const nlohmann::json::exception& error) {
         throw Error(Failure::preparation, what + " is not valid JSON: " + error.what());
     }
-    throw Error(Failure::preparation,
-                what + " is nested more than " + std::to_string(k_max_depth) + " levels deep");
 }
 
 std::string dump_json(const Json& value, int indent) {

@@ -13,8 +13,12 @@ namespace runner {
 
 using Json = nlohmann::ordered_json;
 
-/// Parses `text`, refusing more than 64 levels: deeper documents overflow the stack of whoever
-/// copies them. Throws Error{preparation} with `what` as the name of the document.
+/// How deep lists and objects may be nested in each other. Deeper documents would overflow the
+/// stack of whoever copies or prints them.
+constexpr int k_max_json_depth = 64;
+
+/// Parses `text`: the only way from text to Json. Throws Error{preparation} with `what` as the name
+/// of the document, also when it is nested deeper than k_max_json_depth.
 Json parse_json(std::string_view text, const std::string& what);
 
 /// `value` as text that a terminal can show: invalid UTF-8 replaced, and what `harmless` would

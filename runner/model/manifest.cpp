@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/error.hpp"
+#include "model/pattern.hpp"
 
 namespace runner {
 namespace {
@@ -43,6 +44,11 @@ Parameter parse_parameter(const Json& value, const std::string& what) {
     parameter.secret = object.boolean_or("secret", false);
     if (object.has("default")) parameter.default_value = object.string("default");
     parameter.pattern = object.string_or("pattern", "");
+    try {
+        const Pattern compiled(parameter.pattern);
+    } catch (const Error& error) {
+        object.fail("pattern", "of '" + parameter.name + "': " + error.what());
+    }
     return parameter;
 }
 

@@ -22,8 +22,7 @@ struct Parameter {
     bool required = false;
     bool secret = false;
     std::optional<std::string> default_value;
-    std::string
-        pattern;  ///< an ECMAScript regular expression that a value must match whole; empty: any
+    std::string pattern;  ///< as Pattern takes it; a value must match it whole; empty: any
 };
 
 /// What an upgrade may touch.

@@ -19,6 +19,20 @@ std::string fixed_folder(std::string_view pattern) {
     return parent_of(std::string(pattern.substr(0, wild)));
 }
 
+std::vector<std::string> parts_of(std::string_view path) {
+    std::vector<std::string> parts;
+    while (!path.empty()) {
+        const std::size_t end = std::min(path.find('/'), path.size());
+        parts.emplace_back(path.substr(0, end));
+        path.remove_prefix(std::min(path.size(), end + 1));
+    }
+    return parts;
+}
+
+bool matches_name(const std::string& pattern, const std::string& name) {
+    return ::fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) == 0;
+}
+
 }  // namespace
 
 bool covers(const std::vector<std::string>& declared, std::string_view path) {
@@ -43,22 +57,26 @@ void check_may_write(std::string_view path, const std::vector<std::string>& decl
 }
 
 bool matches(std::string_view pattern, std::string_view path) {
-    const auto head = [](std::string_view text) {
-        return std::string(text.substr(0, text.find('/')));
-    };
-    const auto tail = [](std::string_view text) {
-        const std::size_t slash = text.find('/');
-        return slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
-    };
-    if (pattern.empty() || path.empty()) return pattern.empty() && path.empty();
-    if (head(pattern) == "**") {
-        if (matches(tail(pattern), path)) return true;
-        return matches(pattern, tail(path)) || (tail(pattern).empty() && tail(path).empty());
+    const std::vector<std::string> names = parts_of(path);
+    const std::vector<std::string> wanted = parts_of(pattern);
+    // reached[n]: the parts of the pattern so far can stand for the first n names.
+    std::vector<bool> reached(names.size() + 1, false);
+    reached[0] = true;
+    for (std::size_t part = 0; part < wanted.size(); ++part) {
+        std::vector<bool> next(names.size() + 1, false);
+        const bool any_folders = wanted[part] == "**";
+        const bool is_last = part + 1 == wanted.size();
+        if (any_folders && !is_last) next[0] = reached[0];
+        for (std::size_t n = 1; n <= names.size(); ++n) {
+            if (any_folders) {
+                next[n] = reached[n - 1] || next[n - 1] || (reached[n] && !is_last);
+            } else {
+                next[n] = reached[n - 1] && matches_name(wanted[part], names[n - 1]);
+            }
+        }
+        reached = std::move(next);
     }
-    return ::fnmatch(head(pattern).c_str(), head(path).c_str(), FNM_PERIOD) == 0 &&
-           (path.find('/') == std::string_view::npos) ==
-               (pattern.find('/') == std::string_view::npos || (tail(pattern).empty())) &&
-           matches(tail(pattern), tail(path));
+    return reached.back();
 }
 
 RepositoryFiles::RepositoryFiles(std::string root, FileChanges base)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/repository.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -12,6 +11,7 @@
 #include <memory>
 #include <system_error>
 
+#include "services/folder_walk.hpp"
 #include "upgrade/abi.h"
 
 namespace upgrade::services {
@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::size_t k_max_listed = 100'000;
 constexpr std::size_t k_max_name = 255;  ///< bytes, of the file systems of Linux
-constexpr int k_open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 void sync_folder(int folder, const std::string& what) {
     if (::fsync(folder) != 0) fail("sync the folder of " + what, errno);
@@ -76,99 +75,6 @@ std::string read_regular(const Descriptor& file, const std::string& what) {
     if (static_cast<std::size_t>(status.st_size) > k_max_file)
         throw Refusal(UPGRADE_INVALID, "'" + what + "' is larger than 256 MiB");
     return read_all(file.get(), static_cast<std::size_t>(status.st_size), what);
-}
-
-/// Called for each regular file; whether to go on.
-using EachFile = std::function<bool(const std::string& path, const struct stat& status)>;
-
-/// What cannot be looked at on a walk.
-enum class Unreadable { is_refused, is_left_out };
-
-struct FolderEntry {
-    std::string name;
-    bool may_be_folder;  ///< false: it is none
-};
-
-/// What is in an open folder, but for "." and "..". Throws Refusal.
-std::vector<FolderEntry> entries_of(const Descriptor& folder, const std::string& path) {
-    Descriptor copy(::fcntl(folder.get(), F_DUPFD_CLOEXEC, 0));
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy.get()), ::closedir);
-    if (!stream) fail("list " + path, errno);
-    copy.release();
-    ::rewinddir(stream.get());
-    std::vector<FolderEntry> entries;
-    while (true) {
-        errno = 0;
-        const dirent* entry = ::readdir(stream.get());
-        if (entry == nullptr) break;
-        const std::string name = entry->d_name;
-        if (name == "." || name == "..") continue;
-        entries.push_back({name, entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN});
-    }
-    if (errno != 0) fail("list " + path, errno);
-    return entries;
-}
-
-/// Walks through all below an open folder; what went away meanwhile is left out. Returns false when
-/// `each` has ended it.
-bool walk(const Descriptor& folder, const std::string& prefix, Unreadable unreadable,
-          const EachPath& enter, const EachFile& each) {
-    std::vector<std::string> folders;
-    bool goes_on = true;
-    for (const auto& [name, may_be_folder] : entries_of(folder, prefix)) {
-        if (!goes_on) return false;
-        if (name == ".git") continue;
-        struct stat status {};
-        if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-            if (errno == ENOENT || unreadable == Unreadable::is_left_out) continue;
-            fail("look at " + prefix + name, errno);
-        }
-        if (S_ISDIR(status.st_mode)) folders.push_back(name);
-        if (S_ISREG(status.st_mode)) goes_on = each(prefix + name, status);
-    }
-    for (const std::string& name : folders) {
-        if (!goes_on) return false;
-        if (!enter(prefix + name)) continue;
-        const Descriptor below(::openat(folder.get(), name.c_str(), k_open_folder));
-        if (!below) {
-            const bool gone = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-            if (gone || unreadable == Unreadable::is_left_out) continue;
-            fail("list " + prefix + name, errno);
-        }
-        goes_on = walk(below, prefix + name + '/', unreadable, enter, each);
-    }
-    return goes_on;
-}
-
-/// Adds every `.git` below an open folder. What cannot be opened is left out.
-void find_git(const Descriptor& folder, const std::string& prefix,
-              std::vector<std::string>& found) {
-    for (const auto& [name, may_be_folder] : entries_of(folder, prefix)) {
-        if (name == ".git") {
-            found.push_back(prefix + name);
-        } else if (may_be_folder) {
-            const Descriptor below(::openat(folder.get(), name.c_str(), k_open_folder));
-            if (below) find_git(below, prefix + name + '/', found);
-        }
-    }
-}
-
-/// The first thing below an open folder that stays, when that goes of which `goes` says so; empty:
-/// nothing stays.
-std::string first_that_stays(const Descriptor& folder, const std::string& path,
-                             const EachPath& goes) {
-    const std::vector<FolderEntry> entries = entries_of(folder, path);
-    if (entries.empty() && !goes(path)) return path;
-    for (const auto& [name, may_be_folder] : entries) {
-        const std::string inside = path + '/' + name;
-        const Descriptor below(may_be_folder ? ::openat(folder.get(), name.c_str(), k_open_folder)
-                                             : -1);
-        const std::string stays = below          ? first_that_stays(below, inside, goes)
-                                  : goes(inside) ? std::string()
-                                                 : inside;
-        if (!stays.empty()) return stays;
-    }
-    return {};
 }
 
 std::int64_t milliseconds_of_change(const struct stat& status) {
@@ -249,15 +155,18 @@ void sync_file(int fd, const std::string& what) {
 }
 
 void make_folders(const std::string& folder) {
-    if (::mkdir(folder.c_str(), 0777) != 0) {
-        if (errno == EEXIST) return;
-        if (errno != ENOENT || parent_of(folder).empty()) fail("make folder " + folder, errno);
-        make_folders(parent_of(folder));
-        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
-            fail("make folder " + folder, errno);
+    std::vector<std::string> missing{folder};
+    while (::access(parent_of(missing.back()).c_str(), F_OK) != 0 && errno == ENOENT &&
+           !parent_of(missing.back()).empty())
+        missing.push_back(parent_of(missing.back()));
+    for (; !missing.empty(); missing.pop_back()) {
+        if (::mkdir(missing.back().c_str(), 0777) != 0) {
+            if (errno == EEXIST) continue;
+            fail("make folder " + missing.back(), errno);
+        }
+        const std::string parent = parent_of(missing.back());
+        sync_folder(!parent.empty() ? parent : folder.front() == '/' ? "/" : ".");
     }
-    const std::string parent = parent_of(folder);
-    sync_folder(!parent.empty() ? parent : folder.front() == '/' ? "/" : ".");
 }
 
 void sync_folder(const std::string& folder) {
@@ -447,9 +356,7 @@ std::vector<std::string> Repository::written_since(std::chrono::milliseconds mom
 std::vector<std::string> Repository::git_folders(const std::string& folder) const {
     const Descriptor top = open_folder(folder, Missing::is_told);
     if (!top) fail("list " + (folder.empty() ? m_root : folder), errno);
-    std::vector<std::string> found;
-    find_git(top, folder.empty() ? "" : folder + '/', found);
-    return found;
+    return find_git(top, folder.empty() ? "" : folder + '/');
 }
 
 std::string Repository::what_stays(const std::string& folder, const EachPath& goes) const {

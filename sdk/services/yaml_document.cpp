@@ -4,16 +4,13 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
-#include <sstream>
-
 #include "services/service_error.hpp"
+#include "services/yaml_text.hpp"
 
 namespace upgrade::services {
 namespace {
 
-constexpr std::size_t k_max_depth = 100;
-constexpr std::size_t k_max_documents =
-    10'000;  // on some broken texts yaml-cpp finds them without end
+constexpr std::size_t k_max_documents = 10'000;
 
 /// Builds the tree from the parser's events.
 class TreeBuilder final : public YAML::EventHandler {
@@ -63,8 +60,6 @@ class TreeBuilder final : public YAML::EventHandler {
 
     void open(YamlKind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
               YAML::EmitterStyle::value style) {
-        if (m_open.size() >= k_max_depth)
-            throw Refusal(UPGRADE_INVALID, "YAML nested more than 100 levels deep");
         YamlNode made = node(kind, mark, anchor);
         made.tag = tag;
         made.flow = style == YAML::EmitterStyle::Flow;
@@ -107,23 +102,15 @@ bool same_meaning(const YamlNode& a, const YamlNode& b) {
 }
 
 std::vector<YamlNode> parse_yaml(std::string_view text) {
-    // yaml-cpp would take such bytes for UTF-16, and never come to an end on some of them.
-    if (text.find_first_of(std::string_view("\0\xFE\xFF", 3)) != std::string_view::npos) {
-        throw Refusal(UPGRADE_INVALID, "not valid YAML: it holds bytes that are in no UTF-8 text");
-    }
     try {
-        std::istringstream stream{std::string(text)};
-        YAML::Parser parser(stream);
         TreeBuilder builder;
-        while (parser.HandleNextDocument(builder)) {
-            if (builder.documents.size() > k_max_documents)
-                throw Refusal(UPGRADE_INVALID, "more than 10000 YAML documents");
-        }
+        if (read_yaml(text, builder, k_max_documents + 1) > k_max_documents)
+            throw Refusal(UPGRADE_INVALID, "more than 10000 YAML documents");
         return std::move(builder.documents);
-    } catch (const YAML::Exception& error) {
-        throw Refusal(UPGRADE_INVALID,
-                      "not valid YAML at line " + std::to_string(error.mark.line + 1) +
-                          ", column " + std::to_string(error.mark.column + 1) + ": " + error.msg);
+    } catch (const YamlError& error) {
+        throw Refusal(UPGRADE_INVALID, "not valid YAML at line " + std::to_string(error.line()) +
+                                           ", column " + std::to_string(error.column()) + ": " +
+                                           error.what());
     }
 }
 

@@ -27,7 +27,7 @@ struct YamlNode {
 bool same_meaning(const YamlNode& a, const YamlNode& b);
 
 /// Every document of the stream. Throws Refusal (UPGRADE_INVALID) with line and column when it is
-/// no YAML, or nested more than 100 levels deep.
+/// no YAML that read_yaml takes.
 std::vector<YamlNode> parse_yaml(std::string_view text);
 
 }  // namespace upgrade::services

@@ -8,6 +8,7 @@
 #include "model/json.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"
+#include "support/small_stack.hpp"
 
 using namespace runner;
 
@@ -91,6 +92,19 @@ TEST_CASE("broken configs are refused") {
     CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", "http://127.ghe.example")),
                Catch::Contains("must use https"));
     CHECK_THAT(problems(k_good + "kind: Cluster\n"), Catch::Contains("there twice"));
+}
+
+TEST_CASE("a config nested too deep, or with a value too long, ends nothing on a small stack") {
+    const std::string deep(test::k_deep, '[');
+    const std::string address = "https://ghe.example/" + std::string(60'000, 'a');
+    test::on_small_stack([&] {
+        CHECK_THAT(problems(k_good + "hooks: " + deep),
+                   Catch::Contains("dir/cluster.yaml:9:") &&
+                       Catch::Contains("nested too deep: more than 100 levels"));
+        CHECK(problems(replaced(k_good, "https://ghe.example/api/v3/", address)).empty());
+        CHECK_THAT(problems(replaced(k_good, "https://ghe.example/api/v3/", address.substr(1))),
+                   Catch::Contains("does not match ^https?"));
+    });
 }
 
 TEST_CASE("a window holds what its days and hours say, over midnight, too") {

@@ -4,8 +4,10 @@
 #include "model/digest.hpp"
 #include "model/error.hpp"
 #include "model/manifest.hpp"
+#include "model/pattern.hpp"
 #include "model/run_state.hpp"
 #include "model/upgrade_version.hpp"
+#include "support/small_stack.hpp"
 
 using namespace runner;
 
@@ -115,10 +117,77 @@ TEST_CASE("a malformed manifest is refused by the key at fault") {
                         Catch::Contains("the manifest") && Catch::Contains(reason));
 }
 
-TEST_CASE("a document nested too deep is refused instead of overflowing the stack") {
-    CHECK_THROWS_WITH(parse_json(std::string(100'000, '['), "deep"), Catch::Contains("deep"));
-    const std::string nested = std::string(70, '[') + std::string(70, ']');
-    CHECK_THROWS_WITH(parse_json(nested, "deep"), Catch::Contains("64 levels"));
+TEST_CASE("JSON nested too deep is refused with the place, on a small stack") {
+    const auto [open, place] = GENERATE(table<std::string, std::string>({
+        {"[", "line 1, column 65"},
+        {R"({"a":)", "line 1, column 321"},
+        {"[\n", "line 65, column 1"},
+        {R"([{"]]": [)", "line 1, column 191"},
+    }));
+    std::string text;
+    while (text.size() < test::k_deep * open.size()) text += open;
+    test::on_small_stack([&, &place = place] {
+        CHECK_THROWS_WITH(parse_json(text, "the plan"),
+                          "the plan is nested too deep at " + place + ": more than 64 levels");
+    });
+}
+
+TEST_CASE("JSON of 64 levels is read, and brackets in its strings are no levels") {
+    const std::string deepest = std::string(64, '[') + std::string(64, ']');
+    CHECK(dump_json(parse_json(deepest, "d")) == deepest);
+    const std::string text = "[\"\\\"" + std::string(test::k_deep, '[') + "\",\"\\\\\",[]]";
+    CHECK(parse_json(text, "d").size() == 3);
+    CHECK_THROWS_WITH(parse_json(std::string(test::k_deep, ']'), "d"),
+                      Catch::Contains("not valid JSON"));
+}
+
+TEST_CASE("a pattern matches a whole value, however long, on a small stack") {
+    const auto [pattern, good, bad] = GENERATE(table<std::string, std::string, std::string>({
+        {"a", "", "b"},
+        {".*", "", "\n"},
+        {"(a|aa)+", "", "b"},  // exponential where a matcher goes back
+        {"(a*)*", "", "b"},
+        {"(?:[^b]|c)*a?", "", "b"},
+        {"https?://[^\\s]+", "https://", " "},
+    }));
+    const bool single = pattern == "a";
+    const std::string text = single ? "a" : good + std::string(test::k_deep, 'a');
+    test::on_small_stack([&, &pattern = pattern, &bad = bad] {
+        const Pattern compiled(pattern);
+        CHECK(compiled.matches(text));
+        CHECK_FALSE(compiled.matches(text + bad));
+        CHECK_FALSE(compiled.matches(bad + text));
+    });
+}
+
+TEST_CASE("a pattern is about characters, not bytes") {
+    CHECK(Pattern("gr.n").matches("gr\xc3\xbcn"));
+    CHECK(Pattern("[\xc3\xa4\xc3\xbc]").matches("\xc3\xbc"));
+    CHECK_FALSE(Pattern(".*").matches("\xff"));
+}
+
+TEST_CASE("a pattern that is none is refused by the name of its parameter") {
+    const std::string pattern =
+        GENERATE("(?=a)b", "(?!a)b", "(?<=a)b", R"((a)\1)", "(", "[z-a]", "a{1,100000}", "*a");
+    const Json manifest = {{"schema", 1},
+                           {"version", "0.0.1"},
+                           {"parameters", {{{"name", "size"}, {"pattern", pattern}}}}};
+    CHECK_THROWS_WITH(
+        Manifest::parse(dump_json(manifest), "the manifest"),
+        Catch::StartsWith("the manifest: a parameter: 'pattern' of 'size': '" + pattern +
+                          "' is no regular expression in the syntax of RE2: "));
+}
+
+TEST_CASE("a pattern nested deep is refused or compiled, on a small stack") {
+    test::on_small_stack([] {
+        const std::string open(test::k_deep, '(');
+        CHECK_THROWS_AS(Pattern(open), Error);
+        try {
+            CHECK(Pattern(open + 'a' + std::string(test::k_deep, ')')).matches("a"));
+        } catch (const Error& error) {
+            CHECK_THAT(error.what(), Catch::Contains("is no regular expression"));
+        }
+    });
 }
 
 TEST_CASE("a rollback is a success when it has rolled back, and an upgrade is not") {

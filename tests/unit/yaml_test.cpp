@@ -3,6 +3,7 @@
 
 #include "services/service_error.hpp"
 #include "services/yaml_edit.hpp"
+#include "support/small_stack.hpp"
 
 using upgrade::services::Refusal;
 using upgrade::services::yaml_get;
@@ -113,4 +114,41 @@ TEST_CASE("what cannot be changed exactly is refused") {
     CHECK_THROWS_AS(yaml_set("a: !!str 1\n", "a", "2"), Refusal);
     CHECK_THROWS_AS(yaml_set("a: one\n  two\n", "a", "3"), Refusal);
     CHECK_THROWS_AS(yaml_set("a: *x\n", "a", "3"), Refusal);
+}
+
+TEST_CASE("YAML nested too deep is refused with the place, on a small stack") {
+    const auto [open, place] = GENERATE(table<std::string, std::string>({
+        {"[", "line 1, column 101"},
+        {"{a: ", "line 1, column 401"},
+        {"- ", "line 1, column 201"},
+        {"? ", "line 1, column 201"},
+        {"[{a: ", "line 1, column 251"},
+        {"- ? ", "line 1, column 201"},
+    }));
+    std::string text;
+    while (text.size() < test::k_deep * open.size()) text += open;
+    test::on_small_stack([&, &place = place] {
+        const auto refused = Catch::Contains("not valid YAML at " + place +
+                                             ": nested too deep: more than 100 levels");
+        CHECK_THROWS_WITH(yaml_get(text, "a"), refused);
+        CHECK_THROWS_WITH(yaml_set(text, "a", "1"), refused);
+        CHECK_THROWS_WITH(yaml_remove(text, "a"), refused);
+    });
+}
+
+TEST_CASE("YAML of 100 levels is read and edited, on a small stack") {
+    const auto nested = [](std::size_t levels) {
+        std::string text;
+        for (std::size_t level = 0; level + 1 < levels; ++level)
+            text += std::string(level, ' ') + "a:\n";
+        return text + std::string(levels - 1, ' ') + "a: 1\n";
+    };
+    std::string selector = "a";
+    for (std::size_t level = 1; level < 100; ++level) selector += ".a";
+    test::on_small_stack([&] {
+        CHECK(yaml_get(nested(100), selector) == "1");
+        CHECK(yaml_get(yaml_set(nested(100), selector, "2"), selector) == "2");
+        CHECK_THROWS_WITH(yaml_get(nested(101), "a"),
+                          Catch::Contains("line 101, column 101: nested too deep"));
+    });
 }
