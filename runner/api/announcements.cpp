@@ -11,6 +11,7 @@
 #include "support/clock.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {

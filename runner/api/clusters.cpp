@@ -8,6 +8,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
+#include "support/read.hpp"
 
 namespace runner {
 namespace {

@@ -13,7 +13,7 @@
 #include "model/harmless.hpp"
 #include "services/command.hpp"
 #include "services/service_error.hpp"
-#include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {

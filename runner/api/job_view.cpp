@@ -6,6 +6,7 @@
 #include "model/error.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 
 namespace runner {
 namespace {

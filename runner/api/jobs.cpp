@@ -20,6 +20,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 

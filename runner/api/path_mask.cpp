@@ -20,7 +20,7 @@ std::string without_slash(std::string path) {
 }  // namespace
 
 PathMask::PathMask(const ClusterConfig& config) {
-    const std::string home = without_slash(fs::absolute(config.file).parent_path().string());
+    const std::string home = without_slash(config.folder.string());
     const auto add = [&](const fs::path& folder, const std::string& name) {
         const std::string path = without_slash(folder.lexically_normal().string());
         if (path.size() < 2) return;

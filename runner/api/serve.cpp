@@ -11,6 +11,7 @@
 #include "api/api.hpp"
 #include "api/keeper.hpp"
 #include "model/error.hpp"
+#include "services/program.hpp"
 #include "support/clock.hpp"
 #include "support/log.hpp"
 #include "support/output.hpp"
@@ -33,6 +34,9 @@ int serve_api(const ServeOptions& options) {
             "--listen " + options.address + ": tokens would travel in the clear to other hosts",
             "give --tls-cert and --tls-key; or --insecure, when something before it speaks "
             "TLS");
+    const std::string problem = upgrade::services::why_no_program(options.program.string());
+    if (!problem.empty())
+        throw Error(Failure::preparation, problem + "; it belongs beside runner-http");
     // Eighty threads that mostly wait would each keep a heap of their own.
     ::mallopt(M_ARENA_MAX, k_heaps);
     const SystemClock clock;

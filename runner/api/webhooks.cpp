@@ -13,6 +13,7 @@
 #include "releases/curl_client.hpp"
 #include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 #include "support/url.hpp"

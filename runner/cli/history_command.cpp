@@ -8,9 +8,9 @@
 #include "engine/documents.hpp"
 #include "ledger/beside.hpp"
 #include "ledger/sqlite_ledger.hpp"
-#include "support/file.hpp"
 #include "support/log.hpp"
 #include "support/output.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {

@@ -19,6 +19,7 @@
 #include "releases/trust.hpp"
 #include "support/file.hpp"
 #include "support/output.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 
@@ -94,7 +95,7 @@ std::optional<SecretKey> signing_key(const PackageRequest& request) {
         throw Error(Failure::usage, "--sign needs --repository OWNER/NAME: a signature names it");
     }
     const char* password = std::getenv("RUNNER_SIGNING_PASSWORD");
-    return SecretKey::parse(read_file(request.signing_key, k_max_key),
+    return SecretKey::parse(read_given_file(request.signing_key, k_max_key),
                             password == nullptr ? "" : password, request.signing_key);
 }
 
@@ -165,7 +166,8 @@ void generate_key(const std::string& file) {
 Manifest described(const PackageRequest& request, const Platform& platform,
                    const StopSignals& signals, const Clock& clock) {
     if (!request.description.empty())
-        return Manifest::parse(read_file(request.description, k_max_file), request.description);
+        return Manifest::parse(read_given_file(request.description, k_max_file),
+                               request.description);
     if (platform.to_string() != Platform::current().to_string()) {
         throw Error(Failure::usage,
                     request.file + " is built for " + platform.to_string() + ", this machine is " +

@@ -11,6 +11,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "support/file.hpp"
 #include "support/output.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -91,7 +92,7 @@ int export_state(const StateRequest& request) {
 
 int import_state(const StateRequest& request) {
     const StateTools tools(request);
-    const LedgerDump dump = parse_export(read_file(request.file, k_max_import), request.file);
+    const LedgerDump dump = parse_export(read_given_file(request.file, k_max_import), request.file);
     const ClusterIdentity own = identity_of(tools.config);
     if (dump.identity != own) {
         throw Error(Failure::refused, request.file + " is of the cluster '" + dump.identity.name +

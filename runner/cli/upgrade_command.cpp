@@ -6,14 +6,14 @@
 #include "cli/text_reporter.hpp"
 #include "engine/documents.hpp"
 #include "model/manifest.hpp"
-#include "support/file.hpp"
+#include "support/read.hpp"
 
 namespace runner {
 namespace {
 
 std::string read_plan(const std::string& file) {
     try {
-        return read_file(file);
+        return read_given_file(file);
     } catch (const Error& error) {
         throw error.as(Failure::usage).within("--plan");
     }

@@ -10,7 +10,7 @@
 #include "model/error.hpp"
 #include "model/manifest.hpp"
 #include "services/yaml_text.hpp"
-#include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/url.hpp"
 
 namespace runner {
@@ -268,7 +268,8 @@ bool MaintenanceWindow::contains(std::chrono::milliseconds moment) const {
 
 ClusterConfig ClusterConfig::load(const fs::path& file) {
     try {
-        return parse(read_file(file, k_max_config_size), file);
+        const std::string text = read_given_file(file, k_max_config_size);
+        return parse(text, file, is_stream(file) ? fs::current_path() : fs::path());
     } catch (const Error& error) {
         if (error.failure() == Failure::usage) throw;
         throw Error(Failure::usage, error.what(),
@@ -276,7 +277,8 @@ ClusterConfig ClusterConfig::load(const fs::path& file) {
     }
 }
 
-ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) {
+ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file,
+                                   const fs::path& folder_of_paths) {
     YAML::Node document;
     try {
         document = upgrade::services::load_yaml(text);
@@ -291,9 +293,10 @@ ClusterConfig ClusterConfig::parse(std::string_view text, const fs::path& file) 
     }
     if (!problems.empty()) refuse(file, problems);
 
-    const fs::path folder = fs::absolute(file).parent_path();
     ClusterConfig config;
     config.file = file;
+    config.folder = folder_of_paths.empty() ? fs::absolute(file).parent_path() : folder_of_paths;
+    const fs::path& folder = config.folder;
     config.name = text_at(document["metadata"], "name");
     config.region = text_at(document["metadata"], "region");
     config.account_id = text_at(document["metadata"], "accountID");

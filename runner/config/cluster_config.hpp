@@ -92,7 +92,8 @@ struct WebhookConfig {
 };
 
 struct ClusterConfig {
-    std::filesystem::path file;  ///< as it was named
+    std::filesystem::path file;    ///< as it was named
+    std::filesystem::path folder;  ///< what relative paths in it are relative to; absolute
     std::string name;
     std::string region;
     std::string account_id;
@@ -113,12 +114,15 @@ struct ClusterConfig {
     std::map<std::string, std::string> environment;
     std::map<std::string, std::string> parameters;
 
-    /// Reads and checks `file`. Throws Error{usage} with every problem, one a line:
-    /// "FILE:LINE:COLUMN: what".
+    /// Reads and checks `file`, which may be a pipe: relative paths in it are then relative to the
+    /// working directory. Throws Error{usage} with every problem, one a line: "FILE:LINE:COLUMN:
+    /// what".
     static ClusterConfig load(const std::filesystem::path& file);
 
-    /// As load, for a text; relative paths are relative to the folder of `file`.
-    static ClusterConfig parse(std::string_view text, const std::filesystem::path& file);
+    /// As load, for a text. `folder_of_paths`: what relative paths are relative to; empty: the
+    /// folder of `file`.
+    static ClusterConfig parse(std::string_view text, const std::filesystem::path& file,
+                               const std::filesystem::path& folder_of_paths = {});
 };
 
 /// The JSON Schema (draft 2020-12) of the config, made from the same table that the reader uses.

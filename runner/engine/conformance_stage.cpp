@@ -7,6 +7,7 @@
 #include "engine/undo.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/hooks.hpp"
 
-#include <filesystem>
-
 #include "engine/documents.hpp"
 #include "engine/lease_holder.hpp"
 #include "host/host.hpp"
@@ -25,7 +23,7 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
     upgrade::services::CommandSpec spec;
     spec.arguments = hook.command;
     spec.environment = plugin_environment(m_parts.config.environment);
-    spec.folder = std::filesystem::absolute(m_parts.config.file).parent_path().string();
+    spec.folder = m_parts.config.folder.string();
     spec.own_session = true;
     spec.input = dump_json({{"schemaVersion", 1},
                             {"hook", name},

@@ -8,7 +8,7 @@
 
 #include "model/error.hpp"
 #include "model/pattern.hpp"
-#include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/unique_fd.hpp"
 
 namespace runner {
@@ -119,16 +119,7 @@ std::string read_descriptor(const std::string& number, const std::string& place)
         throw Error(Failure::usage,
                     place + ": expected the number of an open descriptor from 3 on");
     const UniqueFd owned(fd);  // read once: nobody else is to have it
-    std::string content;
-    std::string piece(4096, '\0');
-    for (ssize_t count = 0; (count = ::read(fd, piece.data(), piece.size())) != 0;) {
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) throw Error(Failure::usage, place + ": the descriptor cannot be read");
-        content.append(piece, 0, static_cast<std::size_t>(count));
-        if (content.size() > k_max_secret)
-            throw Error(Failure::usage, place + ": more than 64 KiB are no secret");
-    }
-    return content;
+    return read_to_end(fd, k_max_secret, place);
 }
 
 }  // namespace
@@ -146,12 +137,16 @@ std::string read_secret(const std::string& name, const std::string& reference) {
         value = variable;
     } else if (kind == "file" && !where.empty()) {
         try {
-            value = read_file(where, k_max_secret);
+            value = read_given_file(where, k_max_secret);
         } catch (const Error& error) {
             throw error.as(Failure::usage).within(place);
         }
     } else if (kind == "fd" && !where.empty()) {
-        value = read_descriptor(where, place);
+        try {
+            value = read_descriptor(where, place);
+        } catch (const Error& error) {
+            throw error.as(Failure::usage);
+        }
     } else {
         // Perhaps the value itself was written here: it is not repeated.
         throw Error(Failure::usage, "--secret " + name +

@@ -14,6 +14,7 @@
 #include "services/diff.hpp"
 #include "services/files.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 

@@ -21,6 +21,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "model/error.hpp"
-#include "support/file.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 
 namespace runner {
 namespace {
@@ -39,8 +39,9 @@ UpgradeImage image_from_file(const std::filesystem::path& file) {
 }
 
 UniqueFd seal(const UpgradeImage& image) {
-    return make_sealed_file(image.name.c_str(), image.content,
-                            image.form == UpgradeForm::executable);
+    return make_sealed_file(
+        image.name.c_str(), image.content,
+        image.form == UpgradeForm::executable ? MemoryUse::program : MemoryUse::data);
 }
 
 Supply::Supply(const ClusterConfig& config, ReleaseSource& source, RunFolder* folder,

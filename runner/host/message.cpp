@@ -10,6 +10,7 @@
 #include "model/harmless.hpp"
 #include "services/files.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {

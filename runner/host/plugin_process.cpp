@@ -24,9 +24,10 @@
 #include "model/error.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
+#include "services/program.hpp"
 #include "services/service_error.hpp"
 #include "services/session.hpp"
-#include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/stop_signals.hpp"
 #include "upgrade/abi.h"
 
@@ -289,9 +290,10 @@ class PluginRun {
     argv.push_back(nullptr);
     ::execv(path.c_str(), argv.data());
     const int error = errno;
-    channel.send({{"type", "done"},
-                  {"loaded", false},
-                  {"message", system_error("it cannot be started", error).what()}});
+    channel.send(
+        {{"type", "done"},
+         {"loaded", false},
+         {"message", "it cannot be started: " + services::why_not_started(path, error, "", "")}});
     ::_exit(1);
 }
 

@@ -13,7 +13,7 @@
 #include <fstream>
 
 #include "model/error.hpp"
-#include "support/file.hpp"
+#include "services/program.hpp"
 #include "support/text.hpp"
 #include "support/unique_fd.hpp"
 
@@ -104,7 +104,7 @@ class Ruleset {
 /// The program, and what it needs to run: the interpreter of a script, and that one's.
 void allow_program(Ruleset& ruleset, const std::string& name, int depth = 0) {
     constexpr int k_max_depth = 4;
-    const fs::path program = find_program(name);
+    const fs::path program = upgrade::services::find_program(name);
     if (program.empty() || depth > k_max_depth) return;
     ruleset.allow(program, k_execute);
     std::ifstream file(program, std::ios::binary);

@@ -17,13 +17,13 @@
 #include "services/service_error.hpp"
 #include "services/session.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "upgrade/abi.h"
 
 namespace runner {
 
 namespace services = upgrade::services;
-
 
 /// Ends the process: the supervisor is gone, and nobody is left to answer to.
 [[noreturn]] inline void orphaned() {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ledger/schema.hpp"
+#include "support/read.hpp"
 
 namespace runner {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <cstdlib>
 
-#include "support/file.hpp"
 #include "support/log.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {

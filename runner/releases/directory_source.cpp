@@ -16,8 +16,8 @@
 #include "releases/checksums.hpp"
 #include "releases/release_index.hpp"
 #include "support/clock.hpp"
-#include "support/file.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 

@@ -13,6 +13,7 @@
 #include "releases/release_index.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 #include "support/url.hpp"

@@ -7,8 +7,8 @@
 #include "model/error.hpp"
 #include "model/harmless.hpp"
 #include "services/command.hpp"
+#include "services/program.hpp"
 #include "services/service_error.hpp"
-#include "support/file.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -109,8 +109,9 @@ std::vector<std::string> GitWorkspace::environment() const {
             environment.push_back(std::string(name) + '=' + value);
     }
     // Left alone, CMake looks for make, also where there is only ninja.
-    if (std::getenv("CMAKE_GENERATOR") == nullptr && find_program("make").empty() &&
-        !find_program("ninja").empty())
+    if (std::getenv("CMAKE_GENERATOR") == nullptr &&
+        upgrade::services::find_program("make").empty() &&
+        !upgrade::services::find_program("ninja").empty())
         environment.emplace_back("CMAKE_GENERATOR=Ninja");
     return environment;
 }

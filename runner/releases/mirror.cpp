@@ -9,6 +9,7 @@
 #include "model/manifest.hpp"
 #include "releases/checksums.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {

@@ -11,7 +11,6 @@
 
 #include "model/error.hpp"
 #include "support/memory_file.hpp"
-#include "support/text.hpp"
 
 namespace runner {
 namespace {
@@ -36,23 +35,17 @@ class Discard {
 
 }  // namespace
 
-UniqueFd open_for_reading(const std::filesystem::path& path) {
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) throw system_error("cannot open " + path.string(), errno);
+UniqueFd open_if_there(const std::filesystem::path& path) {
+    // A pipe that nobody writes to would be waited for.
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd && errno != ENOENT) throw system_error("cannot open " + path.string(), errno);
     return fd;
 }
 
-std::string read_file(const std::filesystem::path& path, std::size_t limit) {
-    const UniqueFd fd = open_for_reading(path);
-    return read_all(fd.get(), limit, path.string());
-}
-
-std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
-                                              std::size_t limit) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd && errno == ENOENT) return std::nullopt;
-    if (!fd) throw system_error("cannot open " + path.string(), errno);
-    return read_all(fd.get(), limit, path.string());
+UniqueFd open_for_reading(const std::filesystem::path& path) {
+    UniqueFd fd = open_if_there(path);
+    if (!fd) throw system_error("cannot open " + path.string(), ENOENT);
+    return fd;
 }
 
 void make_folders(const std::filesystem::path& folder) {
@@ -97,16 +90,6 @@ void create_file(const std::filesystem::path& path, std::string_view bytes) {
     }
     if (!fd) throw system_error("cannot create " + path.string(), errno);
     write_all(fd.get(), bytes, path.string());
-}
-
-std::filesystem::path find_program(const std::string& name) {
-    if (name.find('/') != std::string::npos) return name;
-    const char* variable = std::getenv("PATH");
-    for (const std::string& folder : split(variable == nullptr ? "/usr/bin:/bin" : variable, ':')) {
-        std::filesystem::path candidate = std::filesystem::path(folder) / name;
-        if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-    }
-    return {};
 }
 
 FileStamp::FileStamp(const std::filesystem::path& file) {

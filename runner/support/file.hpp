@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole files: reading with a bound, replacing durably.
+// Files: opening, replacing durably, temporary folders; see support/read.hpp for reading.
 #pragma once
 
 #include <filesystem>
@@ -17,16 +17,11 @@ enum class Durability {
     replaceable,  ///< can be made again (caches): renamed into place, not synced
 };
 
-/// Opens `path` for reading. Throws Error{preparation} that names it.
+/// Opens `path` for reading, without ever waiting for it. Throws Error{preparation} that names it.
 UniqueFd open_for_reading(const std::filesystem::path& path);
 
-/// The whole of `path`, at most `limit` bytes. Throws Error{preparation}; unreadable is never
-/// "empty".
-std::string read_file(const std::filesystem::path& path, std::size_t limit = 64U << 20U);
-
-/// As read_file, but nothing when there is no such file.
-std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
-                                              std::size_t limit = 64U << 20U);
+/// As open_for_reading, but nothing when there is no such file.
+UniqueFd open_if_there(const std::filesystem::path& path);
 
 /// Replaces `path` by `bytes` in one step: a temporary file beside it, then rename. Whoever reads
 /// sees the old bytes or the new ones. Folders on the way are made. Throws Error{preparation};
@@ -42,9 +37,6 @@ void make_folders(const std::filesystem::path& folder);
 
 /// fsync of a folder, so that a rename in it survives a power cut.
 void sync_folder(const std::filesystem::path& folder);
-
-/// A program as execvp looks for it: a path as it is, a name in PATH; empty when it is nowhere.
-std::filesystem::path find_program(const std::string& name);
 
 /// When a file was written last, and how long it was: what tells, without reading it, whether it is
 /// the same still.

@@ -2,7 +2,6 @@
 #include "support/memory_file.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,66 +16,60 @@
 namespace runner {
 namespace {
 
-UniqueFd create(const char* name, bool sealable, bool inheritable) {
 #if defined(__linux__)
-    const unsigned flags = (sealable ? MFD_ALLOW_SEALING : 0U) | (inheritable ? 0U : MFD_CLOEXEC);
-    UniqueFd fd(memfd_create(name, flags));
+// Since Linux 6.3, and so not in every header; older kernels refuse them.
+constexpr unsigned k_never_executable = 0x0008U;  // MFD_NOEXEC_SEAL
+constexpr unsigned k_executable = 0x0010U;        // MFD_EXEC
+#endif
+
+/// An empty file that can be sealed.
+UniqueFd create(const char* name, MemoryUse use) {
+    const std::string what = std::string("a file in memory (") + name + ")";
+#if defined(__linux__)
+    const bool program = use == MemoryUse::program;
+    const unsigned flags = MFD_ALLOW_SEALING | (program ? 0U : MFD_CLOEXEC);
+    UniqueFd fd(::memfd_create(name, flags | (program ? k_executable : k_never_executable)));
+    if (!fd && errno == EINVAL) fd.reset(::memfd_create(name, flags));
+    if (!fd && errno == EACCES && program)
+        throw Error(Failure::preparation,
+                    "cannot make " + what +
+                        ": this machine forbids programs in memory (vm.memfd_noexec is 2), and "
+                        "an executable upgrade runs from memory",
+                    "sysctl vm.memfd_noexec=1");
 #else
-    (void)sealable;
-    (void)name;
     char path[] = "/tmp/runner-XXXXXX";
     UniqueFd fd(mkstemp(path));
     if (fd) unlink(path);
-    if (fd && !inheritable) fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+    if (fd && use != MemoryUse::program) fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
 #endif
-    if (!fd) throw system_error(std::string("cannot make a file in memory (") + name + ")", errno);
+    if (!fd) throw system_error("cannot make " + what, errno);
     return fd;
+}
+
+/// Nobody seals it any more; with `content`, nobody writes it either.
+void seal(const UniqueFd& file, const char* name, bool content) {
+#if defined(__linux__)
+    const int seals = content ? F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW : 0;
+    if (::fcntl(file.get(), F_ADD_SEALS, seals | F_SEAL_SEAL) != 0)
+        throw system_error(std::string("cannot seal the file in memory (") + name + ")", errno);
+#else
+    (void)file, (void)name, (void)content;
+#endif
 }
 
 }  // namespace
 
 UniqueFd make_memory_file(const char* name) {
-    return create(name, false, false);
-}
-
-UniqueFd make_sealed_file(const char* name, std::string_view bytes, bool inheritable) {
-    UniqueFd fd = create(name, true, inheritable);
-    write_all(fd.get(), bytes, name);
-#if defined(__linux__)
-    if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
-        0) {
-        throw system_error(std::string("cannot seal the file in memory (") + name + ")", errno);
-    }
-#endif
+    UniqueFd fd = create(name, MemoryUse::data);
+    seal(fd, name, false);
     return fd;
 }
 
-std::string read_all(int fd, std::size_t limit, const std::string& what) {
-    struct stat status {};
-    if (fstat(fd, &status) != 0) throw system_error("cannot look at " + what, errno);
-    std::string bytes;
-    std::size_t expected = status.st_size > 0 ? static_cast<std::size_t>(status.st_size) : 4096;
-    if (S_ISREG(status.st_mode) && expected > limit) {
-        throw Error(Failure::preparation,
-                    what + " is larger than " + std::to_string(limit) + " bytes");
-    }
-    std::size_t length = 0;
-    bytes.resize(expected + 1);
-    while (true) {
-        const ssize_t count =
-            pread(fd, bytes.data() + length, bytes.size() - length, static_cast<off_t>(length));
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) throw system_error("cannot read " + what, errno);
-        if (count == 0) break;
-        length += static_cast<std::size_t>(count);
-        if (length > limit) {
-            throw Error(Failure::preparation,
-                        what + " is larger than " + std::to_string(limit) + " bytes");
-        }
-        if (length == bytes.size()) bytes.resize(bytes.size() * 2);
-    }
-    bytes.resize(length);
-    return bytes;
+UniqueFd make_sealed_file(const char* name, std::string_view bytes, MemoryUse use) {
+    UniqueFd fd = create(name, use);
+    write_all(fd.get(), bytes, name);
+    seal(fd, name, true);
+    return fd;
 }
 
 void write_all(int fd, std::string_view bytes, const std::string& what) {

@@ -9,16 +9,19 @@
 
 namespace runner {
 
-/// An empty file in memory, readable and writable, closed on exec.
+/// What a file in memory is for.
+enum class MemoryUse {
+    data,     ///< to be read or loaded as a library: can never be executed, and is closed on exec
+    program,  ///< to be executed: stays open over exec, which the interpreter of a script needs
+};
+
+/// An empty file in memory, readable and writable, for data.
 UniqueFd make_memory_file(const char* name);
 
-/// A file in memory that holds `bytes` and that nobody can change any more. With `inheritable` it
-/// stays open over exec, which the interpreter of a script needs.
-UniqueFd make_sealed_file(const char* name, std::string_view bytes, bool inheritable = false);
-
-/// Everything in `fd` from its beginning, at most `limit` bytes. Throws Error{preparation} naming
-/// `what` when there is more or reading fails.
-std::string read_all(int fd, std::size_t limit, const std::string& what);
+/// A file in memory that holds `bytes` and that nobody can change any more. Throws
+/// Error{preparation}, also for a program where the machine forbids those (vm.memfd_noexec).
+UniqueFd make_sealed_file(const char* name, std::string_view bytes,
+                          MemoryUse use = MemoryUse::data);
 
 /// Writes all of `bytes` at the current position. Throws Error{preparation} naming `what`.
 void write_all(int fd, std::string_view bytes, const std::string& what);

@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "services/program.hpp"
 #include "services/service_error.hpp"
 
 #if defined(__linux__)
@@ -88,6 +90,31 @@ void set_nonblocking(int fd) {
     ::_exit(127);
 }
 
+/// The folders that the program is looked for in.
+std::string path_in(const CommandSpec& spec) {
+    for (const std::string& variable : spec.environment) {
+        if (variable.rfind("PATH=", 0) == 0) return variable.substr(5);
+    }
+    const char* own = std::getenv("PATH");
+    return own == nullptr || !spec.environment.empty() ? "" : own;
+}
+
+/// Writing to a program that has ended is no reason to end, as long as this lives.
+class IgnoredPipeSignal {
+ public:
+    IgnoredPipeSignal() {
+        struct sigaction ignore {};
+        ignore.sa_handler = SIG_IGN;
+        ::sigaction(SIGPIPE, &ignore, &m_previous);
+    }
+    ~IgnoredPipeSignal() { ::sigaction(SIGPIPE, &m_previous, nullptr); }
+    IgnoredPipeSignal(const IgnoredPipeSignal&) = delete;
+    IgnoredPipeSignal& operator=(const IgnoredPipeSignal&) = delete;
+
+ private:
+    struct sigaction m_previous {};
+};
+
 /// A started program; ended and reaped by the destructor if it still runs.
 class Child {
  public:
@@ -112,12 +139,12 @@ class Child {
                    error_output.write_end, failure.write_end, parent);
         }
         failure.close_write();
-        int error = 0;
-        if (::read(failure.read_end, &error, sizeof(error)) ==
-            static_cast<ssize_t>(sizeof(error))) {
-            throw Refusal(error == ENOENT ? UPGRADE_NOT_FOUND : UPGRADE_FAILED,
-                          "cannot run '" + spec.arguments.front() +
-                              "': " + std::generic_category().message(error));
+        if (const int error = read_error(failure.read_end); error != 0) {
+            end();
+            throw Refusal(
+                error == ENOENT ? UPGRADE_NOT_FOUND : UPGRADE_FAILED,
+                "cannot run '" + spec.arguments.front() + "': " +
+                    why_not_started(spec.arguments.front(), error, path_in(spec), spec.folder));
         }
 #if defined(__linux__) && defined(SYS_pidfd_open)
         m_pidfd = static_cast<int>(::syscall(SYS_pidfd_open, m_pid, 0));
@@ -125,12 +152,7 @@ class Child {
     }
     ~Child() {
         if (m_own_session) ::kill(-m_pid, SIGKILL);
-        if (!m_status) {
-            ::kill(m_pid, SIGKILL);
-            int status = 0;
-            while (::waitpid(m_pid, &status, 0) < 0 && errno == EINTR) {
-            }
-        }
+        if (!m_status) end();
         if (m_pidfd >= 0) ::close(m_pidfd);
     }
     Child(const Child&) = delete;
@@ -151,6 +173,24 @@ class Child {
     }
 
  private:
+    /// Why the program was not started, of errno; 0: it was.
+    static int read_error(int failure) {
+        int error = 0;
+        ssize_t count = 0;
+        do {
+            count = ::read(failure, &error, sizeof(error));
+        } while (count < 0 && errno == EINTR);
+        return count == static_cast<ssize_t>(sizeof(error)) ? error : 0;
+    }
+
+    /// Ends and reaps it.
+    void end() const {
+        ::kill(m_pid, SIGKILL);
+        int status = 0;
+        while (::waitpid(m_pid, &status, 0) < 0 && errno == EINTR) {
+        }
+    }
+
     pid_t m_pid = -1;
     bool m_own_session = false;
     int m_pidfd = -1;
@@ -192,10 +232,7 @@ int run_command(const CommandSpec& spec) {
     Pipe error_output;
     for (const int fd : {input.write_end, output.read_end, error_output.read_end})
         set_nonblocking(fd);
-    struct sigaction ignore {};
-    struct sigaction previous {};
-    ignore.sa_handler = SIG_IGN;
-    ::sigaction(SIGPIPE, &ignore, &previous);
+    const IgnoredPipeSignal no_pipe_signal;
     Child child(spec, input, output, error_output);
     input.close_read();
     output.close_write();
@@ -229,7 +266,6 @@ int run_command(const CommandSpec& spec) {
     }
     if (output.read_end >= 0) drain(output.read_end, spec.on_output);
     if (error_output.read_end >= 0) drain(error_output.read_end, spec.on_error);
-    ::sigaction(SIGPIPE, &previous, nullptr);
     return *status;
 }
 

@@ -24,6 +24,7 @@
 #include "model/error.hpp"
 #include "support/file.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 using namespace runner;

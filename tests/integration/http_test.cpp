@@ -18,6 +18,7 @@
 #include "releases/curl_client.hpp"
 #include "releases/forge_source.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sandbox.hpp"
 #include "support/scripted_server.hpp"
 #include "support/sha256.hpp"

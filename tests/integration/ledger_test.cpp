@@ -7,6 +7,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "model/error.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 
 using namespace runner;
 

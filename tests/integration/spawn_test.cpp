@@ -2,12 +2,22 @@
 // What a program that is started gets of this process, and what it does not.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <set>
+
 #include "model/error.hpp"
+#include "services/command.hpp"
+#include "services/program.hpp"
+#include "services/service_error.hpp"
 #include "support/catch.hpp"
+#include "support/file.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/spawn.hpp"
 
 using namespace runner;
@@ -98,4 +108,120 @@ TEST_CASE("what cannot be started is named") {
     CHECK_THROWS_WITH(
         spawn({"/bin/true", {"x"}, {}, {{1000000, 3}}, SpawnRequest::Apart::group}, "x"),
         Catch::Contains("cannot start x"));
+}
+
+namespace {
+
+/// What this process would leave behind: its open descriptors and its children, ended ones too.
+std::set<std::string> left_open() {
+    std::set<std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+        all.insert("descriptor " + entry.path().filename().string());
+    std::ifstream children("/proc/thread-self/children");
+    for (std::string pid; children >> pid;) all.insert("child " + pid);
+    return all;
+}
+
+/// A folder with everything that is no program.
+struct NoPrograms {
+    NoPrograms() {
+        std::filesystem::create_directory(path("folder"));
+        replace_file(path("text"), "#!/bin/sh\nexit 0\n", Durability::replaceable);
+        ::mkfifo(path("pipe").c_str(), 0700);
+        script("lost", "#!/no/such/interpreter -x\n");
+        script("lost-in-a-folder", "#! /etc\n");
+        script("good", "#!/bin/sh\nexit 7\n");
+    }
+    [[nodiscard]] std::string path(const std::string& name) const {
+        return (folder.path() / name).string();
+    }
+    void script(const std::string& name, const std::string& text) const {
+        replace_file(path(name), text, Durability::replaceable);
+        ::chmod(path(name).c_str(), 0755);
+    }
+    TemporaryFolder folder{"spawn-test"};
+};
+
+/// Why it cannot be run; empty: it has ended with 7.
+std::string why_not_run(const upgrade::services::CommandSpec& spec, int status) {
+    try {
+        CHECK(upgrade::services::run_command(spec) == 7);
+        return {};
+    } catch (const upgrade::services::Refusal& refusal) {
+        CHECK(refusal.status() == status);
+        return refusal.what();
+    }
+}
+
+}  // namespace
+
+TEST_CASE("what is no program is named when it should run, and leaves nothing behind") {
+    const NoPrograms files;
+    const auto [name, status, words] = GENERATE(table<std::string, int, std::string>({
+        {"folder", UPGRADE_FAILED, "/folder' is a folder, not a program"},
+        {"text", UPGRADE_FAILED, "/text' may not be executed: it needs 'chmod +x'"},
+        {"pipe", UPGRADE_FAILED, "/pipe' is no regular file"},
+        {"nothing", UPGRADE_NOT_FOUND, "No such file or directory"},
+        {"lost", UPGRADE_NOT_FOUND,
+         "its interpreter: '/no/such/interpreter': No such file or directory"},
+        {"lost-in-a-folder", UPGRADE_FAILED, "its interpreter: '/etc' is a folder"},
+    }));
+    const auto before = left_open();
+    for (const bool by_path : {true, false}) {
+        for (const bool in_folder : {true, false}) {
+            INFO((by_path ? "by path " : "in PATH ") << name);
+            upgrade::services::CommandSpec spec;
+            spec.environment = {"PATH=/nowhere:" + files.folder.path().string()};
+            spec.arguments = {by_path ? (in_folder ? "./" + name : files.path(name)) : name};
+            if (in_folder) spec.folder = files.folder.path().string();
+            const std::string problem = why_not_run(spec, status);
+            CHECK_THAT(problem,
+                       Catch::StartsWith("cannot run '" + spec.arguments.front() + "': ") &&
+                           Catch::Contains(words));
+        }
+    }
+    CHECK(left_open() == before);
+}
+
+TEST_CASE("a program is found behind a folder of its name, as it is started") {
+    const NoPrograms files;
+    const TemporaryFolder earlier("spawn-test");
+    std::filesystem::create_directory(earlier.path() / "good");
+    const std::string path = earlier.path().string() + ':' + files.folder.path().string();
+    CHECK(upgrade::services::find_program("good", path) == files.path("good"));
+    for (const char* name : {"folder", "text", "pipe", "nothing"}) {
+        CHECK(upgrade::services::find_program(name, path).empty());
+        CHECK(upgrade::services::find_program(files.path(name)).empty());
+    }
+    const auto before = left_open();
+    upgrade::services::CommandSpec spec;
+    spec.environment = {"PATH=" + path};
+    spec.arguments = {"good"};
+    CHECK(why_not_run(spec, UPGRADE_OK).empty());
+    CHECK(left_open() == before);
+}
+
+TEST_CASE("a program that is ended for its time leaves nothing behind, and no signal ignored") {
+    const auto before = left_open();
+    upgrade::services::CommandSpec spec;
+    spec.own_session = true;
+    spec.timeout = std::chrono::milliseconds(1);
+    spec.arguments = {"/bin/sh", "-c", "while :; do :; done"};
+    CHECK_THAT(why_not_run(spec, UPGRADE_FAILED), Catch::Contains("took longer"));
+    CHECK(left_open() == before);
+    struct sigaction pipe {};
+    ::sigaction(SIGPIPE, nullptr, &pipe);
+    CHECK(pipe.sa_handler == SIG_DFL);
+}
+
+TEST_CASE("what spawn cannot start leaves nothing behind") {
+    const NoPrograms files;
+    const auto before = left_open();
+    for (const char* name : {"folder", "text", "nothing"}) {
+        INFO(name);
+        CHECK_THROWS_AS(
+            spawn({files.path(name), {name}, {}, {}, SpawnRequest::Apart::group}, "the program"),
+            Error);
+    }
+    CHECK(left_open() == before);
 }

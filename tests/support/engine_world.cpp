@@ -12,6 +12,7 @@ using runner::RunReport;
 
 World::World() {
     config.file = "/cluster/cluster.yaml";
+    config.folder = "/cluster";
     config.name = "demo";
     config.original_version = runner::SemanticVersion::parse("0.0.50");
     config.repository_directory = "/cluster";

@@ -8,6 +8,7 @@
 #include "releases/archive.hpp"
 #include "releases/checksums.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 namespace test {

@@ -14,7 +14,7 @@
 #include "support/catch.hpp"
 
 #include "model/release.hpp"
-#include "support/file.hpp"
+#include "support/read.hpp"
 
 namespace test {
 namespace {

@@ -7,6 +7,7 @@
 #include "host/message.hpp"
 #include "model/error.hpp"
 #include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "upgrade/abi.h"
 

@@ -8,6 +8,7 @@
 #include "model/json.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/small_stack.hpp"
 
 using namespace runner;

@@ -14,6 +14,7 @@
 #include "services/changes.hpp"
 #include "services/learned_texts.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/small_stack.hpp"
 #include "upgrade/abi.h"
 

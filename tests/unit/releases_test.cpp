@@ -12,6 +12,7 @@
 #include "releases/http_client.hpp"
 #include "releases/release_index.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 using namespace runner;

@@ -6,6 +6,7 @@
 #include "services/diff.hpp"
 #include "support/clock.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 #include "support/url.hpp"

@@ -9,6 +9,7 @@
 #include "model/error.hpp"
 #include "support/catch.hpp"
 #include "support/file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 using namespace runner;

@@ -21,8 +21,10 @@ Manifest manifest_from_name(const std::filesystem::path& file) {
 }  // namespace
 
 bool SingleKind::is_file() const {
+    // What has a slash is no version: what is wrong with the file is told.
     std::error_code ignored;
-    return std::filesystem::is_regular_file(m_request.upgrade, ignored);
+    return m_request.upgrade.find('/') != std::string::npos ||
+           std::filesystem::is_regular_file(m_request.upgrade, ignored);
 }
 
 TrustPolicy SingleKind::trust(const Run& run) const {
