@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +10,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "support/hidden_echo.hpp"
 #include "support/output.hpp"
 #include "support/unique_fd.hpp"
 
@@ -86,15 +86,11 @@ std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
 }
 
 std::optional<std::string> ProcessTerminal::ask_secret(const std::string& prompt) {
-    termios shown{};
-    const bool terminal = ::tcgetattr(STDIN_FILENO, &shown) == 0;
-    if (terminal) {
-        termios hidden = shown;
-        hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    std::optional<std::string> answer;
+    {
+        const HiddenEcho hidden;
+        answer = ask(prompt);  // returns at a stop signal, too
     }
-    auto answer = ask(prompt);  // returns at a signal too: the terminal is always restored
-    if (terminal) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
     if (answer) Question().show("\n");
     return answer;
 }
