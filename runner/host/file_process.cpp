@@ -12,7 +12,7 @@
 #include "host/sandbox.hpp"
 #include "model/json.hpp"
 #include "services/files.hpp"
-#include "support/memory_file.hpp"
+#include "support/read.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {

@@ -36,7 +36,7 @@ std::size_t most_columns(const std::string& row) {
     std::size_t columns = 0;
     for (std::string_view rest = row; !rest.empty();) {
         const std::size_t length = first_character(rest).length;
-        columns += rest.front() == '\t' ? 8 : length > 1 ? 2 : 1;
+        columns += rest.front() == '\t' ? 8U : length > 1 ? 2U : 1U;
         rest.remove_prefix(length);
     }
     return columns;
