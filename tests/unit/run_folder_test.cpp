@@ -2,6 +2,7 @@
 #include "engine/run_folder.hpp"
 
 #include "support/catch.hpp"
+#include "support/file.hpp"
 #include "support/read.hpp"
 
 using namespace runner;
