@@ -281,6 +281,12 @@ void PhaseRunner::note_before(ShownWork& shown, const std::string& path,
     before.digest = sha256(*content);
 }
 
+void PhaseRunner::show_diff(const std::string& path, std::optional<std::string_view> before,
+                            std::optional<std::string_view> after) const {
+    const std::string diff = upgrade::services::unified_diff(harmless(path), before, after);
+    if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_redactor.mask(diff)));
+}
+
 void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     upgrade.shown.renders = result.renders;
     upgrade.shown.blind_renders = result.blind_renders;
@@ -296,9 +302,7 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
         std::optional<std::string_view> new_text;
         if (before) old_text = *before;
         if (change.content) new_text = *change.content;
-        const std::string diff =
-            upgrade::services::unified_diff(harmless(path), old_text, new_text);
-        if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_redactor.mask(diff)));
+        show_diff(path, old_text, new_text);
     }
     // Those that it has changed back in the end are held to what was shown, too.
     for (const ShownChange& commit : upgrade.shown.commits) {

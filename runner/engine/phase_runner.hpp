@@ -26,7 +26,6 @@ class PhaseRunner {
     /// From now on the upgrade's secrets are masked in all that any upgrade says. Throws
     /// Error{usage} when one is too short for that.
     void keep_secrets_of(const UpgradeInRun& upgrade);
-    [[nodiscard]] const Redactor& redactor() const { return m_redactor; }
 
     /// preflight and simulation, on the files as what was simulated before would leave them; the
     /// diff is reported, and what was shown is kept in `upgrade`.
@@ -50,6 +49,9 @@ class PhaseRunner {
     void forget_simulated();
     /// A file as it would be after everything that was simulated.
     [[nodiscard]] std::optional<std::string> simulated_content(const std::string& path) const;
+    /// Shows how a file changes, harmless and masked; nothing when it does not.
+    void show_diff(const std::string& path, std::optional<std::string_view> before,
+                   std::optional<std::string_view> after) const;
     /// From now on these files count as changed so by what was simulated.
     void lay_over(const upgrade::services::FileChanges& changes);
     /// The files as they would be after everything that was simulated.

@@ -12,7 +12,6 @@
 #include "engine/undo.hpp"
 #include "engine/undo_order.hpp"
 #include "model/error.hpp"
-#include "services/diff.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -37,8 +36,7 @@ upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade)
     PhaseRunner& phases = run.phase_runner();
     for (const auto& [path, original] : originals) {
         const auto now = phases.simulated_content(path);
-        const std::string diff = upgrade::services::unified_diff(path, now, original.content);
-        if (!diff.empty()) run.parts.reporter.diff(phases.redactor().mask(diff));
+        phases.show_diff(path, now, original.content);
     }
     return originals;
 }
