@@ -16,11 +16,11 @@
 namespace runner {
 namespace {
 
-/// Of the newest run that has built it, or of the given one: a build that failed has no attempt.
 void print_log(std::string_view text) {
     for (const std::string_view line : split_lines(text)) print_line(line, {.tabs = Tabs::kept});
 }
 
+/// Of the newest run that has built it, or of the given one: a build that failed has no attempt.
 void print_build_log(LedgerView& ledger, const ClusterConfig& config, const std::string& version,
                      const std::string& run_id) {
     for (const RunRecord& run : ledger.runs(1000)) {
@@ -50,8 +50,9 @@ void print_run(const RunRecord& run) {
                (run.start.target.empty() ? "" : " to " + run.start.target));
     if (const std::string duration = took(run); !duration.empty())
         print_line("    took " + duration);
+    // A mark of its own: no line of a message can be taken for an attempt.
     for (const std::string_view line : split_lines(run.message))
-        print_line("    " + std::string(line));
+        print_line("    | " + std::string(line));
     for (const AttemptRecord& attempt : run.attempts) {
         print_line("    " + padded(attempt.version, k_version_width) + ' ' +
                    (attempt.outcome.empty() ? "running" : attempt.outcome) +
@@ -64,7 +65,7 @@ void print_change(const HandChange& change) {
     std::replace(kind.begin(), kind.end(), '_', ' ');
     print_line(format_time(change.at) + "  by hand: " + kind +
                (change.version.empty() ? "" : ' ' + change.version) + "  by " + change.actor);
-    if (!change.reason.empty()) print_line("    " + change.reason);
+    if (!change.reason.empty()) print_line("    | " + change.reason);
 }
 
 /// Both, newest first, each in the order that it has: the clock decides only between the two.

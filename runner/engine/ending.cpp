@@ -91,10 +91,10 @@ std::vector<std::string> recipe_by_hand(Run& run, const std::string& version,
 }
 
 void end_run(Run& run, RunEnd end) {
+    end.error.message = harmless(end.error.message);  // one line, with names of files in it
     run.recorded->finish(end.state, end.outcome, end.error.message);
     run.refresh_version();
     run.report.outcome = end.outcome;
-    end.error.message = harmless(end.error.message);  // one line, with names of files in it
     run.report.error = std::move(end.error);
     run.report.exit_code = end.exit_code;
 }
