@@ -295,7 +295,7 @@ Json to_json(const std::vector<upgrade::services::TextRanges>& learned) {
 
 std::vector<std::string> told_command(std::vector<std::string> arguments) {
     constexpr std::size_t k_told_arguments = 32;
-    if (dump_json(Json(arguments)).size() <= k_max_frame / 2) return arguments;
+    if (dump_json(told_texts(arguments)).size() <= k_max_frame / 2) return arguments;
     std::string all;
     for (const std::string& argument : arguments) all += argument + '\0';
     if (arguments.size() > k_told_arguments) arguments.resize(k_told_arguments);

@@ -532,3 +532,20 @@ TEST_CASE("a list of shown changes that is not what it should be is refused") {
         decode_shown("[\"" + std::string(std::size_t{1} << 20U, 'x') + "\",\"a\",\"\"]\n"),
         ProtocolError);
 }
+
+TEST_CASE("a command fits into a message, whatever its bytes become there") {
+    const std::string some = "\xC3\xA9";
+    for (const std::string& last : {std::string(), std::string("\xff"), std::string("\x01")}) {
+        for (const std::string& part :
+             {std::string("a"), some, std::string("\xff"), std::string("\x01")}) {
+            for (std::size_t size = k_max_frame / 16; size < k_max_frame;
+                 size += k_max_frame / 16) {
+                std::string word;
+                while (word.size() < size) word += part;
+                const Json message{{"type", "commandBegun"},
+                                   {"arguments", told_texts(told_command({"true", word + last}))}};
+                CHECK(dump_json(message).size() <= k_max_frame);
+            }
+        }
+    }
+}
