@@ -26,7 +26,8 @@ class Pattern {
     Pattern& operator=(const Pattern&) = delete;
     Pattern& operator=(Pattern&&) = delete;
 
-    /// Whether the whole of `text` matches. Text that is no UTF-8 does not match.
+    /// Whether the whole of `text` matches. Bytes that are no UTF-8 are matched
+    /// by `\C` alone.
     [[nodiscard]] bool matches(std::string_view text) const;
 
  private:

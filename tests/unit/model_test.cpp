@@ -208,3 +208,9 @@ TEST_CASE("no end state is left again, and every other state can be interrupted"
         }
     }
 }
+
+TEST_CASE("bytes that are no UTF-8 are matched by nothing but the sign for a byte") {
+    CHECK_FALSE(Pattern(".*").matches("\xff"));
+    CHECK_FALSE(Pattern("[^a]*").matches("\xff"));
+    CHECK(Pattern("\\C*").matches("\xff"));
+}
