@@ -69,7 +69,14 @@ int serve(int argc, char** argv) {
     api_app->add_flag("--insecure", api.insecure);
     api_app->add_flag("--debug", debug);
     app.add_subcommand("openapi", "the description of the HTTP API");
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        print_document(app.help());
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        throw Error(Failure::usage, error.what(), "'runner-http --help' shows the options");
+    }
     if (app.got_subcommand("openapi")) {
         print_document(dump_json(openapi_document(), 2) + '\n');
         return 0;
