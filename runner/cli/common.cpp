@@ -207,7 +207,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
     }
 }
 
-Composition::Composition(const CommonOptions& options, bool may_ask)
+Composition::Composition(const CommonOptions& options, bool may_ask, bool yes)
     : config(ClusterConfig::load(cluster_file(options.cluster))),
       terminal(may_ask, signals),
       m_ledgers(make_sqlite_store(config.state, clock)),
@@ -215,7 +215,7 @@ Composition::Composition(const CommonOptions& options, bool may_ask)
       m_work_tree(config.repository_directory, config.state,
                   {config.file, Cache::default_folder()}) {
     start_log(options.debug);
-    if (terminal.interactive()) expect_pipes_to_a_terminal();
+    if (!yes && terminal.interactive()) expect_pipes_to_a_terminal();
 }
 
 ReleaseSource& Composition::source() {

@@ -105,19 +105,21 @@ void print_error(const Error& error);
 /// One document on standard output.
 void print_json(const Json& document);
 
-/// Left-aligned columns, the first row being the heading.
 /// The width of a column of upgrades' versions.
 constexpr std::size_t k_version_width = 32;
 
 /// `text` with spaces up to this width.
 std::string padded(std::string text, std::size_t width);
 
+/// Left-aligned columns, the first row being the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
 /// Everything the engine works with, over the real outside world.
 class Composition {
  public:
-    Composition(const CommonOptions& options, bool may_ask);
+    /// `may_ask` false: it is never interactive. `yes`: no consent is asked for, so that nothing
+    /// that is written into a pipe can be taken for the question.
+    Composition(const CommonOptions& options, bool may_ask, bool yes = false);
 
     /// `reporter` hears what the engine tells; so does the file of `events`, unless that is empty.
     EngineParts parts(Reporter& reporter, const std::string& events = {});

@@ -43,7 +43,7 @@ int rollback_command(int argc, char** argv) {
     request.parameters = parameters.read();
     request.wait = parse_duration_option(wait, "--wait");
     TextReporter reporter(common.json());
-    Composition composition(common, !non_interactive && !common.json());
+    Composition composition(common, !non_interactive && !common.json(), request.yes);
     const RunReport report = run_rollback(composition.parts(reporter, events), request);
     if (common.json()) print_json(upgrade_document(report));
     return report.exit_code;

@@ -44,7 +44,7 @@ int run_command(int argc, char** argv) {
     request.debug = common.debug;
     request.parameters = parameters.read();
     TextReporter reporter(common.json());
-    Composition composition(common, !common.json());
+    Composition composition(common, !common.json(), request.yes);
     const RunReport report = run_single(composition.parts(reporter, events), request);
     if (common.json()) print_json(upgrade_document(report));
     return report.exit_code;

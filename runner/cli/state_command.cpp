@@ -174,7 +174,7 @@ int unlock(const StateRequest& request) {
 int repair(const StateRequest& request) {
     const CommonOptions& common = request.common;
     TextReporter reporter(common.json());
-    Composition composition(common, !common.json());
+    Composition composition(common, !common.json(), request.yes);
     const Diagnosis diagnosis = diagnose_ledger(composition.config);
     const bool repairs = diagnosis.can_repair() && !request.dry_run;
     if (repairs && !request.yes && !composition.terminal.interactive())

@@ -224,7 +224,7 @@ void TextReporter::finished(const RunReport& report) {
         if (!report.error->commands.empty()) print_error_line("       By hand:");
         for (const std::string& command : report.error->commands) {
             if (command.starts_with('#')) {
-                print_error_line("         " + command);
+                print_error_comment("         ", command);
             } else {
                 print_error_command("         ", command);
             }

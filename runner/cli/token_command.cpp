@@ -89,7 +89,7 @@ int token_command(int argc, char** argv) {
     if (output == "json") {
         print_json({{"schemaVersion", 1}, {"name", name}, {"role", role}, {"token", token}});
     } else {
-        print_line(token);
+        print_value(token);
     }
     return 0;
 }

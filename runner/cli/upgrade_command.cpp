@@ -109,7 +109,7 @@ int upgrade_command(int argc, char** argv) {
     request.wait = parse_duration_option(options.wait, "--wait");
     request.soak = parse_duration_option(options.soak, "--soak");
     TextReporter reporter(json);
-    Composition composition(options.common, !options.non_interactive && !json);
+    Composition composition(options.common, !options.non_interactive && !json, request.yes);
     if (!options.verification.empty())
         composition.config.verification = parse_verification(options.verification);
     const RunReport report = run_upgrade(composition.parts(reporter, options.events), request);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 
 #include "support/output.hpp"
 #include "support/terminal.hpp"
@@ -56,14 +57,18 @@ void log_with_times() {
 
 namespace {
 
-/// A row each: the level stands before all of them.
+/// A row each: time and level stand before all of them.
 void log(spdlog::level::level_enum level, const std::string& text) {
     constexpr std::size_t k_level_words = 9;
+    constexpr std::size_t k_time_words = 25;
+    static std::mutex rows_of_one_line;  // those of another thread come after them
+    const std::size_t before = k_level_words + (times_shown() ? k_time_words : 0);
+    const std::lock_guard lock(rows_of_one_line);
     clear_progress();
     std::fflush(stdout);
     const std::size_t width = width_of_terminal(STDERR_FILENO);
     for (const std::string& row :
-         rows_of(harmless(text), width == 0 ? 0 : width - std::min(width - 1, k_level_words)))
+         rows_of(harmless(text), width == 0 ? 0 : width - std::min(width - 1, before)))
         logger().log(level, row);
 }
 

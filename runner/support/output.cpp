@@ -106,6 +106,12 @@ class WordPieces {
     bool m_is_first = true;
 };
 
+void print_error_rows(const std::vector<std::string>& rows) {
+    clear_progress();
+    std::fflush(stdout);
+    for (const std::string& row : rows) write_out(stderr, row + '\n');
+}
+
 /// A command taken apart at its spaces, its quotes left as they are.
 std::vector<std::string_view> words_of(std::string_view command) {
     std::vector<std::string_view> words;
@@ -145,12 +151,13 @@ std::size_t width_of_terminal(int descriptor) {
     return size.ws_col;
 }
 
-std::vector<std::string> rows_of(std::string_view line, std::size_t width) {
+std::vector<std::string> rows_of(std::string_view line, std::size_t width,
+                                 std::string_view goes_on) {
     if (width == 0) return {std::string(line)};
     const std::size_t columns = std::max(width, k_least_width) - 1;
     std::vector<std::string> rows;
     do {
-        const std::string_view begin = rows.empty() ? "" : k_row_goes_on;
+        const std::string_view begin = rows.empty() ? "" : goes_on;
         const std::size_t bytes = fitting(line, columns - begin.size());
         rows.push_back(std::string(begin) + std::string(line.substr(0, bytes)));
         line.remove_prefix(bytes);
@@ -194,6 +201,12 @@ void print_line(std::string_view text, const LineStyle& style) {
     std::fflush(stdout);  // live, through a pipe too
 }
 
+void print_value(std::string_view text) {
+    clear_progress();
+    write_out(stdout, harmless(text) + '\n');
+    std::fflush(stdout);
+}
+
 void print_command(const std::string& indent, std::string_view command) {
     clear_progress();
     for (const std::string& row :
@@ -203,17 +216,16 @@ void print_command(const std::string& indent, std::string_view command) {
 }
 
 void print_error_command(const std::string& indent, std::string_view command) {
-    clear_progress();
-    for (const std::string& row :
-         rows_of_command(indent, harmless(command), width_of_terminal(STDERR_FILENO)))
-        write_out(stderr, row + '\n');
+    print_error_rows(rows_of_command(indent, harmless(command), width_of_terminal(STDERR_FILENO)));
 }
 
 void print_error_line(std::string_view text) {
-    clear_progress();
-    std::fflush(stdout);
-    for (const std::string& row : rows_of(harmless(text), width_of_terminal(STDERR_FILENO)))
-        write_out(stderr, row + '\n');
+    print_error_rows(rows_of(harmless(text), width_of_terminal(STDERR_FILENO)));
+}
+
+void print_error_comment(const std::string& indent, std::string_view comment) {
+    print_error_rows(rows_of(indent + harmless(comment), width_of_terminal(STDERR_FILENO),
+                             indent + std::string(k_comment_goes_on)));
 }
 
 void print_document(std::string_view text) {

@@ -13,6 +13,8 @@ namespace runner {
 
 /// What a terminal's rows begin with when they go on with the line of the row before.
 constexpr std::string_view k_row_goes_on = "  > ";
+/// The same for a comment among commands: a shell that is given its rows runs none of them.
+constexpr std::string_view k_comment_goes_on = "#   > ";
 
 /// How a line is printed.
 struct LineStyle {
@@ -22,6 +24,9 @@ struct LineStyle {
 
 /// Prints one line on standard output, at once.
 void print_line(std::string_view text, const LineStyle& style = {});
+/// Prints what is to be copied or read by a program, on standard output: as print_line, and never
+/// broken into rows.
+void print_value(std::string_view text);
 /// Prints `indent` and a command as shell_command makes it. It can be copied from a terminal, too:
 /// a shell takes all of its rows for the one command.
 void print_command(const std::string& indent, std::string_view command);
@@ -29,6 +34,8 @@ void print_command(const std::string& indent, std::string_view command);
 void print_error_command(const std::string& indent, std::string_view command);
 /// The same as print_line on standard error, after all that standard output has got.
 void print_error_line(std::string_view text);
+/// Prints `indent` and a comment, which begins with `#`, on standard error.
+void print_error_comment(const std::string& indent, std::string_view comment);
 /// Prints a document that the program has made as it is: JSON, a script, help.
 void print_document(std::string_view text);
 /// The last row of standard error, until something else is printed; cut to what fits into it.
@@ -45,8 +52,10 @@ void expect_pipes_to_a_terminal();
 std::size_t width_of_terminal(int descriptor);
 
 /// A harmless line in rows of a terminal, broken by this program and not by the terminal, so that
-/// no row but the first can be taken for the beginning of a line. `width` 0: one row.
-std::vector<std::string> rows_of(std::string_view line, std::size_t width);
+/// no row but the first can be taken for the beginning of a line: they begin with `goes_on`.
+/// `width` 0: one row.
+std::vector<std::string> rows_of(std::string_view line, std::size_t width,
+                                 std::string_view goes_on = k_row_goes_on);
 /// The same for a command after `indent`. A row ends with a backslash where the next goes on; one
 /// that goes on within a word begins with a quote, any other with spaces.
 std::vector<std::string> rows_of_command(const std::string& indent, std::string_view command,

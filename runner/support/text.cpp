@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <algorithm>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 
@@ -66,6 +67,15 @@ bool is_plain_word(const std::string& word) {
     return word.front() == '-' || word.find('=') == std::string::npos;
 }
 
+/// Whether a shell takes this word for a part of its language where a command begins.
+bool is_reserved(std::string_view word) {
+    constexpr std::array<std::string_view, 22> k_reserved{
+        "case",   "coproc", "do",      "done",     "elif",  "else", "end",    "esac",
+        "fi",     "for",    "foreach", "function", "if",    "in",   "noglob", "nocorrect",
+        "repeat", "select", "then",    "time",     "until", "while"};
+    return std::find(k_reserved.begin(), k_reserved.end(), word) != k_reserved.end();
+}
+
 /// Whether it can stand between single quotes and be read as it is.
 bool is_visible(std::string_view word) {
     while (!word.empty()) {
@@ -117,7 +127,9 @@ std::string shell_word(const std::string& text) {
 
 std::string shell_command(const std::vector<std::string>& arguments) {
     std::vector<std::string> words;
-    for (const std::string& argument : arguments) words.push_back(shell_word(argument));
+    for (const std::string& argument : arguments)
+        words.push_back(words.empty() && is_reserved(argument) ? shell_quoted(argument)
+                                                               : shell_word(argument));
     return join(words, " ");
 }
 

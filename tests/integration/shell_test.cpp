@@ -5,6 +5,7 @@
 
 #include "model/harmless.hpp"
 #include "services/command.hpp"
+#include "support/file.hpp"
 #include "support/nasty_text.hpp"
 #include "support/output.hpp"
 #include "support/text.hpp"
@@ -63,5 +64,32 @@ TEST_CASE("a shell makes of a command that is shown what the upgrade has given, 
             CHECK(is_marked);
             CHECK(rows[i - 1].back() == '\\');
         }
+    }
+}
+
+TEST_CASE("a shell that is given a comment in rows runs none of them") {
+    const std::vector<std::string> pieces{"a b",        "'",         "\"", "\\",      " ",
+                                          "$(touch x)", "`touch x`", "#",  "> x",     ";",
+                                          "&&",         "touch x",   "\n", "\xC3\xA9"};
+    std::mt19937 random(7);
+    const auto below = [&](std::size_t limit) { return random() % limit; };
+    for (int round = 0; round < 200; ++round) {
+        std::string comment = "#   ";
+        for (std::size_t length = 5 + below(40); length > 0; --length)
+            comment += pieces[below(pieces.size())];
+        const std::string indent(below(10), ' ');
+        const std::vector<std::string> rows = rows_of(indent + harmless(comment), 20 + below(60),
+                                                      indent + std::string(k_comment_goes_on));
+        CAPTURE(joined(rows));
+        const TemporaryFolder folder("shell-test");
+        upgrade::services::CommandSpec spec;
+        spec.arguments = {"bash", "--norc", "-s"};
+        spec.folder = folder.path().string();
+        spec.input = "trap 'echo ran' DEBUG\n" + joined(rows) + "\ntrap - DEBUG; echo end\n";
+        std::string output;
+        spec.on_output = [&](std::string_view piece) { output += piece; };
+        REQUIRE(upgrade::services::run_command(spec) == 0);
+        CHECK(output == "ran\nend\n");
+        CHECK(std::filesystem::is_empty(folder.path()));
     }
 }

@@ -136,4 +136,5 @@ TEST_CASE("words of a command are quoted only where a shell needs it") {
           R"(echo '' 'a b' 'it'\''s' '$(x)' 'a=b' '*')");
     CHECK(shell_command({"echo", "one\ntwo", "\x1b[2K7", "\xE2\x80\xAE'\\"}) ==
           R"(echo $'one\ntwo' $'\033[2K7' $'\342\200\256\'\\')");
+    CHECK(shell_command({"time", "if"}) == "'time' if");
 }
