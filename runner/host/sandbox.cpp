@@ -10,11 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <fstream>
 
 #include "model/error.hpp"
 #include "services/program.hpp"
-#include "support/text.hpp"
 #include "support/unique_fd.hpp"
 
 namespace runner {
@@ -44,9 +42,10 @@ constexpr std::uint64_t k_write_file = 1U << 1U;
 /// remove_dir, remove_file, make_char, make_dir, make_reg, make_sock, make_fifo, make_block,
 /// make_sym
 constexpr std::uint64_t k_change_folder = 0x1FF0;
-constexpr std::uint64_t k_refer = 1U << 13U;     // since version 2
-constexpr std::uint64_t k_truncate = 1U << 14U;  // since version 3
-constexpr std::uint64_t k_tcp = 0x3;             // bind and connect, since version 4
+constexpr std::uint64_t k_refer = 1U << 13U;         // since version 2
+constexpr std::uint64_t k_truncate = 1U << 14U;      // since version 3
+constexpr std::uint64_t k_ioctl_device = 1U << 15U;  // since version 5
+constexpr std::uint64_t k_tcp = 0x3;                 // bind and connect, since version 4
 
 long version() {
     static const long known = ::syscall(k_create_ruleset, nullptr, std::size_t{0}, k_ask_version);
@@ -64,6 +63,8 @@ class Ruleset {
     explicit Ruleset(const SandboxRules& rules) {
         RulesetAttributes attributes{};
         attributes.handled_files = write_rights() | (rules.execute ? k_execute : 0);
+        // Granted to nothing: with it, root types into any terminal that it can open (TIOCSTI).
+        if (version() >= 5) attributes.handled_files |= k_ioctl_device;
         if (version() >= 4 && !rules.network) attributes.handled_network = k_tcp;
         const std::size_t size =
             version() >= 4 ? sizeof(attributes) : sizeof(attributes.handled_files);
@@ -107,12 +108,9 @@ void allow_program(Ruleset& ruleset, const std::string& name, int depth = 0) {
     const fs::path program = upgrade::services::find_program(name);
     if (program.empty() || depth > k_max_depth) return;
     ruleset.allow(program, k_execute);
-    std::ifstream file(program, std::ios::binary);
-    std::string line;
-    if (file.get() != '#' || file.get() != '!' || !std::getline(file, line)) return;
     std::size_t words = 0;
-    for (const std::string& word : split(line, ' ')) {
-        if (word.empty() || word.front() == '-') continue;
+    for (const std::string& word : upgrade::services::interpreter_of(program.string())) {
+        if (word.front() == '-') continue;
         // `#!/usr/bin/env python3` names its interpreter as the second word.
         if (words++ < 2) allow_program(ruleset, word, depth + 1);
     }

@@ -32,20 +32,24 @@ std::vector<std::string> candidates(const std::string& name, std::string_view pa
     return found;
 }
 
-/// The interpreter that the first line of a script names; empty: it is no script.
-std::string interpreter_of(const std::string& file) {
+}  // namespace
+
+std::vector<std::string> interpreter_of(const std::string& file) {
+    constexpr const char* k_blanks = " \t";
     std::ifstream script(file, std::ios::binary);
     std::string line(k_max_first_line, '\0');
     script.read(line.data(), static_cast<std::streamsize>(line.size()));
     line.resize(static_cast<std::size_t>(script.gcount()));
     line.resize(std::min(line.find('\n'), line.size()));
-    if (line.rfind("#!", 0) != 0) return {};
-    const std::size_t begin = std::min(line.find_first_not_of(" \t", 2), line.size());
-    const std::size_t end = std::min(line.find_first_of(" \t", begin), line.size());
-    return line.substr(begin, end - begin);
+    std::vector<std::string> words;
+    if (line.rfind("#!", 0) != 0) return words;
+    for (std::size_t end = 2;;) {
+        const std::size_t begin = line.find_first_not_of(k_blanks, end);
+        if (begin == std::string::npos) return words;
+        end = std::min(line.find_first_of(k_blanks, begin), line.size());
+        words.push_back(line.substr(begin, end - begin));
+    }
 }
-
-}  // namespace
 
 std::string why_no_program(const std::string& file) {
     struct stat status {};
@@ -72,16 +76,18 @@ std::string find_program(const std::string& name) {
 
 std::string why_not_started(const std::string& name, int error, const std::string& path,
                             const std::string& folder) {
+    struct stat status {};
+    if (!folder.empty() && ::stat(folder.c_str(), &status) != 0)
+        return "its working directory '" + folder + "': " + std::generic_category().message(errno);
     std::string in_the_way;
     for (std::string candidate : candidates(name, path.empty() ? k_default_path : path)) {
         if (candidate.front() != '/' && !folder.empty()) candidate.insert(0, folder + '/');
-        struct stat status {};
         if (::stat(candidate.c_str(), &status) != 0) continue;
         const std::string problem = why_no_program(candidate);
         if (problem.empty()) {
-            const std::string interpreter = interpreter_of(candidate);
-            if (!interpreter.empty() && !why_no_program(interpreter).empty())
-                return "its interpreter: " + why_no_program(interpreter);
+            const std::vector<std::string> interpreter = interpreter_of(candidate);
+            if (!interpreter.empty() && !why_no_program(interpreter.front()).empty())
+                return "its interpreter: " + why_no_program(interpreter.front());
             return std::generic_category().message(error);
         }
         if (in_the_way.empty()) in_the_way = problem;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace upgrade::services {
 
@@ -17,8 +18,13 @@ std::string find_program(const std::string& name, const std::string& path);
 /// The same with this process's PATH.
 std::string find_program(const std::string& name);
 
-/// Why starting `name` has failed with `error` (of errno), in words: what is in its place, or which
-/// interpreter it lacks. `folder`: what a relative name is relative to; empty: this process's.
+/// The words of the first line of a script after `#!`: its interpreter, and what that is given. As
+/// the kernel reads it: 256 bytes at most, parted by spaces and tabs. None: it is no script.
+std::vector<std::string> interpreter_of(const std::string& file);
+
+/// Why starting `name` has failed with `error` (of errno), in words: what is in its place, which
+/// interpreter it lacks, or that there is no `folder`, its working directory, to which a relative
+/// name is relative; empty: this process's.
 std::string why_not_started(const std::string& name, int error, const std::string& path,
                             const std::string& folder);
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is shown of what comes from outside, through a pipe; and what is asked, on a terminal.
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <functional>
 #include <sstream>
@@ -35,6 +39,31 @@ void check_words(const test::ProgramResult& result) {
 const std::string k_tell_terminal =
     "read -r line < /proc/self/stat; set -- $line; echo \"terminal $7\"; "
     "if (: > /dev/tty) 2> /dev/null; then echo opened it; else echo cannot open it; fi\n";
+
+/// A program that finds the terminal of the run, and tries what can be done with its name.
+const std::string k_use_terminal_by_name = R"(#!/usr/bin/perl
+use Fcntl;
+my ($process, $name) = (getppid, "");
+while ($process > 1 && $name !~ m{^/dev/pts/}) {
+    $name = readlink("/proc/$process/fd/0") // "";
+    open(my $stat, "<", "/proc/$process/stat") or last;
+    ($process) = <$stat> =~ /.*\) . (\d+)/;
+}
+$| = 1;
+print "found $name\n";
+print open(my $out, ">", $name) ? "can write\n" : "cannot write: $!\n";
+sysopen(my $in, $name, O_RDONLY | O_NOCTTY) or print "cannot open: $!\n";
+my $typed = "n";
+print ioctl($in, 0x5412, $typed) ? "can type\n" : "cannot type: $!\n";  # TIOCSTI
+open(my $null, "<", "/dev/null");
+print -t $null ? "null is a terminal\n" : "null is no terminal\n";
+)";
+
+/// The version of the kernel's Landlock; below 1: there is none.
+long landlock_version() {
+    constexpr long k_create_ruleset = 444;
+    return ::syscall(k_create_ruleset, nullptr, 0, 1U);
+}
 
 runner::Json event(const std::string& events, const std::string& name) {
     for (const std::string& line : lines_of(events)) {
@@ -157,12 +186,13 @@ TEST_CASE("what was typed before a question is no answer to it") {
     sandbox.release_plugin("speaker", "0.1.10001");
     sandbox.write("repository/speech", "sure");
     sandbox.write("repository/behaviour", "ask");
-    sandbox.write("before.sh", "#!/bin/sh\necho waiting\nwhile [ ! -e go ]; do sleep 0.02; done\n");
+    sandbox.write("before.sh", "#!/bin/sh\necho waiting\nread -r line < go\n");
+    REQUIRE(::mkfifo((sandbox.path() / "go").c_str(), 0600) == 0);
     std::filesystem::permissions(sandbox.path() / "before.sh", std::filesystem::perms::owner_all);
     sandbox.config("0.1.0", "", "hooks: {before: {command: [./before.sh]}}\n");
     const auto result = sandbox.talk({Sandbox::program(), "upgrade"},
                                      {{"continue? [y/N] ", "y\n"},
-                                      {"waiting", "y\n", [&] { sandbox.write("go", ""); }, true},
+                                      {"waiting", "y\n", [&] { sandbox.write("go", "\n"); }, true},
                                       {"0.1.10001 asks: question: sure [y/N] ", "n\n"}});
     CHECK_THAT(result.out, !Contains("0.1.10001: done"));
     CHECK(result.status != 0);
@@ -210,4 +240,75 @@ TEST_CASE("upgrades and hooks have no terminal") {
         if (line.rfind("  | terminal ", 0) == 0) CHECK(line == "  | terminal 0\r");
     }
     CHECK(told == 3);  // in the simulation, by the hook, for real
+}
+
+TEST_CASE("an upgrade neither writes to the run's terminal nor types into it by its name") {
+    constexpr long k_rules_for_devices = 5;
+    if (landlock_version() < k_rules_for_devices) {
+        WARN("this kernel has no rules for devices: nothing was tested");
+        return;
+    }
+    Sandbox sandbox;
+    sandbox.release_program("0.1.10001", k_use_terminal_by_name);
+    const auto result =
+        sandbox.talk({Sandbox::program(), "upgrade"}, {{"continue? [y/N] ", "y\n"}});
+    CHECK(result.status == 0);
+    const std::vector<std::string> lines = lines_of(result.out);
+    for (const std::string line :
+         {"  | cannot write: Permission denied\r", "  | cannot type: Permission denied\r",
+          "  | null is no terminal\r"})
+        CHECK(std::count(lines.begin(), lines.end(), line) == 2);  // in the simulation, for real
+    CHECK_THAT(result.out, Contains("  | found /dev/pts/") && !Contains("cannot open"));
+}
+
+TEST_CASE("the diff of what a rollback puts back is as harmless as any") {
+    Sandbox sandbox;
+    const std::string text = test::all_nasty_texts();
+    sandbox.write("repository/gone", text.substr(0, text.find('\0')) + '\n' + k_forged + '\n');
+    sandbox.write("repository/shared", "shared\n");
+    sandbox.write("repository/old", "old\n");
+    sandbox.release_plugin("files_only", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 0);
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"rollback", "-n"}, {"rollback", "--yes"}}) {
+        const auto result = sandbox.run(command);
+        CHECK(result.status == 0);
+        check_words(result);
+        const std::string shown = test::all_nasty_texts_shown();
+        CHECK_THAT(result.out, Contains("    +" + shown.substr(0, shown.find("\\x00")) + '\n'));
+    }
+}
+
+TEST_CASE("no name or message forges a row of the history") {
+    Sandbox sandbox;
+    sandbox.write("repository/conf", "one: 1\ntwo: 2\nthree: 3\n");
+    sandbox.write("repository/speech", "x\n0.1.10009  succeeded\n    0.1.10009  succeeded");
+    sandbox.write("repository/behaviour", "fail");
+    sandbox.release_plugin("speaker", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 1);
+    const auto history = sandbox.run({"history"});
+    CHECK_THAT(history.out, Contains("0.1.10009  succeeded"));
+    std::size_t attempts = 0;
+    for (const std::string& line : lines_of(history.out)) {
+        const bool is_attempt = line.rfind("    0.1.", 0) == 0;
+        const bool is_message = line.find("0.1.10009") != std::string::npos;
+        attempts += is_attempt ? 1 : 0;
+        CHECK_FALSE((is_attempt && is_message));
+        if (is_message) CHECK(line.rfind("    | ", 0) == 0);
+    }
+    CHECK(attempts == 1);
+}
+
+TEST_CASE("a long comment of the recipe by hand stays a comment in all of its rows") {
+    Sandbox sandbox;
+    sandbox.write("repository/conf", "one: 1\ntwo: 2\nthree: 3\n");
+    sandbox.write("repository/speech", std::string(300, 'x'));
+    sandbox.write("repository/behaviour", "fail");
+    sandbox.release_plugin("speaker", "0.1.10001");
+    const auto result = sandbox.talk(
+        {"/bin/sh", "-c", "stty cols 40 && exec " + Sandbox::program() + " upgrade --yes"}, {});
+    CHECK(result.status == 1);
+    const std::string recipe = result.out.substr(result.out.find("By hand:"));
+    CHECK_THAT(recipe, Contains("         #   true 'argument: xxx") &&
+                           Contains("\n         #   > xxx") && !Contains("\n  > "));
 }

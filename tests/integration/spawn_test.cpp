@@ -2,6 +2,7 @@
 // What a program that is started gets of this process, and what it does not.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <set>
 
+#include "host/sandbox.hpp"
 #include "model/error.hpp"
 #include "services/command.hpp"
 #include "services/program.hpp"
@@ -224,4 +226,51 @@ TEST_CASE("what spawn cannot start leaves nothing behind") {
             Error);
     }
     CHECK(left_open() == before);
+}
+
+TEST_CASE("the interpreter of a script is read as the kernel reads it") {
+    using Words = std::vector<std::string>;
+    const TemporaryFolder folder("spawn-test");
+    const std::string script = (folder.path() / "script").string();
+    const std::string long_word(300, 'x');
+    for (const auto& [text, words] :
+         {std::pair<std::string, Words>{"#!/bin/sh\necho\n", {"/bin/sh"}},
+          {"#!\t/bin/sh \t-e\t\n", {"/bin/sh", "-e"}},
+          {"#!/usr/bin/env\tsh", {"/usr/bin/env", "sh"}},
+          {"#!" + long_word, {long_word.substr(0, 254)}},
+          {"#! \t\n", {}},
+          {"# /bin/sh\n", {}},
+          {"", {}}}) {
+        replace_file(script, text, Durability::replaceable);
+        CHECK(upgrade::services::interpreter_of(script) == words);
+    }
+}
+
+TEST_CASE("a permitted script may start its interpreter, however the two are parted") {
+    const TemporaryFolder folder("spawn-test");
+    const std::string script = (folder.path() / "script").string();
+    for (const std::string line :
+         {"#!/bin/sh", "#! /bin/sh", "#!\t/bin/sh", "#!/usr/bin/env\tsh"}) {
+        CAPTURE(line);
+        replace_file(script, line + "\nexit 7\n", Durability::replaceable);
+        REQUIRE(::chmod(script.c_str(), 0700) == 0);
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            enter_sandbox({{}, {}, {{script}}, true});
+            ::execl(script.c_str(), script.c_str(), nullptr);
+            ::_exit(1);
+        }
+        int status = -1;
+        REQUIRE(::waitpid(pid, &status, 0) == pid);
+        CHECK(WEXITSTATUS(status) == 7);
+    }
+}
+
+TEST_CASE("a working directory that is not there is named as what is missing") {
+    upgrade::services::CommandSpec spec;
+    spec.arguments = {"true"};
+    spec.folder = "/no/such/folder";
+    CHECK_THAT(why_not_run(spec, UPGRADE_NOT_FOUND),
+               Catch::Contains("its working directory '/no/such/folder': No such file"));
 }
