@@ -99,9 +99,23 @@ std::optional<SecretKey> signing_key(const PackageRequest& request) {
                             password == nullptr ? "" : password, request.signing_key);
 }
 
+/// What the user has named as files, each of which may be a pipe.
+struct GivenFiles {
+    std::optional<SecretKey> key;
+    std::optional<Manifest> description;
+};
+
+GivenFiles read_given(const PackageRequest& request) {
+    GivenFiles given{signing_key(request), std::nullopt};
+    if (!request.description.empty())
+        given.description =
+            Manifest::parse(read_given_file(request.description, k_max_file), request.description);
+    return given;
+}
+
 /// What folders of one release, made on several machines, have in common; copies the archives.
-fs::path merge(const PackageRequest& request, const Clock& clock) {
-    const std::optional<SecretKey> key = signing_key(request);
+fs::path merge(const PackageRequest& request, const std::optional<SecretKey>& key,
+               const Clock& clock) {
     std::optional<Manifest> merged;
     std::vector<fs::path> archives;
     for (const std::string& input : request.inputs) {
@@ -159,15 +173,13 @@ void generate_key(const std::string& file) {
     const std::string text = key.public_key().to_string();
     replace_file(file + ".pub", "untrusted comment: minisign public key " +
                                     to_string(key.public_key().id) + '\n' + text + '\n');
-    print_line(text);
+    print_value(text);
 }
 
 /// What a built plugin says of itself: asked of it, or read from what its build has written.
-Manifest described(const PackageRequest& request, const Platform& platform,
+Manifest described(const PackageRequest& request, const GivenFiles& given, const Platform& platform,
                    const StopSignals& signals, const Clock& clock) {
-    if (!request.description.empty())
-        return Manifest::parse(read_given_file(request.description, k_max_file),
-                               request.description);
+    if (given.description) return *given.description;
     if (platform.to_string() != Platform::current().to_string()) {
         throw Error(Failure::usage,
                     request.file + " is built for " + platform.to_string() + ", this machine is " +
@@ -178,13 +190,13 @@ Manifest described(const PackageRequest& request, const Platform& platform,
     return describe_plugin(image, request.file, signals, clock);
 }
 
-fs::path package(const PackageRequest& request, const StopSignals& signals, const Clock& clock) {
-    const std::optional<SecretKey> key = signing_key(request);
+fs::path package(const PackageRequest& request, const GivenFiles& given, const StopSignals& signals,
+                 const Clock& clock) {
     const Platform platform = parse_platform(request.platform);
     const bool plugin = form_of_file(request.file) == UpgradeForm::plugin;
     Manifest manifest;
     if (plugin) {
-        manifest = described(request, platform, signals, clock);
+        manifest = described(request, given, platform, signals, clock);
     } else if (request.version.empty()) {
         throw Error(
             Failure::usage,
@@ -212,7 +224,7 @@ fs::path package(const PackageRequest& request, const StopSignals& signals, cons
     fs::path folder = fs::path(request.out) / manifest.tag;
     write_artefacts(folder, names, platform, plugin ? names.library : names.executable,
                     read_file(request.file, k_max_file), manifest, plugin);
-    seal_release(folder, names, manifest, key, clock);
+    seal_release(folder, names, manifest, given.key, clock);
     return folder;
 }
 
@@ -249,7 +261,6 @@ int package_command(int argc, char** argv) {
         "  runner package linux/0.0.61+argocd darwin/0.0.61+argocd --out releases \\\n"
         "      --repository example/upgrades --sign release.key");
     if (const int code = parse_arguments(app, argc, argv); code >= 0) return code;
-    const ProcessStopSignals signals;
     const SystemClock clock;
     if (!new_key.empty()) {
         generate_key(new_key);
@@ -258,14 +269,18 @@ int package_command(int argc, char** argv) {
     if (request.inputs.empty() || request.out.empty())
         throw Error(Failure::usage, "package needs what to package, and --out",
                     "'runner package --help' shows examples");
-    if (fs::is_directory(request.inputs.front())) {
-        print_line(merge(request, clock).string());
+    const bool folders = fs::is_directory(request.inputs.front());
+    if (!folders && request.inputs.size() > 1)
+        throw Error(Failure::usage, "one built upgrade at a time; only folders are merged");
+    // Before stop signals are handled: whoever waits for a pipe can be stopped at once.
+    const GivenFiles given = read_given(request);
+    const ProcessStopSignals signals;
+    if (folders) {
+        print_value(merge(request, given.key, clock).string());
         return 0;
     }
-    if (request.inputs.size() > 1)
-        throw Error(Failure::usage, "one built upgrade at a time; only folders are merged");
     request.file = request.inputs.front();
-    print_line(package(request, signals, clock).string());
+    print_value(package(request, given, signals, clock).string());
     return 0;
 }
 

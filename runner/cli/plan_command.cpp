@@ -73,11 +73,12 @@ int plan_command(int argc, char** argv) {
                     "--env and --secret are for what is simulated, and 'plan' simulates only what "
                     "it saves; nothing was looked at",
                     "add --out FILE, or look with 'runner upgrade --dry-run'");
+    GivenParameters given = parameters.read();  // before stop signals are handled: it may wait
     TextReporter reporter(common.json());
     Composition composition(common, false);
     const RunReport report =
         out.empty() ? make_plan_report(composition.parts(reporter), selection)
-                    : save_plan(composition, reporter, selection, parameters.read(), out);
+                    : save_plan(composition, reporter, selection, std::move(given), out);
     if (out.empty()) {
         for (const std::string& warning : report.warnings) log_warning(warning);
     }

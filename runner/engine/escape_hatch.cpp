@@ -4,6 +4,7 @@
 #include "engine/advice.hpp"
 #include "engine/standing.hpp"
 #include "engine/undo.hpp"
+#include "support/read.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -58,9 +59,14 @@ void add_files(Lines& lines, LedgerView& ledger, const ClusterConfig& config,
 std::vector<std::string> escape_hatch(LedgerView& ledger, const LedgerFacts& facts,
                                       const ClusterConfig& config, const std::string& version,
                                       const std::vector<std::string>& commands) {
-    const std::string file = config.file.string();
-    const std::string cluster = " -c " + shell_quoted(file);
-    Lines lines{"# what it printed", "runner logs " + version + cluster};
+    // What has come by a pipe has no name by which it would be found again.
+    const std::string file = is_stream(config.file) ? std::string() : config.file.string();
+    const std::string cluster = file.empty() ? "" : " -c " + shell_quoted(file);
+    Lines lines;
+    if (file.empty())
+        lines.emplace_back("# the config came by a pipe: RUNNER_CLUSTER has to name it for these");
+    lines.emplace_back("# what it printed");
+    lines.push_back("runner logs " + version + cluster);
     const UnsettledUpgrade* half = unsettled_in(facts, version);
     add_rollback(lines, ledger, half, version, cluster);
     if (half == nullptr || !is_half_undone(*half)) {

@@ -127,6 +127,10 @@ std::string read_given_file(const std::filesystem::path& path, std::size_t limit
 }
 
 bool is_stream(const std::filesystem::path& path) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const std::string folder = fs::canonical(fs::absolute(path).parent_path(), ignored).string();
+    if (folder == "/dev" || (folder + '/').starts_with("/proc/")) return true;
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) &&
            !S_ISDIR(status.st_mode);

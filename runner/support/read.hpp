@@ -41,7 +41,8 @@ std::string read_to_end(int fd, std::size_t limit, const std::string& what,
 std::string read_given_file(const std::filesystem::path& path, std::size_t limit = k_max_read,
                             const Patience& patience = {});
 
-/// Whether what is at `path` has no folder of its own to speak of: a pipe, a terminal, a device.
+/// Whether what is at `path` has no folder of its own to speak of: a pipe, a terminal, a device, or
+/// whatever a descriptor leads to (`/dev/stdin`, `/dev/fd/63`).
 bool is_stream(const std::filesystem::path& path);
 
 }  // namespace runner

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes from outside is bounded: length, depth, what is read as a file, what is started as a
 // program.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include "support/catch.hpp"
 #include "support/sandbox.hpp"
 #include "support/small_stack_of_programs.hpp"
+#include "support/unique_fd.hpp"
 
 using Catch::Contains;
 using test::Sandbox;
@@ -212,4 +215,42 @@ TEST_CASE("where the machine forbids programs in memory, plugins run and program
     CHECK_THAT(refused.err,
                Contains("vm.memfd_noexec is 2") && Contains("sysctl vm.memfd_noexec=1"));
     CHECK(shell(sandbox, set + "1 $runner upgrade --yes").status == 0);
+}
+
+TEST_CASE("whoever waits for a pipe can be stopped at once") {
+    Sandbox sandbox;
+    sandbox.release_plugin("noop", "0.1.10001");
+    REQUIRE(::mkfifo((sandbox.path() / "pipe").c_str(), 0600) == 0);
+    const std::string plugin = std::string(TEST_PLUGINS_FOLDER) + "/noop.so";
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"plan", "-c", "pipe"},
+          {"plan", "--out", "saved.json", "--secret", "token=file:pipe"},
+          {"upgrade", "--plan", "pipe", "--yes"},
+          {"upgrade", "--yes", "--secret", "token=file:pipe"},
+          {"rollback", "--yes", "--secret", "token=file:pipe"},
+          {"run", "0.1.10001", "--secret", "token=file:pipe"},
+          {"state", "import", "pipe"},
+          {"package", plugin, "--out", "made", "--repository", "a/b", "--sign", "pipe"},
+          {"package", plugin, "--out", "made", "--description", "pipe"}}) {
+        CAPTURE(command);
+        const auto program = sandbox.start(command);
+        int opened = -1;
+        test::wait_until([&] {  // it has opened the pipe for reading
+            opened = ::open((sandbox.path() / "pipe").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+            return opened >= 0;
+        });
+        const runner::UniqueFd writer(opened);
+        program->signal(SIGTERM);
+        CHECK(program->wait().status == 128 + SIGTERM);
+        CHECK_FALSE(sandbox.exists("made"));
+        CHECK_FALSE(sandbox.exists("saved.json"));
+    }
+}
+
+TEST_CASE("a config at standard input has its paths in the working directory") {
+    Sandbox sandbox;
+    sandbox.release_plugin("noop", "0.1.10001");
+    const auto result = shell(sandbox, "$runner upgrade --yes -c /dev/stdin < cluster.yaml");
+    CHECK(result.status == 0);
+    CHECK(std::filesystem::exists(sandbox.ledger()));
 }

@@ -147,3 +147,19 @@ TEST_CASE("the paths of a config that is a pipe are relative to the working dire
     replace_file(folder.path() / "c.yaml", text, Durability::replaceable);
     CHECK(ClusterConfig::load(folder.path() / "c.yaml").state == folder.path() / "own/state.db");
 }
+
+TEST_CASE("a config that is named by a descriptor has no folder, whatever it leads to") {
+    const Files files;
+    const UniqueFd file(::open(files.path("file").c_str(), O_RDONLY | O_CLOEXEC));
+    const std::string number = std::to_string(file.get());
+    for (const std::string& path :
+         {std::string("/dev/stdin"), "/dev/fd/" + number, "/proc/self/fd/" + number,
+          "/proc/" + std::to_string(::getpid()) + "/fd/" + number, "/dev/../dev/fd/" + number,
+          std::string("/dev/null"), files.path("pipe")}) {
+        CAPTURE(path);
+        CHECK(is_stream(path));
+    }
+    CHECK_FALSE(is_stream(files.path("file")));
+    CHECK_FALSE(is_stream(files.path("folder")));
+    CHECK_FALSE(is_stream(files.path("nothing")));
+}
