@@ -22,10 +22,10 @@ std::atomic<bool> g_hiding{false};
 /// They end or stop nothing by themselves, or cannot be handled.
 constexpr std::array k_left_alone{SIGKILL, SIGSTOP, SIGCHLD, SIGURG, SIGWINCH};
 
-/// A process in the background would be stopped for it, or would hide what its shell reads.
-void hide_in_foreground() {
-    if (g_hiding && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp())
-        ::tcsetattr(STDIN_FILENO, TCSANOW, &g_hidden);
+/// A process in the background leaves the terminal as it is: it belongs to the shell, or to what
+/// the shell has started since, and the process would be stopped for it.
+void set_in_foreground(const termios& state, int when) {
+    if (::tcgetpgrp(STDIN_FILENO) == ::getpgrp()) ::tcsetattr(STDIN_FILENO, when, &state);
 }
 
 void on_signal(int number);
@@ -41,7 +41,7 @@ void handle(int number) {
 void on_signal(int number) {
     const int saved_errno = errno;
     if (number != SIGCONT) {
-        ::tcsetattr(STDIN_FILENO, TCSANOW, &g_shown);
+        set_in_foreground(g_shown, TCSANOW);
         ::signal(number, SIG_DFL);
         sigset_t own;
         ::sigemptyset(&own);
@@ -51,7 +51,7 @@ void on_signal(int number) {
         ::pthread_sigmask(SIG_BLOCK, &own, nullptr);
         handle(number);
     }
-    hide_in_foreground();
+    if (g_hiding) set_in_foreground(g_hidden, TCSANOW);
     errno = saved_errno;
 }
 
@@ -75,10 +75,15 @@ HiddenEcho::HiddenEcho() : m_terminal(::tcgetattr(STDIN_FILENO, &g_shown) == 0) 
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &g_hidden);
 }
 
+void HiddenEcho::hide() const {
+    while (m_terminal && ::tcsetattr(STDIN_FILENO, TCSANOW, &g_hidden) != 0 && errno == EINTR) {
+    }
+}
+
 HiddenEcho::~HiddenEcho() {
     if (!m_terminal) return;
     g_hiding = false;
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &g_shown);
+    set_in_foreground(g_shown, TCSAFLUSH);
     for (int number = 1; number < NSIG; ++number) {
         if (g_handled[static_cast<std::size_t>(number)]) ::signal(number, SIG_DFL);
     }

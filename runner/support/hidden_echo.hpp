@@ -15,6 +15,10 @@ class HiddenEcho {
     HiddenEcho(const HiddenEcho&) = delete;
     HiddenEcho& operator=(const HiddenEcho&) = delete;
 
+    /// To be called before each wait for input: what was continued in the background is stopped
+    /// here, so that nothing is typed in sight once it is in the foreground.
+    void hide() const;
+
  private:
     bool m_terminal = false;
 };

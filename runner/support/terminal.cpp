@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -62,6 +63,11 @@ bool ProcessTerminal::interactive() const {
 }
 
 std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
+    return ask(prompt, nullptr);
+}
+
+std::optional<std::string> ProcessTerminal::ask(const std::string& prompt,
+                                                const HiddenEcho* hidden) {
     const Question question;
     clear_progress();
     std::fflush(stdout);
@@ -72,12 +78,14 @@ std::optional<std::string> ProcessTerminal::ask(const std::string& prompt) {
     question.show(text);
     std::string line;
     while (m_signals.count() == 0) {
+        if (hidden != nullptr) hidden->hide();
         std::array<pollfd, 2> waits{
             {{STDIN_FILENO, POLLIN, 0}, {m_signals.descriptor(), POLLIN, 0}}};
         if (::poll(waits.data(), waits.size(), -1) < 0) continue;
         if (waits[0].revents == 0) continue;
         char c = 0;
         const ssize_t count = ::read(STDIN_FILENO, &c, 1);
+        if (count < 0 && errno == EINTR) continue;  // such as a stop and its end, in background
         if (count <= 0) break;
         if (c == '\n') return line;
         line += c;
@@ -90,7 +98,7 @@ std::optional<std::string> ProcessTerminal::ask_secret(const std::string& prompt
     std::optional<std::string> answer;
     {
         const HiddenEcho hidden;
-        answer = ask(prompt);  // returns at a stop signal, too
+        answer = ask(prompt, &hidden);  // returns at a stop signal, too
     }
     if (answer) Question().show("\n");
     return answer;

@@ -9,6 +9,8 @@
 
 namespace runner {
 
+class HiddenEcho;
+
 class Terminal {
  public:
     virtual ~Terminal() = default;
@@ -51,6 +53,8 @@ class ProcessTerminal final : public Terminal {
     std::optional<std::string> ask_secret(const std::string& prompt) override;
 
  private:
+    std::optional<std::string> ask(const std::string& prompt, const HiddenEcho* hidden);
+
     bool m_allowed;
     const StopSignals& m_signals;
 };

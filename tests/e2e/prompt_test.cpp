@@ -38,13 +38,14 @@ class OnTerminal {
         const std::string folder = sandbox.path().string();
         m_shell = ::fork();
         if (m_shell == 0) stand_for_the_shell(argv.data(), folder.c_str(), pid[1]);
-        const runner::UniqueFd said(pid[0]);
+        m_report.reset(pid[0]);
         ::close(pid[1]);
-        REQUIRE(::read(said.get(), &m_pid, sizeof(m_pid)) == sizeof(m_pid));
+        REQUIRE(::read(m_report.get(), &m_pid, sizeof(m_pid)) == sizeof(m_pid));
     }
     ~OnTerminal() {
-        if (m_shell > 0) ::kill(m_pid, SIGKILL);
-        wait();
+        if (!m_has_ended) ::kill(m_pid, SIGKILL);
+        ::kill(m_shell, SIGKILL);
+        ::waitpid(m_shell, nullptr, 0);
     }
     OnTerminal(const OnTerminal&) = delete;
     OnTerminal& operator=(const OnTerminal&) = delete;
@@ -75,17 +76,32 @@ class OnTerminal {
         std::getline(file, line);
         return line.compare(line.rfind(')') + 2, 1, "T") == 0;
     }
-    /// The wait status of the program, once it has ended.
+    /// The program that stands for the shell takes the terminal, and gives it back.
+    void take_terminal() const { set_foreground(SIGUSR1, m_shell); }
+    void give_terminal() const { set_foreground(SIGUSR2, m_pid); }
+    /// As a program in the foreground sets it.
+    void set_echo(bool on) const {
+        termios state{};
+        REQUIRE(::tcgetattr(m_other_end.get(), &state) == 0);
+        state.c_lflag = on ? state.c_lflag | ECHO : state.c_lflag & ~static_cast<tcflag_t>(ECHO);
+        REQUIRE(::tcsetattr(m_other_end.get(), TCSANOW, &state) == 0);
+    }
+    /// The program's exit code once it has ended, or 128 and the signal that has ended it. The
+    /// shell stays: with its end the kernel would reset the terminal.
     int wait() {
-        if (m_shell <= 0) return m_status;
-        ::waitpid(m_shell, &m_status, 0);
-        m_shell = -1;
-        return m_status;
+        int status = 0;
+        REQUIRE(::read(m_report.get(), &status, sizeof(status)) == sizeof(status));
+        m_has_ended = true;
+        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     }
 
  private:
-    /// Only what is safe after a fork. Ends as the program has ended: with its status, or 128 and
-    /// the signal.
+    void set_foreground(int signal, pid_t group) const {
+        ::kill(m_shell, signal);
+        test::wait_until([&] { return ::tcgetpgrp(m_terminal.get()) == group; });
+    }
+
+    /// Only what is safe after a fork. Reports the program's process, and how it has ended.
     [[noreturn]] void stand_for_the_shell(char** argv, const char* folder, int report) const {
         ::setsid();
         ::ioctl(m_other_end.get(), TIOCSCTTY, 0);
@@ -101,6 +117,10 @@ class OnTerminal {
             if (::chdir(folder) == 0) ::execv(argv[0], argv);
             ::_exit(127);
         }
+        s_program = program;
+        ::signal(SIGTTOU, SIG_IGN);
+        ::signal(SIGUSR1, [](int) { ::tcsetpgrp(0, ::getpgrp()); });
+        ::signal(SIGUSR2, [](int) { ::tcsetpgrp(0, s_program); });
         ::setpgid(program, program);
         ::tcsetpgrp(0, program);
         ::close(ready[1]);
@@ -108,14 +128,17 @@ class OnTerminal {
         int status = 0;
         while (::waitpid(program, &status, 0) < 0) {
         }
-        ::_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+        (void)!::write(report, &status, sizeof(status));
+        while (true) ::pause();
     }
 
+    static inline pid_t s_program = -1;  // for the handlers of the process that is the shell
     runner::UniqueFd m_terminal;
     runner::UniqueFd m_other_end;
     pid_t m_shell = -1;
     pid_t m_pid = -1;
-    int m_status = 0;
+    bool m_has_ended = false;
+    runner::UniqueFd m_report;
     std::string m_shown;
 };
 
@@ -133,7 +156,7 @@ TEST_CASE("the terminal shows what is typed again after every signal that ends a
     run.wait_for(k_prompt);
     test::wait_until([&] { return !run.echoes(); });
     ::kill(run.pid(), number);
-    const int status = WEXITSTATUS(run.wait());
+    const int status = run.wait();
     const bool asks_to_stop = number == SIGTERM || number == SIGHUP || number == SIGINT;
     CHECK((asks_to_stop ? status != 0 : status == 128 + number));
     CHECK(run.echoes());
@@ -155,8 +178,58 @@ TEST_CASE("a prompt that is stopped shows what is typed until it goes on, and th
     }
     test::wait_until([&] { return !run.echoes(); });
     run.type("a-secret-value\n");
-    CHECK(WEXITSTATUS(run.wait()) == 0);
+    CHECK(run.wait() == 0);
     CHECK(run.echoes());
+}
+
+TEST_CASE("a prompt that goes on in the background stops, until it is in the foreground") {
+    Sandbox sandbox;
+    sandbox.release_plugin("secretive", "0.1.10001");
+    OnTerminal run(sandbox, {"upgrade", "--yes"});
+    run.wait_for(k_prompt);
+    test::wait_until([&] { return !run.echoes(); });
+    ::kill(run.pid(), SIGTSTP);
+    test::wait_until([&] { return run.is_stopped(); });
+    run.take_terminal();
+    ::kill(run.pid(), SIGCONT);
+    test::wait_until([&] { return run.is_stopped(); });
+    CHECK(run.echoes());
+    run.give_terminal();
+    ::kill(run.pid(), SIGCONT);
+    test::wait_until([&] { return !run.echoes(); });
+    run.type("a-secret-value\n");
+    CHECK(run.wait() == 0);
+    CHECK(run.echoes());
+}
+
+TEST_CASE("a key for a prompt in the background is not the end of its input") {
+    Sandbox sandbox;
+    sandbox.release_plugin("secretive", "0.1.10001");
+    OnTerminal run(sandbox, {"upgrade", "--yes"});
+    run.wait_for(k_prompt);
+    test::wait_until([&] { return !run.echoes(); });
+    run.take_terminal();
+    run.type("a-secret-value\n");
+    test::wait_until([&] { return run.is_stopped(); });
+    run.give_terminal();
+    ::kill(run.pid(), SIGCONT);
+    CHECK(run.wait() == 0);
+    CHECK(run.echoes());
+}
+
+TEST_CASE("a prompt that ends in the background leaves the terminal as the foreground has it") {
+    const bool echoes = GENERATE(false, true);
+    const int number = GENERATE(SIGTERM, SIGALRM);
+    Sandbox sandbox;
+    sandbox.release_plugin("secretive", "0.1.10001");
+    OnTerminal run(sandbox, {"upgrade", "--yes"});
+    run.wait_for(k_prompt);
+    test::wait_until([&] { return !run.echoes(); });
+    run.take_terminal();
+    run.set_echo(echoes);
+    ::kill(run.pid(), number);
+    CHECK(run.wait() != 0);
+    CHECK(run.echoes() == echoes);
 }
 
 TEST_CASE("a prompt that is answered, or ended by the end of its input, leaves the echo on") {
@@ -167,7 +240,7 @@ TEST_CASE("a prompt that is answered, or ended by the end of its input, leaves t
         run.wait_for(k_prompt);
         test::wait_until([&] { return !run.echoes(); });
         run.type(typed);
-        CHECK(WEXITSTATUS(run.wait()) == (typed == "\x04" ? 3 : 0));
+        CHECK(run.wait() == (typed == "\x04" ? 3 : 0));
         CHECK(run.echoes());
     }
 }
