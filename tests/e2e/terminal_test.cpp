@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the screens of real terminals show of an upgrade that means to hide and to forge. Needs
-// tmux, xterm and Xvfb (./dev deps).
+// tmux, xterm, VTE and Xvfb (./dev deps).
 #include <algorithm>
 #include <sstream>
 
@@ -57,7 +57,7 @@ TEST_CASE("on real terminals no line is hidden and none is forged") {
     sandbox.release_plugin("speaker", "0.1.10001");
     sandbox.write("repository/conf", "one: 1\ntwo: 2\nthree: 3\n");
     sandbox.write("repository/speech", speech());
-    for (const char* terminal : {"tmux", "xterm"}) {
+    for (const char* terminal : {"tmux", "xterm", "vte"}) {
         const std::vector<std::string> rows = screen_of(sandbox, terminal);
         std::string screen;
         for (const std::string& row : rows) screen += row + '\n';
