@@ -19,7 +19,8 @@ void print_summary(const VerifyReport& report) {
     for (const VerifiedUpgrade& upgrade : report.upgrades)
         bad += upgrade.health == Health::unhealthy || upgrade.health == Health::unknown ? 1 : 0;
     for (const DriftedFile& file : report.files)
-        print_line(file.path + " is " + file.found + " since " + file.version);
+        print_line(file.path + " is " + file.found + " since " + file.version +
+                   (file.detail.empty() ? "" : ": " + file.detail));
     if (report.good()) {
         print_line("Everything that is done still holds: " +
                    counted(report.upgrades.size(), "upgrade") + '.');

@@ -13,9 +13,10 @@ namespace runner {
 namespace {
 
 namespace fs = std::filesystem;
+using upgrade::services::octal;
 
 Snapshot names_in(Snapshot files) {
-    for (auto& [name, content] : files) content.clear();
+    for (auto& [name, entry] : files) entry = {};
     return files;
 }
 
@@ -23,15 +24,18 @@ Snapshot names_in(Snapshot files) {
 std::string difference(const Snapshot& expected, const Snapshot& found) {
     constexpr std::size_t k_named = 3;
     std::vector<std::string> names;
-    for (const auto& [name, content] : expected) {
+    for (const auto& [name, entry] : expected) {
         const auto other = found.find(name);
         if (other == found.end()) {
             names.push_back(name + " is missing");
-        } else if (other->second != content) {
+        } else if (other->second.content != entry.content) {
             names.push_back(name + " differs");
+        } else if (entry.mode && other->second.mode && entry.mode != other->second.mode) {
+            names.push_back(name + " has mode " + octal(*other->second.mode) + " and not " +
+                            octal(*entry.mode));
         }
     }
-    for (const auto& [name, content] : found) {
+    for (const auto& [name, entry] : found) {
         if (expected.count(name) == 0) names.push_back(name + " is new");
     }
     return first_names(names, k_named);
@@ -113,6 +117,7 @@ class Proof {
 
         Stage stage(m_request, m_upgrade, m_signals, m_clock);
         const Snapshot before = snapshot_of(stage.repository());
+        const Snapshot folders = folders_of(stage.repository());
         OneAnswer yes(true);
         const Attempt attempt = stage.run(yes);
         judge_files("simulation-changes-nothing", before, attempt.after_simulation);
@@ -136,7 +141,7 @@ class Proof {
         judge_again(stage, after);
         judge_kills(stage.reporter.steps, after);
         judge_secrets(stage);
-        judge_rollback(stage, before);
+        judge_rollback(stage, before, folders);
         judge_permissions(after);
         judge_declining(yes.asked);
     }
@@ -192,15 +197,15 @@ class Proof {
             return;
         }
         std::vector<std::string> found;
-        for (const auto& [name, content] : snapshot_of(stage.folder())) {
-            if (redactor.finds_in(content)) found.push_back(name);
+        for (const auto& [name, entry] : snapshot_of(stage.folder())) {
+            if (redactor.finds_in(entry.content)) found.push_back(name);
         }
         set("secrets-stay-secret", found.empty() ? RuleVerdict::kept : RuleVerdict::broken,
             join(found, ", "));
     }
 
     /// The last that happens on this stage: judge_again has used its files before.
-    void judge_rollback(Stage& stage, const Snapshot& before) {
+    void judge_rollback(Stage& stage, Snapshot before, Snapshot folders) {
         const std::string reason = why_not_undoable(m_upgrade);
         if (!reason.empty()) {
             set("rollback-restores", RuleVerdict::not_judged, reason);
@@ -208,7 +213,11 @@ class Proof {
         }
         const std::string problem = stage.roll_back();
         if (problem.empty()) {
-            judge_files("rollback-restores", before, snapshot_of(stage.repository()));
+            Snapshot after = snapshot_of(stage.repository());
+            before.merge(folders);
+            Snapshot folders_after = folders_of(stage.repository());
+            after.merge(folders_after);
+            judge_files("rollback-restores", before, after);
         } else {
             set("rollback-restores", RuleVerdict::broken, problem);
         }

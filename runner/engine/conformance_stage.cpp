@@ -62,7 +62,8 @@ class ApplyProof final : public ProofKind {
         attempt.promised = attempt.after_simulation;
         for (const auto& [path, change] : run.phase_runner().simulated_changes()) {
             attempt.promised.erase(path);
-            if (change.content) attempt.promised[path] = *change.content;
+            if (change.content)
+                attempt.promised[path] = {*change.content, run.phase_runner().simulated_mode(path)};
         }
         if (!attempt.simulation.ok()) throw Error(Failure::preparation, attempt.simulation.message);
     }
@@ -137,12 +138,23 @@ Snapshot snapshot_of(const fs::path& folder) {
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
         const std::string name = fs::relative(entry.path(), folder).string();
         if (entry.is_symlink()) {
-            files[name] = "link to " + fs::read_symlink(entry.path()).string();
+            files[name] = {"link to " + fs::read_symlink(entry.path()).string()};
         } else if (entry.is_regular_file()) {
-            files[name] = read_file(entry.path(), k_max_file);
+            files[name] = {read_file(entry.path(), k_max_file),
+                           static_cast<unsigned>(entry.status().permissions())};
         }
     }
     return files;
+}
+
+Snapshot folders_of(const fs::path& folder) {
+    Snapshot folders;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+        if (!entry.is_directory() || entry.is_symlink()) continue;
+        folders[fs::relative(entry.path(), folder).string() + '/'] = {
+            {}, static_cast<unsigned>(entry.status().permissions())};
+    }
+    return folders;
 }
 
 std::string Attempt::words() const {

@@ -17,9 +17,16 @@
 
 namespace runner {
 
-/// The files below a folder, by relative path, with their content; of a link where it leads.
-using Snapshot = std::map<std::string, std::string>;
+/// What is at a path.
+struct SnapshotEntry {
+    std::string content;             ///< of a link where it leads
+    std::optional<unsigned> mode{};  ///< the bits that chmod sets; absent: not known
+};
+/// The files below a folder, by relative path.
+using Snapshot = std::map<std::string, SnapshotEntry>;
 Snapshot snapshot_of(const std::filesystem::path& folder);
+/// The folders below it, their names with a slash at the end.
+Snapshot folders_of(const std::filesystem::path& folder);
 
 /// Notes what a rule wants to know.
 class NotingReporter final : public QuietReporter {

@@ -158,9 +158,11 @@ Json verify_document(const VerifyReport& report) {
         json["upgrades"].push_back({{"version", upgrade.version},
                                     {"health", to_string(upgrade.health)},
                                     {"message", upgrade.message}});
-    for (const DriftedFile& file : report.files)
+    for (const DriftedFile& file : report.files) {
         json["files"].push_back(
             {{"path", file.path}, {"version", file.version}, {"found", file.found}});
+        if (!file.detail.empty()) json["files"].back()["detail"] = file.detail;
+    }
     return json;
 }
 

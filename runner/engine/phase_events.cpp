@@ -282,8 +282,14 @@ FileIntent PhaseEvents::checked_intent(const HostFileChange& change,
         !upgrade::services::is_name_before_commit(change.temporary, change.path))
         throw ProtocolError("new bytes for " + change.path + " in " + change.temporary);
     check_original(change);
-    if (m_parts.work_tree.look(change.path).kind == upgrade::services::PathKind::link)
+    const upgrade::services::PathStatus now = m_parts.work_tree.look(change.path);
+    if (now.kind == upgrade::services::PathKind::link)
         throw ProtocolError(change.path + " is a link, or behind one");
+    if (now.kind == upgrade::services::PathKind::file) intent.old_mode = now.mode;
+    if (change.mode && *change.mode > upgrade::services::k_mode_bits)
+        throw ProtocolError(change.path + " with a mode that no file has");
+    if (intent.new_digest) intent.new_mode = change.mode;
+    intent.made_folders = change.made_folders;
     if (const auto original = m_parts.work_tree.original(intent))
         intent.old_digest = sha256(*original);
     return intent;

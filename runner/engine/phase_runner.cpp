@@ -262,29 +262,35 @@ std::optional<std::string> PhaseRunner::simulated_content(const std::string& pat
     return is_file ? work_tree.content(path) : std::nullopt;
 }
 
-std::optional<unsigned> PhaseRunner::simulated_permissions(const std::string& path) const {
-    const auto earlier = m_chain_permissions.find(path);
-    if (earlier != m_chain_permissions.end()) return earlier->second;
+std::optional<unsigned> PhaseRunner::simulated_mode(const std::string& path) const {
+    const auto earlier = m_chain_modes.find(path);
+    if (earlier != m_chain_modes.end()) return earlier->second;
     const upgrade::services::PathStatus now = m_parts.work_tree.look(path);
     if (now.kind != upgrade::services::PathKind::file) return std::nullopt;
-    return now.permissions;
+    return now.mode;
+}
+
+std::optional<unsigned> PhaseRunner::mode_after(const std::string& path,
+                                                const upgrade::services::FileChange& change) const {
+    if (!change.content) return std::nullopt;
+    return simulated_mode(change.moved_from.empty() ? path : change.moved_from);
+}
+
+void PhaseRunner::show_diff(const std::string& path, const upgrade::services::DiffSide& before,
+                            const upgrade::services::DiffSide& after) {
+    const std::string diff = upgrade::services::unified_diff(harmless(path), before, after);
+    if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_redactor.mask(diff)));
 }
 
 void PhaseRunner::note_before(ShownWork& shown, const std::string& path,
                               const std::optional<std::string>& content) const {
     PathBefore& before = shown.before[path];
     before.changed = true;
-    before.permissions = simulated_permissions(path);
+    before.mode = simulated_mode(path);
     // What the upgrade itself has read is known from it.
     if (before.digest || !content) return;
     before.kind = upgrade::services::PathKind::file;
     before.digest = sha256(*content);
-}
-
-void PhaseRunner::show_diff(const std::string& path, std::optional<std::string_view> before,
-                            std::optional<std::string_view> after) const {
-    const std::string diff = upgrade::services::unified_diff(harmless(path), before, after);
-    if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_redactor.mask(diff)));
 }
 
 void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
@@ -298,11 +304,9 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
     for (const auto& [path, change] : changes) {
         const auto before = simulated_content(path);
         note_before(upgrade.shown, path, before);
-        std::optional<std::string_view> old_text;
-        std::optional<std::string_view> new_text;
-        if (before) old_text = *before;
-        if (change.content) new_text = *change.content;
-        show_diff(path, old_text, new_text);
+        upgrade::services::DiffSide after{change.content, mode_after(path, change)};
+        if (change.content && !after.mode) after.mode = upgrade::services::mode_of_new_file();
+        show_diff(path, {before, simulated_mode(path)}, after);
     }
     // Those that it has changed back in the end are held to what was shown, too.
     for (const ShownChange& commit : upgrade.shown.commits) {
@@ -313,10 +317,10 @@ void PhaseRunner::take_shown(UpgradeInRun& upgrade, PhaseResult& result) {
 }
 
 void PhaseRunner::lay_over(const upgrade::services::FileChanges& changes) {
-    for (const auto& [path, change] : changes) {
-        m_chain_permissions[path] = change.content ? simulated_permissions(path) : std::nullopt;
-        m_chain[path] = change;
-    }
+    std::map<std::string, std::optional<unsigned>> modes;
+    for (const auto& [path, change] : changes) modes[path] = mode_after(path, change);
+    for (const auto& [path, change] : changes) m_chain[path] = change;
+    for (const auto& [path, mode] : modes) m_chain_modes[path] = mode;
     if (!m_overlay) m_overlay = make_memory_file("overlay");
     ::lseek(m_overlay.get(), 0, SEEK_END);
     write_all(m_overlay.get(), upgrade::services::encode(changes), "the changes so far");
@@ -324,7 +328,7 @@ void PhaseRunner::lay_over(const upgrade::services::FileChanges& changes) {
 
 void PhaseRunner::forget_simulated() {
     m_chain.clear();
-    m_chain_permissions.clear();
+    m_chain_modes.clear();
     m_overlay.reset();
 }
 

@@ -13,6 +13,7 @@
 #include "engine/upgrade_in_run.hpp"
 #include "ledger/ledger.hpp"
 #include "services/changes.hpp"
+#include "services/diff.hpp"
 #include "support/redaction.hpp"
 
 namespace runner {
@@ -49,11 +50,13 @@ class PhaseRunner {
     void forget_simulated();
     /// A file as it would be after everything that was simulated.
     [[nodiscard]] std::optional<std::string> simulated_content(const std::string& path) const;
-    /// Shows how a file changes, harmless and masked; nothing when it does not.
-    void show_diff(const std::string& path, std::optional<std::string_view> before,
-                   std::optional<std::string_view> after) const;
     /// From now on these files count as changed so by what was simulated.
     void lay_over(const upgrade::services::FileChanges& changes);
+    /// Its mode then; nothing: there is no file, or the mode of a new one is not known yet.
+    [[nodiscard]] std::optional<unsigned> simulated_mode(const std::string& path) const;
+    /// Shows what becomes of a file, its secrets masked.
+    void show_diff(const std::string& path, const upgrade::services::DiffSide& before,
+                   const upgrade::services::DiffSide& after);
     /// The files as they would be after everything that was simulated.
     [[nodiscard]] const upgrade::services::FileChanges& simulated_changes() const {
         return m_chain;
@@ -85,9 +88,10 @@ class PhaseRunner {
     /// Notes what was at a path that an upgrade changes, before that. `content`: of a file there.
     void note_before(ShownWork& shown, const std::string& path,
                      const std::optional<std::string>& content) const;
-    /// The permissions of a file after everything that was simulated; nothing: there is no file, or
-    /// it is a new one.
-    [[nodiscard]] std::optional<unsigned> simulated_permissions(const std::string& path) const;
+    /// The mode of a file with a change after everything that was simulated; as simulated_mode has
+    /// it.
+    [[nodiscard]] std::optional<unsigned> mode_after(
+        const std::string& path, const upgrade::services::FileChange& change) const;
 
     const EngineParts& m_parts;
     PhaseRunnerOptions m_options;
@@ -95,7 +99,7 @@ class PhaseRunner {
     std::unique_ptr<PhaseHost> m_host;
     Redactor m_redactor;
     upgrade::services::FileChanges m_chain;
-    std::map<std::string, std::optional<unsigned>> m_chain_permissions;  ///< of the same paths
+    std::map<std::string, std::optional<unsigned>> m_chain_modes;  ///< of the same paths
     UniqueFd m_overlay;
     std::vector<std::string> m_begun;
     std::vector<std::string> m_open_commands;

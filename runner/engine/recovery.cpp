@@ -34,27 +34,34 @@ std::set<std::string> tags_with_originals(Ledger& ledger, RunFolder& folder,
     return tags;
 }
 
+/// What putting back has come to.
+struct PutBack {
+    std::size_t count = 0;
+    std::vector<std::string> not_given;  ///< what of owners, modes and attributes it could not give
+};
+
 /// Puts back the files of these changes but for `except`. Each gets the original of its oldest
 /// change at once, so that dying on the way and doing it again ends the same. What is removed goes
-/// first: a file may stand where a folder was, and the other way round. How many were put back.
-std::size_t put_back_all(const std::vector<FileIntent>& changes, WorkTree& work_tree,
-                         const std::set<std::string>& except = {}) {
+/// first: a file may stand where a folder was, and the other way round.
+PutBack put_back_all(const std::vector<FileIntent>& changes, WorkTree& work_tree,
+                     const std::set<std::string>& except = {}) {
     for (const FileIntent& change : changes) work_tree.remove_temporary(change);
-    std::size_t count = 0;
+    PutBack all;
     const auto oldest = oldest_of_each(changes);
     for (const bool removed : {true, false}) {
         for (const auto& [path, change] : oldest) {
             if (change.old_digest.has_value() == removed || except.count(path) != 0) continue;
-            const bool differs = work_tree.digest(path) != change.old_digest;
-            // Where nothing is, a death may have left the folders that were made for the file.
-            const bool may_leave_folders =
-                removed && work_tree.look(path).kind == upgrade::services::PathKind::none;
-            if (!differs && !may_leave_folders) continue;
-            work_tree.put_back(change);
-            count += differs ? 1U : 0U;
+            if (work_tree.state(path).is_like(change.before())) continue;
+            for (std::string& what : work_tree.put_back(change))
+                all.not_given.push_back(std::move(what));
+            ++all.count;
+        }
+        for (const auto& [path, change] : oldest) {
+            if (removed && !change.old_digest && except.count(path) == 0)
+                work_tree.remove_made_folders(change);
         }
     }
-    return count;
+    return all;
 }
 
 }  // namespace
@@ -71,8 +78,9 @@ void remove_what_is_too_old(Ledger& ledger, RunFolder& folder) {
     folder.keep_only_releases(tags);
 }
 
-void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree) {
-    put_back_all(ledger.changed_files(version), work_tree);
+std::vector<std::string> restore_changed_files(LedgerView& ledger, const std::string& version,
+                                               WorkTree& work_tree) {
+    return put_back_all(ledger.changed_files(version), work_tree).not_given;
 }
 
 std::vector<HandChangedFile> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree) {
@@ -95,11 +103,12 @@ std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work
             notes.push_back(words_for_changed_by_hand({file}) + " after " + files.version +
                             " was interrupted; it is left as it is");
         }
-        const std::size_t restored = put_back_all(files.changes, work_tree, left);
-        if (restored > 0) {
-            notes.push_back("put back " + counted(restored, "file") +
+        const PutBack restored = put_back_all(files.changes, work_tree, left);
+        if (restored.count > 0) {
+            notes.push_back("put back " + counted(restored.count, "file") +
                             " that an unfinished step of " + files.version + " had changed");
         }
+        for (const std::string& what : restored.not_given) notes.push_back("not put back: " + what);
     }
     if (!unfinished.empty()) ledger.forget_unfinished_files();
     return notes;

@@ -32,7 +32,9 @@ std::vector<std::string> restore_unfinished_files(Ledger& ledger, WorkTree& work
 std::vector<HandChangedFile> changed_since_unfinished(Ledger& ledger, WorkTree& work_tree);
 
 /// Puts back every file that the upgrade has changed, whatever it holds by now. Can be done again
-/// when it died on the way. Throws Error{preparation}.
-void restore_changed_files(LedgerView& ledger, const std::string& version, WorkTree& work_tree);
+/// when it died on the way. Returns what of owners, modes and attributes could not be put back.
+/// Throws Error{preparation}.
+std::vector<std::string> restore_changed_files(LedgerView& ledger, const std::string& version,
+                                               WorkTree& work_tree);
 
 }  // namespace runner

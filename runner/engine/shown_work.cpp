@@ -2,9 +2,9 @@
 #include "engine/shown_work.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "host/message.hpp"
+#include "services/attributes.hpp"
 #include "support/sha256.hpp"
 
 namespace runner {
@@ -58,7 +58,7 @@ bool fits(const std::string& text, const WordPieces& pieces) {
 bool is_as_before(WorkTree& work_tree, const std::string& path, const PathBefore& before) {
     const upgrade::services::PathStatus now = work_tree.look(path);
     if (now.kind != before.kind) return false;
-    if (before.permissions && *before.permissions != now.permissions) return false;
+    if (before.mode && *before.mode != now.mode) return false;
     return !before.digest || work_tree.digest(path) == before.digest;
 }
 
@@ -66,10 +66,7 @@ bool is_as_before(WorkTree& work_tree, const std::string& path, const PathBefore
 
 std::string PathBefore::to_string() const {
     std::string text = digest ? digest->to_string() : word_for(kind);
-    if (!permissions) return text;
-    char mode[16];
-    std::snprintf(mode, sizeof(mode), " %04o", *permissions);
-    return text + mode;
+    return mode ? text + ' ' + upgrade::services::octal(*mode) : text;
 }
 
 Digest ShownWork::digest() const {

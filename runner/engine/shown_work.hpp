@@ -16,12 +16,12 @@ namespace runner {
 /// A path as it was when it was shown what an upgrade does, as far as that was looked at.
 struct PathBefore {
     upgrade::services::PathKind kind = upgrade::services::PathKind::none;
-    std::optional<Digest> digest{};         ///< of a file's content; absent: nobody has read it
-    std::optional<unsigned> permissions{};  ///< of a file that is to be changed
-    bool changed = false;                   ///< its diff was shown
+    std::optional<Digest> digest{};  ///< of a file's content; absent: nobody has read it
+    std::optional<unsigned> mode{};  ///< of a file that is to be changed
+    bool changed = false;            ///< its diff was shown
 
     bool operator==(const PathBefore&) const = default;
-    /// For a saved plan: `none`, `folder`, or a digest and permissions.
+    /// For a saved plan: `none`, `folder`, or a digest and a mode.
     [[nodiscard]] std::string to_string() const;
 };
 

@@ -26,15 +26,15 @@ bool only_files(const Permissions& permissions) {
 class FilesNow {
  public:
     explicit FilesNow(WorkTree& work_tree) : m_work_tree(work_tree) {}
-    const std::optional<Digest>& digest(const std::string& path) {
-        const auto [file, is_new] = m_digests.try_emplace(path);
-        if (is_new) file->second = m_work_tree.digest(path);
+    const FileState& state(const std::string& path) {
+        const auto [file, is_new] = m_states.try_emplace(path);
+        if (is_new) file->second = m_work_tree.state(path);
         return file->second;
     }
     /// From now on they are as they will be when these changes, newest first, are undone.
     void undo(const std::vector<FileIntent>& changes) {
         for (const auto& [path, change] : oldest_of_each(changes)) {
-            m_digests[path] = change.old_digest;
+            m_states[path] = change.before();
             for (std::string above = parent_of(path); !above.empty() && !change.old_digest;
                  above = parent_of(above))
                 m_emptied.insert(above);
@@ -43,12 +43,12 @@ class FilesNow {
     /// Whether something goes: a file, or a folder that is empty then.
     bool goes(const std::string& path) {
         return m_work_tree.look(path).kind == PathKind::folder ? m_emptied.count(path) != 0
-                                                               : !digest(path);
+                                                               : !state(path).digest;
     }
 
  private:
     WorkTree& m_work_tree;
-    std::map<std::string, std::optional<Digest>> m_digests;
+    std::map<std::string, FileState> m_states;
     std::set<std::string> m_emptied;  ///< folders in which files were made
 };
 
@@ -64,7 +64,7 @@ std::string what_is_in_its_way(WorkTree& work_tree, FilesNow& after, const std::
     }
     if (!is_there_after) return {};  // it only goes
     for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
-        if (work_tree.look(above).kind == PathKind::file && after.digest(above))
+        if (work_tree.look(above).kind == PathKind::file && after.state(above).digest)
             return above + " is a file now, not a folder";
     }
     return {};
@@ -96,11 +96,11 @@ std::string why_not_put_back(WorkTree& work_tree, FilesNow& after, const FileInt
 /// changed.
 class ChangedByHand {
  public:
-    void follow(const FileIntent& change, const std::optional<Digest>& now) {
+    void follow(const FileIntent& change, const FileState& now) {
         File& file = m_files[change.path];
-        file.known = file.known || now == change.new_digest || now == change.old_digest;
+        file.known = file.known || now.is_like(change.after()) || now.is_like(change.before());
         // What its next change found is what this one has left, unless somebody came between.
-        if (file.next && file.next->old_digest != change.new_digest)
+        if (file.next && !file.next->before().is_like(change.after()))
             m_gaps.emplace_back(change, *file.next);
         file.next = change;
     }
@@ -179,7 +179,7 @@ std::vector<HandChangedFile> changed_by_hand(const std::vector<FileIntent>& chan
                                              WorkTree& work_tree) {
     FilesNow now(work_tree);
     ChangedByHand by_hand;
-    for (const FileIntent& change : changes) by_hand.follow(change, now.digest(change.path));
+    for (const FileIntent& change : changes) by_hand.follow(change, now.state(change.path));
     return by_hand.files();
 }
 
@@ -212,7 +212,7 @@ std::optional<Refusal> refusal_to_undo(LedgerView& ledger, WorkTree& work_tree,
         undone.insert(version);
         ChangedByHand by_hand;
         const std::vector<FileIntent> changes = ledger.changed_files(version);
-        for (const FileIntent& change : changes) by_hand.follow(change, now.digest(change.path));
+        for (const FileIntent& change : changes) by_hand.follow(change, now.state(change.path));
         now.undo(changes);
         const auto oldest = oldest_of_each(changes);
         for (const FileIntent& change : changes) {
@@ -269,9 +269,11 @@ void undo_into(UndoResult& result, PhaseRunner& phases, const UpgradeInRun& upgr
     // step of it passes for finished.
     if (!changes.empty() || !ledger.finished_steps(upgrade.version).empty())
         ledger.record_files_undone(record.run, upgrade.version);
-    restore_changed_files(ledger, upgrade.version, work_tree);
+    const std::vector<std::string> not_given =
+        restore_changed_files(ledger, upgrade.version, work_tree);
     result.good = true;
     result.message = counted(oldest_of_each(changes).size(), "file") + " put back";
+    if (!not_given.empty()) result.message += "; but not " + join(not_given, ", nor ");
 }
 
 }  // namespace

@@ -53,11 +53,16 @@ const Digest& digest_of_no_file() {
 }
 
 std::optional<Digest> WorkTree::digest(const std::string& path) {
-    const PathKind kind = look(path).kind;
-    if (kind == PathKind::none || kind == PathKind::folder) return std::nullopt;
-    if (kind != PathKind::file) return digest_of_no_file();
+    return state(path).digest;
+}
+
+FileState WorkTree::state(const std::string& path) {
+    const upgrade::services::PathStatus status = look(path);
+    if (status.kind == PathKind::none || status.kind == PathKind::folder) return {};
+    if (status.kind != PathKind::file) return {digest_of_no_file()};
     const auto found = content(path);
-    return found ? std::optional(sha256(*found)) : std::nullopt;
+    if (!found) return {};
+    return {sha256(*found), status.mode};
 }
 
 std::optional<std::string> DiskWorkTree::content(const std::string& path) {
@@ -109,15 +114,21 @@ std::pair<Repository, std::string> DiskWorkTree::place_of_original(const FileInt
     return {Repository(original.parent_path().string()), original.filename().string()};
 }
 
-void DiskWorkTree::put_back(const FileIntent& change) {
-    translated([&] {
+std::vector<std::string> DiskWorkTree::put_back(const FileIntent& change) {
+    return translated([&] {
         if (!change.backup.empty()) {
             const auto [folder, name] = place_of_original(change);
-            m_repository.put_back(change.path, folder, name);
-            return;
+            return m_repository.put_back(change.path, folder, name);
         }
         m_repository.remove(change.path);
-        m_repository.remove_empty_folders(change.path);
+        return std::vector<std::string>();
+    });
+}
+
+void DiskWorkTree::remove_made_folders(const FileIntent& change) {
+    translated([&] {
+        m_repository.remove_empty_folders(change.path,
+                                          change.made_folders.value_or(Repository::k_all_folders));
     });
 }
 

@@ -41,9 +41,12 @@ class WorkTree {
                                    const upgrade::services::EachPath& goes) = 0;
     /// The original that was kept for a change; nothing when the change made the file.
     virtual std::optional<std::string> original(const FileIntent& change) = 0;
-    /// The original in its place again, durably; a file that the change made is removed, with the
-    /// folders that were made for it.
-    virtual void put_back(const FileIntent& change) = 0;
+    /// The original in its place again, durably; a file that the change made is removed. Returns
+    /// what of its owner, mode and attributes could not be put back, in words.
+    virtual std::vector<std::string> put_back(const FileIntent& change) = 0;
+    /// Removes the folders that were made for a file which the change made, as far as they are
+    /// empty.
+    virtual void remove_made_folders(const FileIntent& change) = 0;
     /// Removes what a change that died has left beside its file; nothing when there is nothing.
     virtual void remove_temporary(const FileIntent& change) = 0;
     /// Now, on the clock that files get their times from (milliseconds since the Unix epoch): it
@@ -61,6 +64,8 @@ class WorkTree {
     /// The digest of a file's content; nothing when nothing or a folder is there (a file may be
     /// made below what was one); of anything else (a link, a pipe), digest_of_no_file().
     std::optional<Digest> digest(const std::string& path);
+    /// The same with the file's mode.
+    FileState state(const std::string& path);
 };
 
 /// The repository directory on disk.
@@ -78,7 +83,8 @@ class DiskWorkTree final : public WorkTree {
     std::string what_stays(const std::string& folder,
                            const upgrade::services::EachPath& goes) override;
     std::optional<std::string> original(const FileIntent& change) override;
-    void put_back(const FileIntent& change) override;
+    std::vector<std::string> put_back(const FileIntent& change) override;
+    void remove_made_folders(const FileIntent& change) override;
     void remove_temporary(const FileIntent& change) override;
     [[nodiscard]] std::chrono::milliseconds file_time() const override;
     std::vector<std::string> written_since(std::chrono::milliseconds moment,

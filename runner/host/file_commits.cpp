@@ -6,6 +6,7 @@
 #include "host/file_process.hpp"
 #include "host/message.hpp"
 #include "model/error.hpp"
+#include "upgrade/abi.h"
 
 namespace runner {
 namespace {
@@ -58,6 +59,8 @@ void FileCommits::serve(Frame& frame, std::optional<Json>& answer) {
     }
     m_under_way = false;
     const bool done = frame.type() == "committed";  // else it was refused, or could not begin
+    for (const std::string& what : texts_at(frame.message, "notKept"))
+        m_events.on_log(UPGRADE_LOG_WARNING, "not kept: " + what);
     answer = done ? Json::object({{"type", "ok"}}) : refused(text_at(frame.message, "message"));
 }
 

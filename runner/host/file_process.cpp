@@ -22,6 +22,17 @@ namespace services = upgrade::services;
 
 /// Changes that are recorded together, in one message.
 constexpr std::size_t k_piece = 500;
+/// So many of the things that could not be kept are told.
+constexpr std::size_t k_max_not_kept = 20;
+
+/// The first of these texts, and how many more there are.
+std::vector<std::string> bounded(std::vector<std::string> texts) {
+    if (texts.size() <= k_max_not_kept) return texts;
+    const std::size_t more = texts.size() - k_max_not_kept;
+    texts.resize(k_max_not_kept);
+    texts.push_back("and " + std::to_string(more) + " more");
+    return texts;
+}
 
 /// Serves the commits of one phase, in order.
 class Committer {
@@ -37,20 +48,21 @@ class Committer {
     /// One commit; false when the supervisor is gone.
     bool commit(Frame& frame) {
         const std::string step = text_at(frame.message, "step");
+        std::vector<std::string> not_kept;
         try {
             take_changes(frame);
             const std::set<std::string> rendered = take_rendered(frame);
-            m_files.commit(m_originals + '/' + std::to_string(m_commits++),
-                           [&](const std::vector<services::PreparedChange>& changes) {
-                               record(step, changes, rendered);
-                           });
+            not_kept = m_files.commit(m_originals + '/' + std::to_string(m_commits++),
+                                      [&](const std::vector<services::PreparedChange>& changes) {
+                                          record(step, changes, rendered);
+                                      });
         } catch (const Gone&) {
             return false;
         } catch (const std::exception& error) {
             m_files.forget_pending();
             return m_channel.send({{"type", "refused"}, {"message", error.what()}});
         }
-        return m_channel.send({{"type", "committed"}});
+        return m_channel.send({{"type", "committed"}, {"notKept", bounded(not_kept)}});
     }
 
  private:
@@ -69,8 +81,12 @@ class Committer {
         const UniqueFd content = take_descriptor(frame, "changesDescriptor");
         services::FileChanges changes =
             services::decode(read_all(content.get(), k_max_overlay, "the new content of files"));
-        for (const auto& [path, change] : changes)
+        for (const auto& [path, change] : changes) {
             services::check_may_write(path, m_write_paths, m_protected_paths);
+            // What it takes from there (owner, mode) is worth as much as what it writes.
+            if (!change.moved_from.empty())
+                services::check_may_write(change.moved_from, m_write_paths, m_protected_paths);
+        }
         m_files.set_pending(std::move(changes));
     }
 
@@ -83,7 +99,8 @@ class Committer {
                 list.push_back(
                     {change.path, change.temporary, change.backup,
                      change.content == nullptr ? "" : sha256(*change.content).to_string(),
-                     change.content != nullptr && rendered.count(change.path) != 0});
+                     change.content != nullptr && rendered.count(change.path) != 0,
+                     change.mode ? Json(*change.mode) : Json(), change.made_folders});
             }
             wait_until_recorded({{"type", "files"}, {"step", step}, {"changes", std::move(list)}});
         }

@@ -68,6 +68,8 @@ struct HostFileChange {
     std::string backup;
     std::string digest;     ///< of the new bytes; empty when the file is removed
     bool rendered = false;  ///< the new bytes are what a RENDER command of this phase has printed
+    std::optional<unsigned> mode{};  ///< of the new file, as PreparedChange has it
+    std::size_t made_folders = 0;    ///< how many of the folders above it are made for it
 };
 
 /// A file change that a simulation has shown at the point where a real run commits it: the list of

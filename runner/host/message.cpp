@@ -184,12 +184,20 @@ std::vector<HostFileChange> changes_at(const Json& message) {
     if (found == message.end() || !found->is_array())
         throw ProtocolError("'changes' of a message is no list");
     for (const Json& item : *found) {
-        bool well_formed = item.is_array() && item.size() == 5 && item[4].is_boolean();
+        bool well_formed = item.is_array() && item.size() == 7 && item[4].is_boolean() &&
+                           (item[5].is_null() || item[5].is_number_unsigned()) &&
+                           item[6].is_number_unsigned();
         for (std::size_t i = 0; well_formed && i < 4; ++i) well_formed = item[i].is_string();
         if (!well_formed) throw ProtocolError("a file change of a message is malformed");
-        changes.push_back({item[0].get<std::string>(), item[1].get<std::string>(),
-                           item[2].get<std::string>(), item[3].get<std::string>(),
-                           item[4].get<bool>()});
+        HostFileChange change;
+        change.path = item[0].get<std::string>();
+        change.temporary = item[1].get<std::string>();
+        change.backup = item[2].get<std::string>();
+        change.digest = item[3].get<std::string>();
+        change.rendered = item[4].get<bool>();
+        if (!item[5].is_null()) change.mode = item[5].get<unsigned>();
+        change.made_folders = item[6].get<std::size_t>();
+        changes.push_back(std::move(change));
     }
     return changes;
 }

@@ -158,6 +158,17 @@ struct AttemptEnd {
     std::map<std::string, std::string> parameters;  ///< the values that it got; no secrets
 };
 
+/// What a file is, as far as it is recorded or looked at.
+struct FileState {
+    std::optional<Digest> digest;    ///< of its content; absent: there is no file
+    std::optional<unsigned> mode{};  ///< the bits that chmod sets; absent: no file, or not known
+
+    /// Whether both have the same content and, where both modes are known, the same mode.
+    [[nodiscard]] bool is_like(const FileState& other) const {
+        return digest == other.digest && (!mode || !other.mode || mode == other.mode);
+    }
+};
+
 /// A file that is about to be changed for real.
 struct FileIntent {
     std::string path;                  ///< relative to the repository directory
@@ -165,11 +176,19 @@ struct FileIntent {
     std::string backup;                ///< the original's file; empty when there was none
     std::optional<Digest> new_digest;  ///< absent when the file is removed
     std::optional<Digest> old_digest;  ///< absent when there was no file
-    bool kept = true;                  ///< the original is still there
-    std::string version{};             ///< whose change it is; set where changes are read
-    std::int64_t number = 0;           ///< its order among all changes; set where they are read
-    std::string step{};                ///< in which it is made; empty outside of steps; as above
-    bool finished = true;  ///< false: of a step that did not finish: the next run puts it back
+    /// The bits that chmod sets, of the new and of the old file; absent: no file, or not known.
+    std::optional<unsigned> new_mode{};
+    std::optional<unsigned> old_mode{};
+    /// How many of the folders above it were made for it; absent: not known.
+    std::optional<std::size_t> made_folders{};
+    bool kept = true;         ///< the original is still there
+    std::string version{};    ///< whose change it is; set where changes are read
+    std::int64_t number = 0;  ///< its order among all changes; set where they are read
+    std::string step{};       ///< in which it is made; empty outside of steps; as above
+    bool finished = true;     ///< false: of a step that did not finish: the next run puts it back
+
+    [[nodiscard]] FileState before() const { return {old_digest, old_mode}; }
+    [[nodiscard]] FileState after() const { return {new_digest, new_mode}; }
 };
 
 /// Of an upgrade's changes those that go back when `step` is undone, in the order given (oldest or
@@ -186,7 +205,7 @@ std::map<std::string, FileIntent> oldest_of_each(const std::vector<FileIntent>& 
 struct LeftFile {
     std::string path;
     std::string version;
-    std::optional<Digest> digest;  ///< absent: it was removed
+    FileState state;  ///< without a digest: it was removed
 };
 
 /// File changes of an attempt that died between intent and completion.

@@ -188,8 +188,16 @@ DROP INDEX attempt_unsettled;
 CREATE INDEX attempt_unsettled ON attempt (version) WHERE settled = 0;
 )sql";
 
+// Version 5: the modes of changed files (the bits that chmod sets), and how many folders were made
+// for a new one. Of older changes they are not known.
+constexpr const char* k_schema_5 = R"sql(
+ALTER TABLE file_change ADD COLUMN old_mode INTEGER;
+ALTER TABLE file_change ADD COLUMN new_mode INTEGER;
+ALTER TABLE file_change ADD COLUMN made_folders INTEGER;
+)sql";
+
 constexpr std::array<const char*, k_schema_version> k_migrations{k_schema_1, k_schema_2, k_schema_3,
-                                                                 k_schema_4};
+                                                                 k_schema_4, k_schema_5};
 
 int pragma(SQLite::Database& database, const char* name) {
     SQLite::Statement query(database, std::string("PRAGMA ") + name);

@@ -9,7 +9,7 @@
 namespace runner {
 
 /// The schema that this program writes.
-constexpr int k_schema_version = 4;
+constexpr int k_schema_version = 5;
 
 /// Marks the file as a runner ledger (SQLite's application_id): "RNLG".
 constexpr int k_application_id = 0x524E4C47;

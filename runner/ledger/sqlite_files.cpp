@@ -6,8 +6,21 @@ namespace runner {
 
 namespace {
 
-/// From a query for the columns path, temporary, backup, old_digest, new_digest, kept, version, id,
-/// step and finished.
+/// A query for file_intent. `rest`: from where on; file_change is called f there.
+std::string select_files(const std::string& rest) {
+    return "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, "
+           "f.id, f.step, f.finished, f.old_mode, f.new_mode, f.made_folders " +
+           rest;
+}
+
+/// A column that may be empty.
+template <typename Number>
+std::optional<Number> number_in(const StatementUse& query, int column) {
+    const auto value = query.getColumn(column);
+    if (value.isNull()) return std::nullopt;
+    return static_cast<Number>(value.getInt64());
+}
+
 FileIntent file_intent(const StatementUse& query) {
     FileIntent intent;
     intent.path = query.getColumn(0).getString();
@@ -20,6 +33,9 @@ FileIntent file_intent(const StatementUse& query) {
     intent.number = query.getColumn(7).getInt64();
     intent.step = query.getColumn(8).getString();
     intent.finished = query.getColumn(9).getInt() != 0;
+    intent.old_mode = number_in<unsigned>(query, 10);
+    intent.new_mode = number_in<unsigned>(query, 11);
+    intent.made_folders = number_in<std::size_t>(query, 12);
     return intent;
 }
 
@@ -28,9 +44,9 @@ FileIntent file_intent(const StatementUse& query) {
 std::vector<FileIntent> SqliteQueries::changed_files(const std::string& version) {
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
-    const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step, "
-        "finished FROM file_change WHERE version = ? ORDER BY id DESC");
+    static const std::string text =
+        select_files("FROM file_change f WHERE version = ? ORDER BY id DESC");
+    const StatementUse query = m_database->statement(text.c_str());
     query.bind(1, version);
     while (query.executeStep()) changes.push_back(file_intent(query));
     return changes;
@@ -40,11 +56,10 @@ std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version)
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
     // What is newer than its own newest change is another's. CROSS JOIN: its own files first.
-    const StatementUse query = m_database->statement(
-        "SELECT f.path, f.temporary, f.backup, f.old_digest, f.new_digest, f.kept, f.version, "
-        "f.id, f.step, f.finished "
+    static const std::string text = select_files(
         "FROM (SELECT path, max(id) AS newest FROM file_change WHERE version = ? GROUP BY path) o "
         "CROSS JOIN file_change f ON f.path = o.path AND f.id > o.newest ORDER BY f.id DESC");
+    const StatementUse query = m_database->statement(text.c_str());
     query.bind(1, version);
     while (query.executeStep()) changes.push_back(file_intent(query));
     return changes;
@@ -53,9 +68,9 @@ std::vector<FileIntent> SqliteQueries::changed_later(const std::string& version)
 std::vector<FileIntent> SqliteQueries::unfinished_files() {
     std::vector<FileIntent> changes;
     if (m_database == nullptr) return changes;
-    const StatementUse query = m_database->statement(
-        "SELECT path, temporary, backup, old_digest, new_digest, kept, version, id, step, "
-        "finished FROM file_change WHERE finished = 0 ORDER BY id DESC");
+    static const std::string text =
+        select_files("FROM file_change f WHERE finished = 0 ORDER BY id DESC");
+    const StatementUse query = m_database->statement(text.c_str());
     while (query.executeStep()) changes.push_back(file_intent(query));
     return changes;
 }
@@ -64,12 +79,15 @@ std::vector<LeftFile> SqliteQueries::files_as_left() {
     std::vector<LeftFile> files;
     if (m_database == nullptr) return files;
     const StatementUse query = m_database->statement(
-        "SELECT path, version, new_digest FROM file_change WHERE id IN (SELECT max(id) FROM "
+        "SELECT path, version, new_digest, new_mode FROM file_change WHERE id IN (SELECT max(id) "
+        "FROM "
         "file_change WHERE finished = 1 AND version IN (SELECT version FROM upgrade) GROUP BY "
         "path) ORDER BY path");
     while (query.executeStep())
-        files.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                         Digest::parse(query.getColumn(2).getString())});
+        files.push_back(
+            {query.getColumn(0).getString(),
+             query.getColumn(1).getString(),
+             {Digest::parse(query.getColumn(2).getString()), number_in<unsigned>(query, 3)}});
     return files;
 }
 

@@ -3,6 +3,17 @@
 #include "ledger/sqlite_store.hpp"
 
 namespace runner {
+namespace {
+
+void bind_number(const StatementUse& statement, int place, const auto& number) {
+    if (number) {
+        statement.bind(place, static_cast<std::int64_t>(*number));
+    } else {
+        statement.bind(place);
+    }
+}
+
+}  // namespace
 
 void SqliteLedger::record_files(const std::string& run, const std::string& version,
                                 const std::string& step, const std::vector<FileIntent>& changes) {
@@ -11,8 +22,8 @@ void SqliteLedger::record_files(const std::string& run, const std::string& versi
         for (const FileIntent& change : changes) {
             const StatementUse insert = m_database->statement(
                 "INSERT INTO file_change (run, version, step, path, temporary, backup, "
-                "old_digest, new_digest) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+                "old_digest, new_digest, old_mode, new_mode, made_folders) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
             insert.bind(1, run);
             insert.bind(2, version);
             insert.bind(3, step);
@@ -21,6 +32,9 @@ void SqliteLedger::record_files(const std::string& run, const std::string& versi
             insert.bind(6, change.backup);
             insert.bind(7, change.old_digest ? change.old_digest->to_string() : "");
             insert.bind(8, change.new_digest ? change.new_digest->to_string() : "");
+            bind_number(insert, 9, change.old_mode);
+            bind_number(insert, 10, change.new_mode);
+            bind_number(insert, 11, change.made_folders);
             insert.exec();
         }
     });

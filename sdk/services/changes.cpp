@@ -15,6 +15,11 @@ void append_number(std::string& bytes, std::uint64_t number) {
         bytes += static_cast<char>((number >> shift) & 0xFFU);
 }
 
+void append_text(std::string& bytes, const std::string& text) {
+    append_number(bytes, text.size());
+    bytes += text;
+}
+
 std::uint64_t take_number(std::string_view& bytes) {
     if (bytes.size() < 8) throw std::runtime_error("file changes are cut short");
     std::uint64_t number = 0;
@@ -31,17 +36,24 @@ std::string take_bytes(std::string_view& bytes, std::uint64_t count) {
     return taken;
 }
 
+std::string take_path(std::string_view& bytes) {
+    const std::uint64_t size = take_number(bytes);
+    if (size == 0 || size > k_max_path)
+        throw std::runtime_error("file changes hold a path of no length");
+    return take_bytes(bytes, size);
+}
+
 }  // namespace
 
 std::string encode(const FileChanges& changes) {
     std::string bytes;
     for (const auto& [path, change] : changes) {
-        append_number(bytes, path.size());
-        bytes += path;
-        bytes += change.content ? 'c' : 'r';
+        append_text(bytes, path);
+        const bool moved = !change.moved_from.empty();
+        bytes += !change.content ? 'r' : moved ? 'm' : 'c';
         if (!change.content) continue;
-        append_number(bytes, change.content->size());
-        bytes += *change.content;
+        if (moved) append_text(bytes, change.moved_from);
+        append_text(bytes, *change.content);
     }
     return bytes;
 }
@@ -49,18 +61,13 @@ std::string encode(const FileChanges& changes) {
 FileChanges decode(std::string_view bytes) {
     FileChanges changes;
     while (!bytes.empty()) {
-        const std::uint64_t path_size = take_number(bytes);
-        if (path_size == 0 || path_size > k_max_path)
-            throw std::runtime_error("file changes hold a path of no length");
-        const std::string path = take_bytes(bytes, path_size);
+        const std::string path = take_path(bytes);
         const std::string kind = take_bytes(bytes, 1);
-        if (kind == "c") {
-            changes[path].content = take_bytes(bytes, take_number(bytes));
-        } else if (kind == "r") {
-            changes[path].content.reset();
-        } else {
+        if (kind != "c" && kind != "m" && kind != "r")
             throw std::runtime_error("file changes hold an unknown kind of change");
-        }
+        FileChange& change = changes[path] = {};
+        if (kind == "m") change.moved_from = take_path(bytes);
+        if (kind != "r") change.content = take_bytes(bytes, take_number(bytes));
     }
     return changes;
 }

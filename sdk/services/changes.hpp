@@ -13,6 +13,9 @@ namespace upgrade::services {
 /// What one path will be: its new content, or nothing when it is removed.
 struct FileChange {
     std::optional<std::string> content;
+    /// The file that was moved here: this one gets what it has beside its content (owner, mode,
+    /// attributes, times). Empty: it stays as it is, or is new.
+    std::string moved_from{};
 };
 
 /// By path relative to the repository directory.

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "services/attributes.hpp"
+
 namespace upgrade::services {
 namespace {
 
@@ -162,20 +164,35 @@ bool is_binary(std::string_view text) {
     return text.find('\0') != std::string_view::npos;
 }
 
+/// As git has it: the kind of file before the permissions.
+std::string mode_line(const char* what, unsigned mode) {
+    return std::string(what) + " mode 10" + octal(mode) + '\n';
+}
+
+/// What is said of modes above a diff; empty: nothing.
+std::string mode_header(const std::string& name, const DiffSide& before, const DiffSide& after) {
+    std::string lines;
+    if (!before.text && after.mode) lines = mode_line("new file", *after.mode);
+    if (before.mode && !after.text) lines = mode_line("deleted file", *before.mode);
+    if (before.mode && after.mode && before.mode != after.mode)
+        lines = mode_line("old", *before.mode) + mode_line("new", *after.mode);
+    return lines.empty() ? "" : "diff --git a/" + name + " b/" + name + '\n' + lines;
+}
+
 }  // namespace
 
-std::string unified_diff(std::string_view path, std::optional<std::string_view> before,
-                         std::optional<std::string_view> after) {
-    if (before == after) return {};
+std::string unified_diff(std::string_view path, const DiffSide& before, const DiffSide& after) {
     const std::string name(path);
-    const std::string old_name = before ? "a/" + name : "/dev/null";
-    const std::string new_name = after ? "b/" + name : "/dev/null";
-    const std::string_view old_text = before.value_or("");
-    const std::string_view new_text = after.value_or("");
+    const std::string header = mode_header(name, before, after);
+    if (before.text == after.text) return header;
+    const std::string old_name = before.text ? "a/" + name : "/dev/null";
+    const std::string new_name = after.text ? "b/" + name : "/dev/null";
+    const std::string_view old_text = before.text.value_or("");
+    const std::string_view new_text = after.text.value_or("");
     if (is_binary(old_text) || is_binary(new_text)) {
-        return "Binary files " + old_name + " and " + new_name + " differ\n";
+        return header + "Binary files " + old_name + " and " + new_name + " differ\n";
     }
-    return "--- " + old_name + "\n+++ " + new_name + '\n' +
+    return header + "--- " + old_name + "\n+++ " + new_name + '\n' +
            hunks(edit_script(lines_of(old_text), lines_of(new_text)));
 }
 

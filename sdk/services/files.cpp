@@ -238,7 +238,7 @@ void RepositoryFiles::write(std::string_view path, std::string_view content) {
 
 void RepositoryFiles::remove(std::string_view path) {
     if (kind(path) != UPGRADE_FILE_REGULAR) fail("remove " + std::string(path), ENOENT);
-    m_pending[std::string(path)].content.reset();
+    m_pending[std::string(path)] = {};
 }
 
 void RepositoryFiles::move(std::string_view from, std::string_view to) {
@@ -247,8 +247,16 @@ void RepositoryFiles::move(std::string_view from, std::string_view to) {
         throw Refusal(UPGRADE_INVALID, "'" + std::string(to) +
                                            "' is there already and is not overwritten by a move");
     }
+    const std::string source = source_of(std::string(from));
     write(to, content);
+    m_pending[std::string(to)].moved_from = source;
     remove(from);
+}
+
+std::string RepositoryFiles::source_of(const std::string& path) const {
+    const auto change = m_pending.find(path);
+    const bool moved = change != m_pending.end() && !change->second.moved_from.empty();
+    return moved ? change->second.moved_from : path;
 }
 
 std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
@@ -274,12 +282,26 @@ std::vector<std::string> RepositoryFiles::glob(std::string_view pattern) const {
 }
 
 void RepositoryFiles::set_pending(FileChanges changes) {
-    for (const auto& [path, change] : changes) check_path(path);
+    for (const auto& [path, change] : changes) {
+        check_path(path);
+        if (!change.moved_from.empty()) check_path(change.moved_from);
+    }
     m_pending = std::move(changes);
 }
 
 void RepositoryFiles::lay_over(const FileChanges& changes) {
-    for (const auto& [path, change] : changes) m_settled[path] = change;
+    take_over(changes);
+}
+
+void RepositoryFiles::take_over(FileChanges changes) {
+    for (auto& [path, change] : changes) {
+        if (!change.content) continue;
+        // Where it came from before all of them.
+        const auto earlier = m_settled.find(change.moved_from.empty() ? path : change.moved_from);
+        if (earlier != m_settled.end() && !earlier->second.moved_from.empty())
+            change.moved_from = earlier->second.moved_from;
+    }
+    for (auto& [path, change] : changes) m_settled[path] = std::move(change);
 }
 
 void RepositoryFiles::settle(const std::function<void(const std::vector<ShownFile>&)>& shown) {
@@ -289,8 +311,7 @@ void RepositoryFiles::settle(const std::function<void(const std::vector<ShownFil
             made.push_back({path, change.content ? &*change.content : nullptr});
     }
     if (!made.empty()) shown(made);
-    for (auto& [path, change] : m_pending) m_settled[path] = std::move(change);
-    m_pending.clear();
+    take_over(std::exchange(m_pending, {}));
 }
 
 }  // namespace upgrade::services

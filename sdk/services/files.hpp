@@ -24,6 +24,10 @@ struct PreparedChange {
     std::string temporary;
     std::string backup;  ///< the file that holds the original; empty when there was none
     const std::string* content = nullptr;  ///< the new bytes; null when the file is removed
+    /// The bits that chmod sets, which the new file will have; absent when it is removed, or when
+    /// that is seen only when it is made.
+    std::optional<unsigned> mode;
+    std::size_t made_folders = 0;  ///< how many folders above it are made for it, the nearest first
 };
 
 /// One change that a simulation shows where a real run would make it.
@@ -95,9 +99,10 @@ class RepositoryFiles {
     /// the originals are copied to `backup_folder` (made when needed, synced) first; then
     /// `recorded` is called, which must remember them durably; only then is anything renamed or
     /// removed. Throws Refusal; before `recorded` has returned, nothing that others see has
-    /// changed.
-    void commit(const std::string& backup_folder,
-                const std::function<void(const std::vector<PreparedChange>&)>& recorded);
+    /// changed. Returns what of owners, modes and attributes could not be kept, in words.
+    std::vector<std::string> commit(
+        const std::string& backup_folder,
+        const std::function<void(const std::vector<PreparedChange>&)>& recorded);
 
     /// What a simulation does where a real run commits: from now on the pending changes count as
     /// made, and `shown` is told those that `commit` would make, in its order; it is not called
@@ -122,6 +127,11 @@ class RepositoryFiles {
     /// the folder goes with the last one.
     [[nodiscard]] bool is_emptied(const std::string& folder,
                                   const std::vector<const FileChanges*>& changes) const;
+    /// These count as made from now on.
+    void take_over(FileChanges changes);
+    /// The file whose owner, mode and attributes the change brings to `path`; nothing is there when
+    /// it is new.
+    [[nodiscard]] std::string source_of(const std::string& path) const;
     /// What is there beneath the changes of this object, and tells it. Throws Refusal.
     PathKind kind_beneath(const std::string& path) const;
     [[nodiscard]] std::string read_beneath(const std::string& path) const;

@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <system_error>
 
@@ -44,6 +44,11 @@ std::string short_digest(std::string_view text) {
     return digits;
 }
 
+/// What keep_folders calls the copy of a folder.
+std::string name_of_kept_folder(const std::string& folder) {
+    return "folder-" + short_digest(folder);
+}
+
 void refuse_link(int folder, const std::string& part, const std::string& path) {
     struct stat status {};
     if (::fstatat(folder, part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
@@ -66,17 +71,6 @@ std::string read_all(int file, std::size_t size, const std::string& what) {
     return content;
 }
 
-/// Reads a regular file that is open. Whatever else it is (a pipe, a device) is never read.
-std::string read_regular(const Descriptor& file, const std::string& what) {
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0) fail("read " + what, errno);
-    if (!S_ISREG(status.st_mode))
-        throw Refusal(UPGRADE_INVALID, "'" + what + "' is not a regular file");
-    if (static_cast<std::size_t>(status.st_size) > k_max_file)
-        throw Refusal(UPGRADE_INVALID, "'" + what + "' is larger than 256 MiB");
-    return read_all(file.get(), static_cast<std::size_t>(status.st_size), what);
-}
-
 std::int64_t milliseconds_of_change(const struct stat& status) {
 #if defined(__APPLE__)
     const timespec& time = status.st_ctimespec;
@@ -84,6 +78,11 @@ std::int64_t milliseconds_of_change(const struct stat& status) {
     const timespec& time = status.st_ctim;
 #endif
     return time.tv_sec * 1000LL + time.tv_nsec / 1'000'000;
+}
+
+void append(std::vector<std::string>& all, std::vector<std::string> more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
 }
 
 }  // namespace
@@ -141,6 +140,16 @@ std::string hidden_beside(const std::string& path, const std::string& ending) {
     return (parent.empty() ? "." : parent + "/.") + name + ending;
 }
 
+std::string read_regular(const Descriptor& file, const std::string& what) {
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) fail("read " + what, errno);
+    if (!S_ISREG(status.st_mode))
+        throw Refusal(UPGRADE_INVALID, "'" + what + "' is not a regular file");
+    if (static_cast<std::size_t>(status.st_size) > k_max_file)
+        throw Refusal(UPGRADE_INVALID, "'" + what + "' is larger than 256 MiB");
+    return read_all(file.get(), static_cast<std::size_t>(status.st_size), what);
+}
+
 void write_all(int fd, std::string_view bytes, const std::string& what) {
     while (!bytes.empty()) {
         const ssize_t count = ::write(fd, bytes.data(), bytes.size());
@@ -174,27 +183,6 @@ void sync_folder(const std::string& folder) {
     if (!opened || ::fsync(opened.get()) != 0) fail("sync " + folder, errno);
 }
 
-void give_owner_and_mode(int file, const struct stat& status, const std::string& what) {
-    mode_t mode = status.st_mode & 07777U;
-    if (::fchown(file, status.st_uid, status.st_gid) != 0) {
-        if (errno != EPERM) fail("give " + what + " its owner", errno);
-        const bool grouped = ::fchown(file, static_cast<uid_t>(-1), status.st_gid) == 0;
-        mode &= ~static_cast<mode_t>(grouped ? S_ISUID : S_ISUID | S_ISGID);
-    }
-    // The mode after the owner: giving a file away clears bits of it.
-    if (::fchmod(file, mode) != 0) fail("give " + what + " its mode", errno);
-}
-
-void take_over(int file, const struct stat& status, const std::string& what) {
-    give_owner_and_mode(file, status, what);
-#if defined(__APPLE__)
-    const std::array<timespec, 2> times{status.st_atimespec, status.st_mtimespec};
-#else
-    const std::array<timespec, 2> times{status.st_atim, status.st_mtim};
-#endif
-    if (::futimens(file, times.data()) != 0) fail("give " + what + " its times", errno);
-}
-
 // ---- a new file
 
 NewFile::NewFile(NewFile&& other) noexcept
@@ -218,7 +206,7 @@ void NewFile::written() {
 }
 
 void NewFile::put_in_place() {
-    const Descriptor folder = m_repository.folder_of(m_path, Repository::Missing::is_told);
+    const Descriptor folder = m_repository.folder_of(m_path, Repository::Missing::is_made);
     if (!folder) fail("open the folder of " + m_path, errno);
     if (!m_named) {
         const std::string file = "/proc/self/fd/" + std::to_string(m_file.get());
@@ -259,6 +247,17 @@ Descriptor Repository::open_folder(const std::string& path, Missing missing) con
     return folder;
 }
 
+Descriptor Repository::nearest_folder_of(const std::string& path) const {
+    std::string above = path;
+    do {
+        above = parent_of(above);
+        Descriptor folder = open_folder(above, Missing::is_told);
+        if (folder) return folder;
+        if (errno != ENOENT && errno != ENOTDIR) break;
+    } while (!above.empty());
+    fail("open the folder of " + path, errno);
+}
+
 Descriptor Repository::folder_of(const std::string& path, Missing missing) const {
     return open_folder(parent_of(path), missing);
 }
@@ -277,7 +276,7 @@ struct stat Repository::status(const std::string& path) const {
 PathStatus Repository::look(const std::string& path) const {
     try {
         const mode_t found = mode(path);
-        return {kind_of(found), S_ISREG(found) ? found & 07777U : 0U};
+        return {kind_of(found), S_ISREG(found) ? found & k_mode_bits : 0U};
     } catch (const Refusal& refusal) {
         if (refusal.status() != UPGRADE_DENIED) throw;
         return {PathKind::link, 0};  // it leads through one
@@ -370,8 +369,7 @@ std::string Repository::what_stays(const std::string& folder, const EachPath& go
 std::optional<NewFile> Repository::make_unnamed(const std::string& path, const std::string& name,
                                                 mode_t mode) const {
 #if defined(O_TMPFILE)
-    const Descriptor folder = folder_of(path, Missing::is_made);
-    if (!folder) fail("open the folder of " + path, errno);
+    const Descriptor folder = nearest_folder_of(path);
     NewFile file(*this, path, name);
     file.m_file = Descriptor(::openat(folder.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
     if (file.m_file) return file;
@@ -393,33 +391,78 @@ NewFile Repository::make(const std::string& path, const std::string& name, mode_
     return file;
 }
 
-void Repository::keep_original(const std::string& path, const std::string& copy) const {
+std::vector<std::string> Repository::keep_original(const std::string& path,
+                                                   const std::string& copy) const {
     const std::string what = "the original of " + path;
     const Descriptor file = open_file(path);
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0) fail("keep " + what, errno);
     const std::string content = read_regular(file, path);
     const Descriptor kept(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!kept) fail("keep " + what, errno);
     write_all(kept.get(), content, what);
-    take_over(kept.get(), status, what);
+    std::vector<std::string> not_kept =
+        copy_attributes(file.get(), kept.get(), Times::copied, path);
     sync_file(kept.get(), what);
+    return not_kept;
 }
 
-void Repository::put_back(const std::string& path, const Repository& originals,
-                          const std::string& original) const {
+std::vector<std::string> Repository::keep_folders(const std::string& path,
+                                                  const std::string& copies) const {
+    std::vector<std::string> not_kept;
+    for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
+        const std::string copy = copies + '/' + name_of_kept_folder(above);
+        if (::mkdir(copy.c_str(), 0700) != 0) {
+            if (errno == EEXIST) break;  // with those above it
+            fail("keep the folder " + above, errno);
+        }
+        const Descriptor folder = open_folder(above, Missing::is_told);
+        if (!folder) fail("keep the folder " + above, errno);
+        const Descriptor kept(::open(copy.c_str(), k_open_folder));
+        if (!kept) fail("keep the folder " + above, errno);
+        append(not_kept, copy_attributes(folder.get(), kept.get(), Times::new_ones, above));
+        sync_folder(kept.get(), copy);
+    }
+    return not_kept;
+}
+
+void Repository::make_folders_again(const std::string& path, const Repository& originals,
+                                    const std::string& kept_in,
+                                    std::vector<std::string>& not_given) const {
+    const std::string above = parent_of(path);
+    if (above.empty() || open_folder(above, Missing::is_told)) return;
+    make_folders_again(above, originals, kept_in, not_given);
+    const Descriptor like = originals.open_folder(
+        (kept_in.empty() ? "" : kept_in + '/') + name_of_kept_folder(above), Missing::is_told);
+    if (!like) return;  // it was not kept, and is made like any other
+    // Nobody but its owner may enter it before it has its own mode.
+    const Descriptor parent = folder_of(above, Missing::is_told);
+    if (!parent) fail("open the folder of " + above, errno);
+    const std::string name = name_of(name_before_put_back(above));
+    ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);  // left by a death
+    if (::mkdirat(parent.get(), name.c_str(), 0700) != 0) fail("make folder " + above, errno);
+    const Descriptor folder(::openat(parent.get(), name.c_str(), k_open_folder));
+    if (!folder) fail("make folder " + above, errno);
+    append(not_given, copy_attributes(like.get(), folder.get(), Times::new_ones, above));
+    sync_folder(folder.get(), above);
+    if (::renameat(parent.get(), name.c_str(), parent.get(), name_of(above).c_str()) != 0)
+        fail("make folder " + above, errno);
+    sync_folder(parent.get(), above);
+}
+
+std::vector<std::string> Repository::put_back(const std::string& path, const Repository& originals,
+                                              const std::string& original) const {
     const Descriptor kept = originals.open_file(original);
-    struct stat status {};
-    if (::fstat(kept.get(), &status) != 0) fail("look at the original of " + path, errno);
     const std::string content = read_regular(kept, original);
+    std::vector<std::string> not_given;
+    make_folders_again(path, originals, parent_of(original), not_given);
     // Nobody but its owner may read it before it has its own mode.
     const std::string name = name_of(name_before_put_back(path));
     std::optional<NewFile> unnamed = make_unnamed(path, name, 0600);
     NewFile file = unnamed ? std::move(*unnamed) : make(path, name, 0600);
     write_all(file.descriptor(), content, path);
-    take_over(file.descriptor(), status, path);
+    append(not_given, copy_attributes(kept.get(), file.descriptor(), Times::copied, path));
     sync_file(file.descriptor(), path);
     file.put_in_place();
+    return not_given;
 }
 
 void Repository::remove(const std::string& path) const {
@@ -434,8 +477,17 @@ void Repository::remove(const std::string& path) const {
     sync_folder(folder.get(), path);
 }
 
-void Repository::remove_empty_folders(const std::string& path) const {
-    for (std::string above = parent_of(path); !above.empty(); above = parent_of(above)) {
+std::size_t Repository::count_missing_folders(const std::string& path) const {
+    std::size_t count = 0;
+    for (std::string above = parent_of(path); !above.empty() && !S_ISDIR(mode(above));
+         above = parent_of(above))
+        ++count;
+    return count;
+}
+
+void Repository::remove_empty_folders(const std::string& path, std::size_t most) const {
+    for (std::string above = parent_of(path); !above.empty() && most > 0;
+         above = parent_of(above), --most) {
         const Descriptor folder = folder_of(above, Missing::is_told);
         if (folder && ::unlinkat(folder.get(), name_of(above).c_str(), AT_REMOVEDIR) == 0) {
             sync_folder(folder.get(), above);

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/attributes.hpp"
 #include "services/service_error.hpp"
 
 namespace upgrade::services {
@@ -54,7 +55,7 @@ PathKind kind_of(mode_t mode);
 /// A path as it is on the disk.
 struct PathStatus {
     PathKind kind = PathKind::none;
-    unsigned permissions = 0;  ///< of a file: the bits that chmod sets
+    unsigned mode = 0;  ///< of a file: the bits that chmod sets
 };
 
 /// Whether `path` is a relative path that stays below its root: no empty, ".", ".." or
@@ -69,6 +70,9 @@ std::string name_of(const std::string& path);
 /// name is shortened, for a name has at most 255 bytes.
 std::string hidden_beside(const std::string& path, const std::string& ending);
 
+/// All that is to be read in a file that is open: a regular one of at most 256 MiB. Whatever else
+/// it is (a pipe, a device) is never read. `what`: for the message. Throws Refusal.
+std::string read_regular(const Descriptor& file, const std::string& what);
 /// Writes all of it. `what`: for the message. Throws Refusal.
 void write_all(int fd, std::string_view bytes, const std::string& what);
 /// What was written, and what was set, survives a power cut. `what`: for the message. Throws
@@ -80,13 +84,6 @@ void sync_file(int fd, const std::string& what);
 void make_folders(const std::string& folder);
 /// Syncs a folder outside of the repository, with its names. Throws Refusal.
 void sync_folder(const std::string& folder);
-
-/// Gives `file` the owner, group and mode of `status`. Owner and group only as far as that is
-/// permitted; without them it does not act for them (setuid, setgid). Throws Refusal. `what`: for
-/// the message.
-void give_owner_and_mode(int file, const struct stat& status, const std::string& what);
-/// The same, and the times of `status`.
-void take_over(int file, const struct stat& status, const std::string& what);
 
 /// No file that is read or written is larger. In bytes.
 constexpr std::size_t k_max_file = 256U << 20U;
@@ -141,6 +138,8 @@ class Repository {
     [[nodiscard]] PathStatus look(const std::string& path) const;
     /// The whole of a regular file of at most 256 MiB. UPGRADE_NOT_FOUND: nothing is there.
     [[nodiscard]] std::string read(const std::string& path) const;
+    /// Opens what is at `path` for reading; it may be something else than a file.
+    [[nodiscard]] Descriptor open_file(const std::string& path) const;
     /// All regular files below `folder` (empty: the root), in no order. `.git` is left out; a
     /// folder that cannot be listed is an error, one that went away meanwhile is none.
     [[nodiscard]] std::vector<std::string> list(const std::string& folder) const;
@@ -166,20 +165,29 @@ class Repository {
     /// durably. `name`: what it is called just before that, in the same folder. It must not outlive
     /// this object.
     [[nodiscard]] NewFile make(const std::string& path, const std::string& name, mode_t mode) const;
-    /// The same without the name until then; nothing where the file system cannot do that.
+    /// The same without the name until then, and no folder is made before; nothing where the file
+    /// system cannot do that.
     [[nodiscard]] std::optional<NewFile> make_unnamed(const std::string& path,
                                                       const std::string& name, mode_t mode) const;
-    /// Copies the file to `copy` (absolute; nothing may be there), synced, with its owner, group,
-    /// mode and times.
-    void keep_original(const std::string& path, const std::string& copy) const;
+    /// Copies the file to `copy` (absolute; nothing may be there), synced, with its attributes as
+    /// copy_attributes does. Returns what of them could not be kept.
+    std::vector<std::string> keep_original(const std::string& path, const std::string& copy) const;
+    /// Keeps the attributes of the folders above `path` as empty folders of `copies` (absolute),
+    /// for a file that goes may be the last in them.
+    /// Returns what of them could not be kept.
+    std::vector<std::string> keep_folders(const std::string& path, const std::string& copies) const;
     /// The original that was kept as `original` of the folder `originals` in its place again, with
-    /// all of that.
-    void put_back(const std::string& path, const Repository& originals,
-                  const std::string& original) const;
+    /// its attributes, and those of the folders that are made again for it. Returns what of them
+    /// could not be given.
+    std::vector<std::string> put_back(const std::string& path, const Repository& originals,
+                                      const std::string& original) const;
     /// Removes a file, and syncs its folder; nothing when there is none.
     void remove(const std::string& path) const;
-    /// Removes the folders above `path` that are empty.
-    void remove_empty_folders(const std::string& path) const;
+    /// How many of the folders above `path`, the nearest first, are not there.
+    [[nodiscard]] std::size_t count_missing_folders(const std::string& path) const;
+    /// Removes the folders above `path` that are empty, at most `most`.
+    void remove_empty_folders(const std::string& path, std::size_t most = k_all_folders) const;
+    static constexpr std::size_t k_all_folders = static_cast<std::size_t>(-1);
     /// The path that put_back gives a file just before it takes its place: always the same, so that
     /// it is found again when somebody dies there.
     [[nodiscard]] static std::string name_before_put_back(const std::string& path);
@@ -189,8 +197,12 @@ class Repository {
     enum class Missing { is_told, is_made };
     /// Opens a folder; an empty descriptor, with errno: it cannot be opened.
     [[nodiscard]] Descriptor open_folder(const std::string& path, Missing missing) const;
-    /// Opens what is at `path` for reading; it may be something else than a file.
-    [[nodiscard]] Descriptor open_file(const std::string& path) const;
+    /// The nearest folder above `path` that is there.
+    [[nodiscard]] Descriptor nearest_folder_of(const std::string& path) const;
+    /// Makes the folders above `path` that are missing, as keep_folders kept them in the folder
+    /// `kept_in` of `originals`. Appends what could not be given to them.
+    void make_folders_again(const std::string& path, const Repository& originals,
+                            const std::string& kept_in, std::vector<std::string>& not_given) const;
     /// The folder that holds `path`.
     [[nodiscard]] Descriptor folder_of(const std::string& path, Missing missing) const;
 

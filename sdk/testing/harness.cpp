@@ -164,7 +164,7 @@ void Harness::finish(services::Phase phase, services::Session& session, std::int
     for (const auto& [path, change] : result.changes) {
         std::optional<std::string> before;
         if (exists(path)) before = read(path);
-        result.diff += services::unified_diff(path, before, change.content);
+        result.diff += services::unified_diff(path, {before}, {change.content});
     }
     result.shown_commands = m_shown;
     result.renders = session.renders();

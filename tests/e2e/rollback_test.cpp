@@ -74,6 +74,35 @@ TEST_CASE("a failure after changes is rolled back, and a rerun after mending doe
     }
 }
 
+TEST_CASE("modes are shown before, kept by the upgrade, and come back with the rollback") {
+    Sandbox sandbox;
+    prepare(sandbox);
+    sandbox.write("repository/old", "secret\n");
+    std::filesystem::create_directory(sandbox.repository() / "folder");
+    const auto chmod = [&](const std::string& path, mode_t mode) {
+        REQUIRE(::chmod((sandbox.repository() / path).c_str(), mode) == 0);
+    };
+    chmod("old", 0600);
+    chmod("shared", 0640);
+    chmod("folder", 0710);
+    sandbox.release_plugin("files_only", "0.1.10001");
+    const auto plan = sandbox.run({"upgrade", "--dry-run"});
+    CHECK_THAT(plan.out, Contains("diff --git a/moved b/moved\n  new file mode 100600\n"));
+    CHECK_THAT(plan.out, Contains("diff --git a/old b/old\n  deleted file mode 100600\n"));
+    CHECK_THAT(plan.out, !Contains("old mode"));
+    REQUIRE(sandbox.upgrade().status == 0);
+    CHECK(sandbox.mode_of("moved") == 0600U);
+    CHECK(sandbox.mode_of("shared") == 0640U);
+    CHECK(sandbox.run({"verify"}).status == 0);
+    const auto shown = sandbox.run({"rollback", "--dry-run"});
+    CHECK_THAT(shown.out, Contains("diff --git a/old b/old\n  new file mode 100600\n"));
+    REQUIRE(sandbox.run({"rollback", "--yes"}).status == 0);
+    CHECK(sandbox.mode_of("old") == 0600U);
+    CHECK(sandbox.mode_of("shared") == 0640U);
+    CHECK(sandbox.mode_of("folder") == 0710U);  // it was there, and empty
+    CHECK(std::filesystem::is_empty(sandbox.repository() / "folder"));
+}
+
 TEST_CASE("what cannot be undone keeps its finished steps, and so does --no-auto-rollback") {
     for (const bool told : {false, true}) {
         Sandbox sandbox;

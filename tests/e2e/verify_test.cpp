@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Silent breakage and drift, found later.
+#include <sys/stat.h>
+
 #include "support/catch.hpp"
 
 #include "model/platform.hpp"
@@ -87,6 +89,29 @@ TEST_CASE("files that are no longer as the newest upgrade left them are named") 
     CHECK(sandbox.run({"verify", "--no-files"}).status == 0);
     REQUIRE(sandbox.run({"rollback", "--yes", "--force"}).status == 0);
     CHECK(sandbox.run({"verify", "-o", "json"}).json()["files"].size() == 1);  // gone, alone
+}
+
+TEST_CASE("a changed mode is named with both modes, and no rollback overwrites it unasked") {
+    Sandbox sandbox;
+    sandbox.write("repository/shared", "shared\n");
+    sandbox.release_plugin("files_only", "0.1.10001");
+    REQUIRE(sandbox.upgrade().status == 0);
+    const auto shared = sandbox.repository() / "shared";
+    REQUIRE(::chmod(shared.c_str(), 0604) == 0);
+    const auto result = sandbox.run({"verify", "-o", "json"});
+    CHECK(result.status == 9);
+    CHECK(result.json()["files"][0] == runner::Json({{"path", "shared"},
+                                                     {"version", "0.1.10001"},
+                                                     {"found", "changed"},
+                                                     {"detail", "mode 0604, not 0644"}}));
+    CHECK_THAT(sandbox.run({"verify"}).out,
+               Contains("shared is changed since 0.1.10001: mode 0604, not 0644"));
+    const auto refused = sandbox.run({"rollback", "--yes"});
+    CHECK(refused.status == 6);
+    CHECK_THAT(refused.err, Contains("shared was changed by hand"));
+    REQUIRE(sandbox.run({"rollback", "--yes", "--force"}).status == 0);
+    CHECK(sandbox.mode_of("shared") == 0644U);
+    CHECK(sandbox.read("repository/shared") == "shared\n");
 }
 
 TEST_CASE("what cannot be checked is no better than what fails") {

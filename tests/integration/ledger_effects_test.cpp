@@ -183,7 +183,7 @@ TEST_CASE("files are as the newest done upgrade has left them") {
     const std::vector<LeftFile> files = ledger->files_as_left();
     REQUIRE(files.size() == 2);
     CHECK(files.at(0).path + ' ' + files.at(0).version == "f 0.0.3");
-    CHECK(files.at(0).digest == digest('b'));
+    CHECK(files.at(0).state.digest == digest('b'));
     CHECK(files.at(1).path + ' ' + files.at(1).version == "z 0.0.2");
 }
 

@@ -23,6 +23,11 @@ std::string text_of(const std::optional<Time>& time) {
     return time ? std::to_string(time->count()) : "-";
 }
 
+template <typename Number>
+std::string text_of(const std::optional<Number>& number) {
+    return number ? std::to_string(*number) : "-";
+}
+
 /// Fields, one after the other.
 template <typename... Fields>
 std::string row(const Fields&... fields) {
@@ -44,9 +49,9 @@ std::string row(const Fields&... fields) {
 std::string text_of(const std::vector<FileIntent>& changes) {
     std::string text;
     for (const FileIntent& change : changes)
-        text +=
-            row("change", change.number, change.version, change.step, change.path, change.temporary,
-                change.backup, change.old_digest, change.new_digest, change.kept);
+        text += row("change", change.number, change.version, change.step, change.path,
+                    change.temporary, change.backup, change.old_digest, change.new_digest,
+                    change.kept, change.old_mode, change.new_mode, change.made_folders);
     return text;
 }
 
@@ -102,7 +107,7 @@ std::string told_by(Place& place, Ledger& ledger, const std::vector<std::string>
     for (const RunTally& tally : ledger.tallies())
         text += row("tally", tally.command, tally.outcome, tally.count, tally.time.count());
     for (const LeftFile& file : ledger.files_as_left())
-        text += row("left", file.path, file.version, file.digest);
+        text += row("left", file.path, file.version, file.state.digest, file.state.mode);
     for (const std::string& version : versions)
         text += row(version) + text_of(ledger.manifest_of(version)) +
                 text_of(ledger.changed_files(version)) + "later\n" +

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +175,9 @@ struct Puppet final : upgrade::Upgrade {
         } else if (how == "breaks-exactness") {
             if (!context.files().exists("exact"))
                 context.files().write("exact", std::to_string(::getpid()));
+        } else if (how == "breaks-modes") {
+            context.step("one", "write", [&] { context.files().write("shared", "new\n"); });
+            if (is_real(context)) ::chmod("shared", 0600);
         } else if (how == "breaks-idempotence") {
             note(context);
         } else if (how == "breaks-resumption") {

@@ -112,7 +112,9 @@ std::optional<std::string> FakeWorkTree::content(const std::string& path) {
 upgrade::services::PathStatus FakeWorkTree::look(const std::string& path) {
     using upgrade::services::PathKind;
     if (const auto status = statuses.find(path); status != statuses.end()) return status->second;
-    if (m_now.files.count(path) != 0) return {PathKind::file, 0644U};
+    const auto mode = modes.find(path);
+    if (m_now.files.count(path) != 0)
+        return {PathKind::file, mode == modes.end() ? k_mode : mode->second};
     const auto below = m_now.files.lower_bound(path + '/');
     const bool folder = below != m_now.files.end() && below->first.rfind(path + '/', 0) == 0;
     return {folder ? PathKind::folder : PathKind::none, 0};
@@ -161,8 +163,10 @@ void FakeWorkTree::replace(const std::string& path, const std::optional<std::str
     m_process.point("after file");
 }
 
-void FakeWorkTree::put_back(const FileIntent& change) {
+std::vector<std::string> FakeWorkTree::put_back(const FileIntent& change) {
     replace(change.path, original(change));
+    modes.erase(change.path);
+    return {};
 }
 
 void FakeWorkTree::remove_temporary(const FileIntent& change) {

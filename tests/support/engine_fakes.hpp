@@ -138,6 +138,8 @@ class FakeWorkTree final : public runner::WorkTree {
     std::map<std::string, std::string> originals;  ///< by backup name
     std::set<std::string> temporaries;
     std::map<std::string, upgrade::services::PathStatus> statuses;  ///< of what is no plain file
+    static constexpr unsigned k_mode = 0644;
+    std::map<std::string, unsigned> modes;  ///< of files that somebody has given another one
 
     std::set<std::string> read_only;  ///< paths that cannot be written
 
@@ -152,7 +154,8 @@ class FakeWorkTree final : public runner::WorkTree {
                            const upgrade::services::EachPath& goes) override;
     std::optional<std::string> content(const std::string& path) override;
     std::optional<std::string> original(const runner::FileIntent& change) override;
-    void put_back(const runner::FileIntent& change) override;
+    std::vector<std::string> put_back(const runner::FileIntent& change) override;
+    void remove_made_folders(const runner::FileIntent&) override {}  // it has files alone
     void remove_temporary(const runner::FileIntent& change) override;
     [[nodiscard]] std::chrono::milliseconds file_time() const override { return m_clock.wall(); }
     std::vector<std::string> written_since(std::chrono::milliseconds moment,

@@ -156,7 +156,14 @@ inline runner::AttemptEnd ended(const std::string& version, runner::Outcome outc
 }
 
 inline runner::FileIntent change(const std::string& path, const std::string& backup = "") {
-    return {path, '.' + path + ".new", backup, digest('b'), digest('c')};
+    runner::FileIntent intent{path, '.' + path + ".new", backup, digest('b'), digest('c')};
+    intent.new_mode = 0755;
+    if (backup.empty()) {
+        intent.made_folders = 2;
+    } else {
+        intent.old_mode = 04640;
+    }
+    return intent;
 }
 
 /// Up to where it applies.

@@ -181,6 +181,10 @@ std::string Sandbox::read(const std::string& file) const {
     return runner::read_file(m_path / file, 1U << 30U);
 }
 
+unsigned Sandbox::mode_of(const std::string& path) const {
+    return static_cast<unsigned>(fs::status(repository() / path).permissions());
+}
+
 std::map<std::string, std::string> Sandbox::snapshot(const std::string& folder) const {
     std::map<std::string, std::string> files;
     if (!fs::exists(m_path / folder)) return files;

@@ -76,6 +76,8 @@ class Sandbox {
     }
     /// Every file below a folder with its bytes, and every folder.
     [[nodiscard]] std::map<std::string, std::string> snapshot(const std::string& folder) const;
+    /// The bits that chmod sets, of what is at a path of the repository.
+    [[nodiscard]] unsigned mode_of(const std::string& path) const;
 
     /// A release of a test plugin (puppet, noop, thrower, constructor_crash) under another version
     /// of the form 0.1.NNNNN.

@@ -314,6 +314,7 @@ class ScriptedPhase {
                 entry.temporary = upgrade::services::name_before_commit(
                     path, static_cast<long>(m_stage.process.points));  // another in each attempt
                 entry.digest = runner::sha256(*change.content).to_string();
+                entry.mode = FakeWorkTree::k_mode;
             }
             entry.rendered = rendered[path];
             list.push_back(std::move(entry));

@@ -339,8 +339,8 @@ TEST_CASE("the digest of what was shown tells words, kinds and lists apart") {
     other.commands = {{"set", "a", "b"}};
     CHECK_FALSE(one.digest() == other.digest());
     other = one;
-    other.before["a"] = {.kind = PathKind::file, .permissions = 0644U};
-    one.before["a"] = {.kind = PathKind::file, .permissions = 0755U};
+    other.before["a"] = {.kind = PathKind::file, .mode = 0644U};
+    one.before["a"] = {.kind = PathKind::file, .mode = 0755U};
     CHECK_FALSE(one.digest() == other.digest());
     other.before = one.before;
     other.lists["*"] = {};

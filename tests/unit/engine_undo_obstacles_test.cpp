@@ -38,6 +38,36 @@ TEST_CASE("a file that somebody put back as it was found is not changed by hand"
     CHECK(two.world.done() == Strings{"0.0.51"});
 }
 
+TEST_CASE("a file whose mode alone somebody changed is named, and put back by force") {
+    TwoFiles two;
+    const FileIntent change = two.world.ledgers.look()->changed_files("0.0.52").at(0);
+    CHECK(change.new_mode == FakeWorkTree::k_mode);
+    CHECK(change.old_mode == FakeWorkTree::k_mode);
+    two.world.work_tree.modes["conf"] = 0600;
+    const auto report = undo(two.world);
+    CHECK(report->exit_code == 6);
+    CHECK_THAT(words(report), Contains("0.0.52 cannot be rolled back: conf was changed by hand"));
+    RollbackRequest request = World::rollback_request();
+    request.force = true;
+    CHECK(two.world.rollback(request)->exit_code == 0);
+    CHECK(two.world.work_tree.modes.empty());
+    CHECK(two.world.file("conf") == "old\n");
+}
+
+TEST_CASE("states of files are alike when nothing that is known of both differs") {
+    const FileState file{runner::sha256("x"), 0644U};
+    const FileState other{runner::sha256("y"), 0644U};
+    const FileState unknown{file.digest, {}};
+    const FileState executable{file.digest, 0755U};
+    CHECK(file.is_like(file));
+    CHECK(file.is_like(unknown));
+    CHECK(unknown.is_like(executable));
+    CHECK_FALSE(file.is_like(executable));
+    CHECK_FALSE(file.is_like(other));
+    CHECK_FALSE(file.is_like({}));
+    CHECK(FileState().is_like({}));
+}
+
 TEST_CASE("a file that is edited while the question waits is not overwritten") {
     TwoFiles two;
     two.world.terminal.answer = [&](const std::string&) {

@@ -399,7 +399,7 @@ TEST_CASE("a path on the disk is looked at without following links") {
     std::filesystem::create_symlink("dir", repository.root() + "/link");
     const RepositoryFiles files(repository.root(), {{"dir/a", {std::nullopt}}});
     CHECK(files.look("dir/a").kind == PathKind::file);
-    CHECK(files.look("dir/a").permissions == 0751U);
+    CHECK(files.look("dir/a").mode == 0751U);
     CHECK(files.look("dir").kind == PathKind::folder);
     CHECK(files.look("link").kind == PathKind::link);
     CHECK(files.look("link/a").kind == PathKind::link);

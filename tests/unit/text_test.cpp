@@ -84,12 +84,25 @@ TEST_CASE("SHA-256 of a known text") {
 TEST_CASE("a changed line is shown with three lines of context") {
     const std::string before = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
     const std::string after = "1\n2\n3\n4\nfive\n6\n7\n8\n9\n";
-    CHECK(unified_diff("f", before, after) ==
+    CHECK(unified_diff("f", {before}, {after}) ==
           "--- a/f\n+++ b/f\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n");
-    CHECK(unified_diff("f", before, before).empty());
-    CHECK(unified_diff("f", std::nullopt, "x\n") == "--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n");
-    CHECK(unified_diff("f", "x", std::nullopt) ==
+    CHECK(unified_diff("f", {before}, {before}).empty());
+    CHECK(unified_diff("f", {}, {"x\n"}) == "--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n");
+    CHECK(unified_diff("f", {"x"}, {}) ==
           "--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n\\ No newline at end of file\n");
+}
+
+TEST_CASE("a mode that is new, another one or gone is shown as git shows it") {
+    const std::string heading = "diff --git a/f b/f\n";
+    const std::string names = "--- a/f\n+++ b/f\n";
+    CHECK(unified_diff("f", {}, {"x\n", 0600U}) ==
+          heading + "new file mode 100600\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n");
+    CHECK(unified_diff("f", {"x\n", 04755U}, {}) ==
+          heading + "deleted file mode 104755\n--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n");
+    CHECK(unified_diff("f", {"x\n", 0644U}, {"x\n", 0755U}) ==
+          heading + "old mode 100644\nnew mode 100755\n");
+    CHECK(unified_diff("f", {"x\n", 0644U}, {"y\n", 0644U}) == names + "@@ -1 +1 @@\n-x\n+y\n");
+    CHECK(unified_diff("f", {"x\n"}, {"x\n", 0755U}).empty());  // what it was is not known
 }
 
 TEST_CASE("patch makes the new file of the old one and the diff, for random edits") {
@@ -104,7 +117,7 @@ TEST_CASE("patch makes the new file of the old one and the diff, for random edit
         };
         const std::string before = text(static_cast<int>(random() % 40) + 1);
         const std::string after = text(static_cast<int>(random() % 40) + 1);
-        const std::string diff = unified_diff("f", before, after);
+        const std::string diff = unified_diff("f", {before}, {after});
         if (diff.empty()) continue;
         replace_file(folder.path() / "f", before, Durability::replaceable);
         replace_file(folder.path() / "d", diff, Durability::replaceable);
@@ -122,7 +135,7 @@ TEST_CASE("a diff of more edits than the bound is correct, only longer") {
         before += "old " + std::to_string(i) + '\n';
         after += "new " + std::to_string(i) + '\n';
     }
-    const std::string diff = unified_diff("f", before, after);
+    const std::string diff = unified_diff("f", {before}, {after});
     CHECK(std::count(diff.begin(), diff.end(), '\n') == 6003);
 }
 

@@ -98,6 +98,19 @@ TEST_CASE("what is no file has a digest that no file has, and nothing has none")
     CHECK(tree.digest("conf/file") == digest_of_no_file());
 }
 
+TEST_CASE("the state of a file has its mode, and of what is no file there is none") {
+    const Disk disk;
+    DiskWorkTree tree = disk.tree();
+    REQUIRE(::chmod(disk.place("conf/file").c_str(), 04710) == 0);
+    std::filesystem::create_symlink("conf/file", disk.place("link"));
+    CHECK(tree.state("conf/file").digest == sha256("new\n"));
+    CHECK(tree.state("conf/file").mode == 04710U);
+    for (const char* path : {"link", "conf", "absent"}) {
+        CAPTURE(path);
+        CHECK_FALSE(tree.state(path).mode);
+    }
+}
+
 TEST_CASE("an original is put back with its mode, and what was made goes with its folders") {
     const Disk disk;
     DiskWorkTree tree = disk.tree();
@@ -107,10 +120,19 @@ TEST_CASE("an original is put back with its mode, and what was made goes with it
     REQUIRE(::stat(disk.place("conf/file").c_str(), &status) == 0);
     CHECK((status.st_mode & 07777U) == 0640U);
     replace_file(disk.place("made/deep/file"), "made\n");
-    tree.put_back(disk.change("made/deep/file", false));
+    const FileIntent made = disk.change("made/deep/file", false);
+    tree.put_back(made);
+    CHECK(std::filesystem::exists(disk.place("made/deep")));  // another file may be in it
+    tree.remove_made_folders(made);
     CHECK_FALSE(std::filesystem::exists(disk.place("made")));
-    tree.put_back(disk.change("made/deep/file", false));  // once more after a death
-    tree.put_back(disk.change("gone/file", true));        // its folder has gone meanwhile
+    tree.put_back(made);  // once more after a death
+    tree.remove_made_folders(made);
+    std::filesystem::create_directories(disk.place("made/deep"));
+    FileIntent one_folder = made;
+    one_folder.made_folders = 1;
+    tree.remove_made_folders(one_folder);
+    CHECK(std::filesystem::is_empty(disk.place("made")));  // it was there before
+    tree.put_back(disk.change("gone/file", true));         // its folder has gone meanwhile
     CHECK(read_file(disk.place("gone/file")) == "old\n");
     replace_file(disk.place("link-target"), "kept\n");
     std::filesystem::create_symlink("link-target", disk.place("link"));

@@ -31,12 +31,13 @@ SemanticVersion semver_of(const UpgradeInRun& upgrade) {
 
 /// The diff of what is put back, and the files as they are then.
 upgrade::services::FileChanges show_files(Run& run, const UpgradeInRun& upgrade) {
-    upgrade::services::FileChanges originals =
-        originals_of(run.ledger_view().changed_files(upgrade.version), run.parts.work_tree);
+    const std::vector<FileIntent> changes = run.ledger_view().changed_files(upgrade.version);
+    upgrade::services::FileChanges originals = originals_of(changes, run.parts.work_tree);
     PhaseRunner& phases = run.phase_runner();
-    for (const auto& [path, original] : originals) {
-        const auto now = phases.simulated_content(path);
-        phases.show_diff(path, now, original.content);
+    for (const auto& [path, oldest] : oldest_of_each(changes)) {
+        const std::optional<std::string> now = phases.simulated_content(path);
+        phases.show_diff(path, {now, phases.simulated_mode(path)},
+                         {originals.at(path).content, oldest.old_mode});
     }
     return originals;
 }

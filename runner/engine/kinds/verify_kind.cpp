@@ -181,16 +181,22 @@ Worked VerifyKind::work(Run& run, UpgradeInRun& upgrade) {
 }
 
 void VerifyKind::check_files(Run& run) {
+    using upgrade::services::octal;
     m_report.warnings = run.report.warnings;
     if (!m_request.files) return;
     for (const LeftFile& file : run.view->files_as_left()) {
         if (!is_wanted(file.version)) continue;
-        const auto now = run.parts.work_tree.digest(file.path);
-        if (now == file.digest) continue;
-        m_report.files.push_back({file.path, file.version,
-                                  !now           ? "missing"
-                                  : !file.digest ? "there again"
-                                                 : "changed"});
+        const FileState now = run.parts.work_tree.state(file.path);
+        if (now.is_like(file.state)) continue;
+        DriftedFile drifted{file.path, file.version, "changed", {}};
+        if (!now.digest) {
+            drifted.found = "missing";
+        } else if (!file.state.digest) {
+            drifted.found = "there again";
+        } else if (now.digest == file.state.digest) {
+            drifted.detail = "mode " + octal(*now.mode) + ", not " + octal(*file.state.mode);
+        }
+        m_report.files.push_back(std::move(drifted));
     }
 }
 

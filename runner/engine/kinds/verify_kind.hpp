@@ -35,6 +35,7 @@ struct DriftedFile {
     std::string path;
     std::string version;  ///< of that upgrade
     std::string found;    ///< changed, missing, or there again
+    std::string detail;   ///< what of it is changed; empty: its content
 };
 
 struct VerifyReport {

@@ -204,7 +204,7 @@ std::vector<LeftFile> MemoryTables::files_as_left() const {
     for (const MemoryChange& change : changes) {
         const FileIntent& intent = change.intent;
         if (change.finished && done.count(intent.version) > 0)
-            by_path[intent.path] = {intent.path, intent.version, intent.new_digest};
+            by_path[intent.path] = {intent.path, intent.version, intent.after()};
     }
     std::vector<LeftFile> files;
     for (const auto& [path, file] : by_path) files.push_back(file);

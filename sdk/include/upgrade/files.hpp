@@ -32,8 +32,8 @@ class Files {
         return content.first();
     }
 
-    /// Replaces or makes the file, and the folders above it. The mode of a file that was there is
-    /// kept.
+    /// Replaces or makes the file, and the folders above it. A file that was there keeps its owner,
+    /// mode and extended attributes, where that is permitted.
     void write(std::string_view path, std::string_view content) const {
         detail::check(
             service().write(m_services.context(), detail::to_abi(path), detail::to_abi(content)),
