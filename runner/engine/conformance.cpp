@@ -190,8 +190,8 @@ class Proof {
     /// Masking keeps it out of what is shown; what the upgrade itself writes is judged here.
     void judge_secrets(const Stage& stage) {
         Redactor redactor;
-        for (const std::string& secret : secrets_in(m_upgrade.manifest(), m_upgrade.parameters))
-            redactor.add(secret);
+        for (const auto& [name, secret] : secrets_in(m_upgrade.manifest(), m_upgrade.parameters))
+            redactor.add("'" + name + "'", secret);
         if (redactor.empty()) {
             set("secrets-stay-secret", RuleVerdict::kept, "it has none");
             return;

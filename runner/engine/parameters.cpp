@@ -180,12 +180,13 @@ std::map<std::string, std::string> values_to_keep(const Manifest& manifest,
     return kept;
 }
 
-std::vector<std::string> secrets_in(const Manifest& manifest, const ParameterValues& values) {
-    std::vector<std::string> secrets;
+std::map<std::string, std::string> secrets_in(const Manifest& manifest,
+                                              const ParameterValues& values) {
+    std::map<std::string, std::string> secrets;
     for (const Parameter& parameter : manifest.parameters) {
         const auto value = values.find(parameter.name);
         if (parameter.secret && value != values.end() && value->second)
-            secrets.push_back(*value->second);
+            secrets[parameter.name] = *value->second;
     }
     return secrets;
 }

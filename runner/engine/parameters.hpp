@@ -43,7 +43,8 @@ std::vector<ParameterValues> resolve_parameters(const std::vector<const Manifest
 std::map<std::string, std::string> values_to_keep(const Manifest& manifest,
                                                   const ParameterValues& values);
 
-/// The values among `values` that the manifest calls secret.
-std::vector<std::string> secrets_in(const Manifest& manifest, const ParameterValues& values);
+/// The values among `values` that the manifest calls secret, by name.
+std::map<std::string, std::string> secrets_in(const Manifest& manifest,
+                                              const ParameterValues& values);
 
 }  // namespace runner

@@ -25,10 +25,12 @@ constexpr std::size_t k_max_description = 4096;
 constexpr std::size_t k_max_question = 4096;
 constexpr std::size_t k_max_progress = 512;
 
-/// The beginning of a longer text, without what may be the beginning of a secret.
-std::string beginning(std::string text, const Redactor& redactor) {
-    while (!text.empty() && redactor.may_go_on(text)) text.pop_back();
-    return text;
+// A longer line is taken in pieces, so that what is looked through at once is bounded.
+constexpr std::size_t k_max_piece = 256U << 10U;
+
+/// The plugin process cuts texts off; what is left of a secret there is one no longer.
+TextEnd end_of(const std::string& text, std::size_t limit) {
+    return text.size() >= limit ? TextEnd::cut : TextEnd::whole;
 }
 
 }  // namespace
@@ -77,10 +79,8 @@ void PhaseEvents::on_command_shown(const std::vector<std::string>& arguments,
     for (const std::string& argument : arguments) words.push_back(comparable(argument));
     m_commands.push_back(std::move(words));
     ToldCommand command = told(arguments);
-    const bool is_cut = input.bytes > input.text.size();
-    command.input = shortened(
-        harmless_lines(m_redactor.mask(is_cut ? beginning(input.text, m_redactor) : input.text)),
-        k_max_input);
+    const TextEnd end = input.bytes > input.text.size() ? TextEnd::cut : TextEnd::whole;
+    command.input = shortened(harmless_lines(m_redactor.mask(input.text, end)), k_max_input);
     m_parts.reporter.command_shown(command);
 }
 
@@ -99,17 +99,14 @@ void PhaseEvents::on_command_begun(const BegunCommand& begun) {
 
 ToldCommand PhaseEvents::told(const std::vector<std::string>& arguments) const {
     ToldCommand command;
-    for (const std::string& argument : arguments) {
-        const bool may_be_cut = argument.size() == k_told_argument;
-        command.arguments.push_back(
-            m_redactor.mask(may_be_cut ? beginning(argument, m_redactor) : argument));
-    }
+    for (const std::string& argument : arguments)
+        command.arguments.push_back(m_redactor.mask(argument, end_of(argument, k_told_argument)));
     command.text = m_redactor.mask(shell_command(command.arguments));
     return command;
 }
 
 std::string PhaseEvents::shown(const std::string& text, std::size_t limit) const {
-    return shortened(harmless(m_redactor.mask(text)), limit);
+    return shortened(harmless(m_redactor.mask(text, end_of(text, k_max_text))), limit);
 }
 
 std::string PhaseEvents::comparable(const std::string& word) const {
@@ -248,7 +245,8 @@ void PhaseEvents::printed(std::string_view text) {
 
 void PhaseEvents::line(std::int32_t level, const std::string& text) {
     m_saw_refusal = m_saw_refusal || tells_of_refusal(text);
-    show(m_lines.push(level, text));
+    for (std::size_t at = 0; at == 0 || at < text.size(); at += k_max_piece)
+        show(m_lines.push(level, text.substr(at, k_max_piece)));
 }
 
 void PhaseEvents::show(const std::vector<LineRedactor::Line>& lines) {

@@ -8,6 +8,7 @@
 
 #include "engine/lease_holder.hpp"
 #include "engine/recovery.hpp"
+#include "host/message.hpp"
 #include "host/phases.hpp"
 #include "model/error.hpp"
 #include "model/harmless.hpp"
@@ -66,9 +67,10 @@ PhaseRunner::PhaseRunner(const EngineParts& parts, PhaseRunnerOptions options, L
 PhaseRunner::~PhaseRunner() = default;
 
 void PhaseRunner::keep_secrets_of(const UpgradeInRun& upgrade) {
-    const std::vector<std::string> secrets = secrets_in(upgrade.manifest(), upgrade.parameters);
+    const auto secrets = secrets_in(upgrade.manifest(), upgrade.parameters);
     if (secrets.empty()) return;
-    for (const std::string& secret : secrets) m_redactor.add(secret);
+    for (const auto& [name, secret] : secrets)
+        m_redactor.add(upgrade.version + ": '" + name + "'", secret);
     // No core file of this process either.
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
@@ -101,7 +103,10 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     events.end_of_output();
     events.refuse_secrets("", result.values);
     for (std::string* words : {&result.message, &result.remedy})
-        *words = shortened(harmless(m_redactor.mask(*words)), k_max_message);
+        *words =
+            shortened(harmless(m_redactor.mask(
+                          *words, words->size() >= k_max_text ? TextEnd::cut : TextEnd::whole)),
+                      k_max_message);
     const bool stopped = result.end == PhaseEnd::cancelled || result.end == PhaseEnd::changed;
     if (!result.good() && !stopped && request.sandbox &&
         m_parts.processes.sandbox_support() != SandboxSupport::none &&

@@ -95,9 +95,7 @@ GitWorkspace::GitWorkspace(fs::path folder, GitRemote remote, const std::string&
     const std::string encoded = base64(authority);
     m_authorization = "Authorization: Basic " + encoded;
     const std::string password = authority.substr(authority.find(':') + 1);
-    for (const std::string& secret : {password, encoded}) {
-        if (secret.size() >= Redactor::k_min_secret) m_redactor.add(secret);
-    }
+    for (const std::string& secret : {password, encoded}) m_redactor.add_if_long_enough(secret);
 }
 
 std::vector<std::string> GitWorkspace::environment() const {

@@ -22,7 +22,7 @@ const std::string k_secret = "s3cr3t/with \"quotes\"+and-more";
 /// Nothing of the secret is in any file of the sandbox, nor in this text.
 void check_kept(Sandbox& sandbox, const std::string& text, const std::string& but = "token.txt") {
     runner::Redactor redactor;
-    redactor.add(k_secret);
+    redactor.add("the secret", k_secret);
     CHECK_FALSE(redactor.finds_in(text));
     for (const auto& [name, content] : sandbox.snapshot("")) {
         INFO(name);
