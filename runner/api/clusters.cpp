@@ -9,6 +9,7 @@
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
 #include "support/read.hpp"
+#include "support/secret_memory.hpp"
 
 namespace runner {
 namespace {
@@ -143,7 +144,8 @@ void Cluster::discover(const std::shared_ptr<const ClusterConfig>& config) {
     auto discovery = std::make_unique<Discovery>();
     try {
         discovery->config = config;
-        discovery->source = open_source(*config, m_stopped);
+        discovery->source =
+            open_source(*config, secret_variable(config->releases.token_variable), m_stopped);
         discovery->planner = std::make_unique<LookingPlanner>(*config, *discovery->source);
         discovery->planner->list();
         discovery->at = m_clock.wall();

@@ -38,8 +38,8 @@ UniqueFd locked(const fs::path& file) {
 }
 
 /// A file in memory with `text`, to be read from its start.
-UniqueFd secret_file(const std::string& text) {
-    UniqueFd file = make_sealed_file("a secret", text);
+UniqueFd secret_file(const Secret& secret) {
+    UniqueFd file = make_sealed_file("a secret", secret.reveal());
     ::lseek(file.get(), 0, SEEK_SET);
     return file;
 }

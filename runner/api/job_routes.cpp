@@ -102,6 +102,12 @@ std::map<std::string, std::string> values_of(const Json& body, const char* key) 
     return values;
 }
 
+std::map<std::string, Secret> secrets_of(const Json& body) {
+    std::map<std::string, Secret> secrets;
+    for (auto& [name, value] : values_of(body, "secrets")) secrets[name] = Secret(value);
+    return secrets;
+}
+
 std::string key_of(const Json& body) {
     std::string key = text_of(body, "idempotencyKey", k_max_key);
     const bool good =
@@ -226,7 +232,7 @@ void start_upgrade(Api& api, Call& call) {
     request.reason = text_of(body, "reason", k_max_reason);
     request.key = key_of(body);
     request.parameters = values_of(body, "parameters");
-    request.secrets = values_of(body, "secrets");
+    request.secrets = secrets_of(body);
     request.actor = call.actor;
     // What can be told at once is; the job looks at all of it again, under the lease.
     const bool known = !request.key.empty() && api.jobs().has_key(*cluster, request.key);
@@ -257,7 +263,7 @@ void start_rollback(Api& api, Call& call) {
     request.reason = text_of(body, "reason", k_max_reason);
     request.key = key_of(body);
     request.parameters = values_of(body, "parameters");
-    request.secrets = values_of(body, "secrets");
+    request.secrets = secrets_of(body);
     request.actor = call.actor;
     const auto ledger = look_at_ledger(cluster->config()->state);
     const LedgerFacts facts = facts_as_of_now(*ledger, api.clock());

@@ -17,6 +17,7 @@
 #include "api/clusters.hpp"
 #include "api/job_view.hpp"
 #include "engine/planning.hpp"
+#include "model/secret.hpp"
 
 namespace runner {
 
@@ -30,7 +31,7 @@ struct JobRequest {
     std::string key;  ///< for starting only once; empty: none
     std::string actor;
     std::map<std::string, std::string> parameters;
-    std::map<std::string, std::string> secrets;
+    std::map<std::string, Secret> secrets;
 };
 
 class Jobs {

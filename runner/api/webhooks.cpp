@@ -14,6 +14,7 @@
 #include "support/file.hpp"
 #include "support/log.hpp"
 #include "support/read.hpp"
+#include "support/secret_memory.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 #include "support/url.hpp"
@@ -86,11 +87,12 @@ bool is_waiting(const fs::path& folder, const std::string& id) {
 
 }  // namespace
 
-std::string webhook_signature(const std::string& secret, const std::string& id,
+std::string webhook_signature(const Secret& secret, const std::string& id,
                               const std::string& timestamp, const std::string& body) {
     const std::string prefix = k_secret_prefix;
-    const std::string key =
-        secret.rfind(prefix, 0) == 0 ? decoded(secret.substr(prefix.size())) : secret;
+    const std::string key = secret.reveal().rfind(prefix, 0) == 0
+                                ? decoded(secret.reveal().substr(prefix.size()))
+                                : secret.reveal();
     const std::string text = id + '.' + timestamp + '.' + body;
     const Digest mac = hmac_sha256(key, text);
     return "v1," + base64({reinterpret_cast<const char*>(mac.bytes.data()), mac.bytes.size()});
@@ -209,9 +211,9 @@ void Webhooks::send(const fs::path& file, const ClusterConfig& config) {
         return forget(dropped + "the config no longer has that address");
     if (m_clock.wall() - message->created_at > k_lifetime)
         return forget(dropped + "nobody has taken it for a day");
-    const char* secret = std::getenv(webhook->secret_variable.c_str());
+    const auto secret = secret_variable(webhook->secret_variable);
     std::string problem;
-    if (secret == nullptr || *secret == '\0') {
+    if (!secret) {
         problem = "the environment variable " + webhook->secret_variable +
                   " is not set, and nothing goes out unsigned";
     } else {
@@ -223,7 +225,7 @@ void Webhooks::send(const fs::path& file, const ClusterConfig& config) {
         request.headers = {"Content-Type: application/json", "webhook-id: " + message->id,
                            "webhook-timestamp: " + timestamp,
                            "webhook-signature: " +
-                               webhook_signature(secret, message->id, timestamp, message->body)};
+                               webhook_signature(*secret, message->id, timestamp, message->body)};
         problem = make_http_client(m_stopped)->send({request}, {}).front().problem;
         if (problem.empty()) return forget("");
     }

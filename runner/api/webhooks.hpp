@@ -14,13 +14,14 @@
 
 #include "api/clusters.hpp"
 #include "model/json.hpp"
+#include "model/secret.hpp"
 #include "support/clock.hpp"
 
 namespace runner {
 
 /// `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`. The secret is taken as it is, or
 /// decoded when it begins with `whsec_`.
-std::string webhook_signature(const std::string& secret, const std::string& id,
+std::string webhook_signature(const Secret& secret, const std::string& id,
                               const std::string& timestamp, const std::string& body);
 
 /// The pause before another try, after `attempts` of them: from one second, doubled, to an hour.

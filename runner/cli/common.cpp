@@ -12,9 +12,11 @@
 #include "cli/event_reporter.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "releases/cache.hpp"
+#include "releases/git_workspace.hpp"
 #include "releases/open_source.hpp"
 #include "support/log.hpp"
 #include "support/output.hpp"
+#include "support/secret_memory.hpp"
 #include "support/text.hpp"
 
 namespace runner {
@@ -128,6 +130,7 @@ GivenParameters ParameterOptions::read() const {
         const std::string name = text.substr(0, equals);
         given.secrets[name] = read_secret(name, text.substr(equals + 1));
     }
+    if (!given.secrets.empty()) keep_memory_to_itself();
     return given;
 }
 
@@ -183,7 +186,7 @@ void print_error(const Error& error) {
 }
 
 void print_json(const Json& document) {
-    print_document(dump_json(document, 2) + '\n');
+    print_json_document(document);
 }
 
 std::string padded(std::string text, std::size_t width) {
@@ -216,15 +219,30 @@ Composition::Composition(const CommonOptions& options, bool may_ask, bool yes)
                   {config.file, Cache::default_folder()}) {
     start_log(options.debug);
     if (!yes && terminal.interactive()) expect_pipes_to_a_terminal();
+    keep_secrets_of_config();
+    mask_output(m_redactor);
+}
+
+/// The variables that the config names are read once, and nobody else gets them.
+void Composition::keep_secrets_of_config() {
+    m_token = take_secret_variable(config.releases.token_variable);
+    if (m_token) m_redactor->add("releases.tokenEnv", m_token->reveal());
+    for (const WebhookConfig& webhook : config.webhooks) {
+        if (const auto secret = take_secret_variable(webhook.secret_variable))
+            m_redactor->add_if_long_enough(secret->reveal());
+    }
+    m_redactor->add_if_long_enough(GitRemote::parse(config.releases.url).password());
+    if (!m_redactor->empty()) keep_memory_to_itself();
 }
 
 ReleaseSource& Composition::source() {
-    if (!m_source) m_source = open_source(config, [this] { return signals.count() > 0; });
+    if (!m_source) m_source = open_source(config, m_token, [this] { return signals.count() > 0; });
     return *m_source;
 }
 
 EngineParts Composition::parts(Reporter& reporter, const std::string& events) {
-    if (!events.empty()) m_events = std::make_unique<EventReporter>(events, reporter, clock);
+    if (!events.empty())
+        m_events = std::make_unique<EventReporter>(events, reporter, *m_redactor, clock);
     return {config,
             source(),
             *m_ledgers,
@@ -234,7 +252,8 @@ EngineParts Composition::parts(Reporter& reporter, const std::string& events) {
             m_events ? *m_events : reporter,
             terminal,
             signals,
-            clock};
+            clock,
+            *m_redactor};
 }
 
 }  // namespace runner

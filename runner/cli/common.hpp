@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,10 @@
 #include "engine/parameters.hpp"
 #include "model/error.hpp"
 #include "model/json.hpp"
+#include "model/secret.hpp"
 #include "releases/source.hpp"
 #include "support/clock.hpp"
+#include "support/redaction.hpp"
 #include "support/stop_signals.hpp"
 #include "support/terminal.hpp"
 
@@ -131,6 +134,10 @@ class Composition {
     ReleaseSource& source();
 
  private:
+    void keep_secrets_of_config();
+
+    std::shared_ptr<Redactor> m_redactor = std::make_shared<Redactor>();
+    std::optional<Secret> m_token;  ///< of the releases
     std::unique_ptr<ReleaseSource> m_source;
     std::unique_ptr<Reporter> m_events;
     std::unique_ptr<LedgerStore> m_ledgers;

@@ -29,9 +29,11 @@ const char* level_name(std::int32_t level) {
 
 }  // namespace
 
-EventReporter::EventReporter(const std::filesystem::path& file, Reporter& next, const Clock& clock)
+EventReporter::EventReporter(const std::filesystem::path& file, Reporter& next,
+                             const Redactor& redactor, const Clock& clock)
     : m_file(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)),
       m_next(next),
+      m_redactor(redactor),
       m_clock(clock) {
     if (!m_file)
         throw Error(Failure::usage,
@@ -41,7 +43,7 @@ EventReporter::EventReporter(const std::filesystem::path& file, Reporter& next, 
 void EventReporter::write(const char* event, const Json& fields) {
     if (!m_file) return;
     Json line = {{"seq", ++m_sequence}, {"at", format_time(m_clock.wall())}, {"event", event}};
-    line.update(fields);
+    line.update(m_redactor.mask_texts(fields));
     const std::string text = dump_json(line) + '\n';
     for (std::size_t done = 0; done < text.size();) {
         const ssize_t count = ::write(m_file.get(), text.data() + done, text.size() - done);

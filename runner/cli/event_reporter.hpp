@@ -7,6 +7,7 @@
 #include "engine/report.hpp"
 #include "model/json.hpp"
 #include "support/clock.hpp"
+#include "support/redaction.hpp"
 #include "support/unique_fd.hpp"
 
 namespace runner {
@@ -16,8 +17,10 @@ namespace runner {
 class EventReporter final : public Reporter {
  public:
     /// Appends to `file`, which is made when it is not there (a pipe or /dev/fd/N is as good).
-    /// Throws Error{usage} when it cannot be written. `next` and `clock` must outlive it.
-    EventReporter(const std::filesystem::path& file, Reporter& next, const Clock& clock);
+    /// Throws Error{usage} when it cannot be written. `next`,
+    /// `redactor` (of what is in the events) and `clock` must outlive it.
+    EventReporter(const std::filesystem::path& file, Reporter& next, const Redactor& redactor,
+                  const Clock& clock);
 
     void warning(const std::string& text) override;
     void notice(const std::string& text) override;
@@ -44,6 +47,7 @@ class EventReporter final : public Reporter {
 
     UniqueFd m_file;
     Reporter& m_next;
+    const Redactor& m_redactor;
     const Clock& m_clock;
     std::int64_t m_sequence = 0;
 };

@@ -13,6 +13,7 @@
 #include "model/error.hpp"
 #include "support/log.hpp"
 #include "support/output.hpp"
+#include "support/secret_memory.hpp"
 
 namespace runner {
 namespace {
@@ -88,6 +89,7 @@ int serve(int argc, char** argv) {
         releases.port = address.port;
         return serve_releases(releases);
     }
+    keep_memory_to_itself();  // tokens and secrets of jobs
     log_with_times();
     start_log(debug);
     api.address = address.host;

@@ -20,6 +20,7 @@
 #include "support/file.hpp"
 #include "support/output.hpp"
 #include "support/read.hpp"
+#include "support/secret_memory.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 
@@ -94,9 +95,10 @@ std::optional<SecretKey> signing_key(const PackageRequest& request) {
     if (request.repository.empty()) {
         throw Error(Failure::usage, "--sign needs --repository OWNER/NAME: a signature names it");
     }
-    const char* password = std::getenv("RUNNER_SIGNING_PASSWORD");
+    keep_memory_to_itself();
     return SecretKey::parse(read_given_file(request.signing_key, k_max_key),
-                            password == nullptr ? "" : password, request.signing_key);
+                            take_secret_variable("RUNNER_SIGNING_PASSWORD").value_or(Secret()),
+                            request.signing_key);
 }
 
 /// What the user has named as files, each of which may be a pipe.

@@ -101,7 +101,7 @@ class Proof {
         GivenParameters given = m_request.parameters;
         for (const Parameter& parameter : m_upgrade.manifest().parameters) {
             if (parameter.secret && parameter.pattern.empty())
-                given.secrets.emplace(parameter.name, "canary-" + make_run_id(m_clock));
+                given.secrets.emplace(parameter.name, Secret("canary-" + make_run_id(m_clock)));
         }
         m_upgrade.parameters =
             resolve_parameters({&m_upgrade.manifest()}, given, {}, nullptr).front();
@@ -191,7 +191,7 @@ class Proof {
     void judge_secrets(const Stage& stage) {
         Redactor redactor;
         for (const auto& [name, secret] : secrets_in(m_upgrade.manifest(), m_upgrade.parameters))
-            redactor.add("'" + name + "'", secret);
+            redactor.add("'" + name + "'", secret.reveal());
         if (redactor.empty()) {
             set("secrets-stay-secret", RuleVerdict::kept, "it has none");
             return;

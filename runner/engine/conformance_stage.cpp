@@ -201,8 +201,9 @@ std::string Stage::roll_back() {
 }
 
 RunReport Stage::run_kind(Kind& kind, Terminal& terminal, const std::string& die_after) {
-    const EngineParts parts{m_config,    *m_source, *m_ledgers, *m_run_folder, *m_work_tree,
-                            m_processes, reporter,  terminal,   m_signals,     m_clock};
+    const EngineParts parts{m_config,     *m_source,   *m_ledgers, *m_run_folder,
+                            *m_work_tree, m_processes, reporter,   terminal,
+                            m_signals,    m_clock,     m_redactor};
     const RunOptions options;
     Run run(parts, options, KindOfRun::conformance);
     run.adjust_phases = [&](PhaseRunnerOptions& phases) {

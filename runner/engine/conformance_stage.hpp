@@ -14,6 +14,7 @@
 #include "engine/kinds/kind.hpp"
 #include "engine/report.hpp"
 #include "support/file.hpp"
+#include "support/redaction.hpp"
 
 namespace runner {
 
@@ -94,6 +95,7 @@ class Stage {
     const UpgradeInRun& m_upgrade;
     const StopSignals& m_signals;
     const Clock& m_clock;
+    Redactor m_redactor;
     bool m_sandbox;
     TemporaryFolder m_folder;
     ClusterConfig m_config;

@@ -91,7 +91,8 @@ std::vector<std::string> recipe_by_hand(Run& run, const std::string& version,
 }
 
 void end_run(Run& run, RunEnd end) {
-    end.error.message = harmless(end.error.message);  // one line, with names of files in it
+    // One line, with names of files in it.
+    end.error.message = harmless(run.parts.redactor.mask(end.error.message));
     run.recorded->finish(end.state, end.outcome, end.error.message);
     run.refresh_version();
     run.report.outcome = end.outcome;
@@ -120,8 +121,9 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
         return;
     }
     Changes changes = changes_amid(run);
-    close_attempts(run, error.what());
-    const std::string message = error.what() + harmless(words_for_changes(changes)) +
+    const std::string problem = run.parts.redactor.mask(error.what());
+    close_attempts(run, problem);
+    const std::string message = problem + harmless(words_for_changes(changes)) +
                                 (changing ? words_for_finished(run, kind.undoes()) : "");
     const bool converted = changing && (error.failure() == Failure::preparation ||
                                         error.failure() == Failure::refused);
@@ -134,8 +136,8 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
     }
     if (run.recorded) run.recorded->abandon(state, outcome, message);
     run.report.outcome = outcome;
-    run.report.error =
-        RunError{to_string(failure), message, error.next(), changing ? "perhaps" : "no"};
+    run.report.error = RunError{to_string(failure), message, run.parts.redactor.mask(error.next()),
+                                changing ? "perhaps" : "no"};
     run.report.error->changes = std::move(changes);
     run.report.exit_code = exit_code(failure);
 }

@@ -12,14 +12,39 @@
 #include "upgrade/abi.h"
 
 namespace runner {
+namespace {
+
+/// What a hook prints, in lines, without secrets.
+class MaskedOutput {
+ public:
+    explicit MaskedOutput(const EngineParts& parts) : m_parts(parts), m_lines(parts.redactor) {}
+
+    void push(std::string_view piece) {
+        m_output.push(piece, [this](std::string_view line) { take(line); });
+    }
+    void end() {
+        m_output.flush([this](std::string_view line) { take(line); });
+        show(m_lines.flush());
+    }
+
+ private:
+    void take(std::string_view line) { show(m_lines.push(UPGRADE_LOG_INFO, std::string(line))); }
+    void show(const std::vector<LineRedactor::Line>& lines) {
+        for (const auto& [level, text] : lines)
+            m_parts.reporter.line(level, harmless(text, Tabs::kept));
+    }
+
+    const EngineParts& m_parts;
+    LineRedactor m_lines;
+    LineBuffer m_output;
+};
+
+}  // namespace
 
 std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport& report) {
     m_parts.reporter.notice("hook " + std::string(name) + ": " + shell_command(hook.command));
-    LineBuffer output;
-    LineBuffer errors;
-    const auto take = [this](std::string_view line) {
-        m_parts.reporter.line(UPGRADE_LOG_INFO, harmless(line, Tabs::kept));
-    };
+    MaskedOutput output(m_parts);
+    MaskedOutput errors(m_parts);
     upgrade::services::CommandSpec spec;
     spec.arguments = hook.command;
     spec.environment = plugin_environment(m_parts.config.environment);
@@ -29,11 +54,11 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
                             {"hook", name},
                             {"cluster", m_parts.config.name},
                             {"run", report.run},
-                            {"result", upgrade_document(report)}}) +
+                            {"result", m_parts.redactor.mask_texts(upgrade_document(report))}}) +
                  '\n';
     spec.timeout = hook.timeout;
-    spec.on_output = [&](std::string_view piece) { output.push(piece, take); };
-    spec.on_error = [&](std::string_view piece) { errors.push(piece, take); };
+    spec.on_output = [&](std::string_view piece) { output.push(piece); };
+    spec.on_error = [&](std::string_view piece) { errors.push(piece); };
     const int signals_before = m_parts.signals.count();
     Heart heart(m_parts.clock);
     spec.cancelled = [&] {
@@ -49,8 +74,8 @@ std::string Hooks::run(const char* name, const HookConfig& hook, const RunReport
     } catch (const Error& error) {  // the heartbeat
         problem = error.what();
     }
-    output.flush(take);
-    errors.flush(take);
+    output.end();
+    errors.end();
     return problem;
 }
 

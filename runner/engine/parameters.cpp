@@ -3,12 +3,12 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <set>
 
 #include "model/error.hpp"
 #include "model/pattern.hpp"
 #include "support/read.hpp"
+#include "support/secret_memory.hpp"
 #include "support/unique_fd.hpp"
 
 namespace runner {
@@ -35,12 +35,12 @@ class Resolver {
             const std::string place =
                 manifest.version.to_string() + " needs '" + parameter.name + "'" +
                 (parameter.description.empty() ? "" : " (" + parameter.description + ")");
-            std::optional<std::string> value =
+            std::optional<Secret> value =
                 parameter.secret ? secret_value(parameter, place) : plain_value(parameter);
             if (!value && parameter.required) value = typed(parameter, place);
             if (!value && parameter.required) m_problems.push_back(place + ", which has no value");
             if (value) {
-                const std::string problem = check_pattern(parameter, *value);
+                const std::string problem = check_pattern(parameter, value->reveal());
                 if (!problem.empty()) m_problems.push_back(place + ": " + problem);
             }
             values[parameter.name] = value;
@@ -49,14 +49,8 @@ class Resolver {
     }
 
     void finish() {
-        for (const auto& [option, values] :
-             {std::pair("--env ", &m_given.values), std::pair("--secret ", &m_given.secrets)}) {
-            for (const auto& [name, value] : *values) {
-                if (m_declared.count(name) == 0)
-                    m_problems.push_back(option + name +
-                                         ": no due upgrade declares this parameter");
-            }
-        }
+        for (const auto& [name, value] : m_given.values) check_declared("--env " + name, name);
+        for (const auto& [name, value] : m_given.secrets) check_declared("--secret " + name, name);
         if (m_problems.empty()) return;
         throw Error::of_lines(Failure::preparation, m_problems,
                               "give values with --env NAME=VALUE or under 'parameters' in the "
@@ -65,20 +59,26 @@ class Resolver {
     }
 
  private:
-    std::optional<std::string> plain_value(const Parameter& parameter) {
+    void check_declared(const std::string& option, const std::string& name) {
+        if (m_declared.count(name) == 0)
+            m_problems.push_back(option + ": no due upgrade declares this parameter");
+    }
+
+    std::optional<Secret> plain_value(const Parameter& parameter) {
         if (m_given.secrets.count(parameter.name) != 0)
             m_problems.push_back("--secret " + parameter.name +
                                  ": it is no secret; give it with --env");
         if (const auto given = m_given.values.find(parameter.name); given != m_given.values.end())
-            return given->second;
+            return Secret(given->second);
         for (const auto* values : {&m_known.configured, &m_known.kept}) {
             if (const auto found = values->find(parameter.name); found != values->end())
-                return found->second;
+                return Secret(found->second);
         }
-        return parameter.default_value;
+        if (!parameter.default_value) return std::nullopt;
+        return Secret(*parameter.default_value);
     }
 
-    std::optional<std::string> secret_value(const Parameter& parameter, const std::string& place) {
+    std::optional<Secret> secret_value(const Parameter& parameter, const std::string& place) {
         if (m_given.values.count(parameter.name) != 0 ||
             m_known.configured.count(parameter.name) != 0)
             m_problems.push_back(place +
@@ -87,21 +87,21 @@ class Resolver {
         return given == m_given.secrets.end() ? std::nullopt : std::optional(given->second);
     }
 
-    std::optional<std::string> typed(const Parameter& parameter, const std::string& place) {
+    std::optional<Secret> typed(const Parameter& parameter, const std::string& place) {
         const auto known = m_typed.find(parameter.name);
         if (known != m_typed.end()) return known->second;
         if (m_terminal == nullptr || !m_terminal->interactive()) return std::nullopt;
-        const auto answer =
+        auto answer =
             parameter.secret ? m_terminal->ask_secret(place + ": ") : m_terminal->ask(place + ": ");
         if (!answer || answer->empty()) return std::nullopt;
-        return m_typed[parameter.name] = *answer;
+        return m_typed[parameter.name] = Secret(std::move(*answer));
     }
 
     const GivenParameters& m_given;
     const KnownParameters& m_known;
     Terminal* m_terminal;
     std::set<std::string> m_declared;
-    std::map<std::string, std::string> m_typed;
+    std::map<std::string, Secret> m_typed;
     std::vector<std::string> m_problems;
 };
 
@@ -124,17 +124,18 @@ std::string read_descriptor(const std::string& number, const std::string& place)
 
 }  // namespace
 
-std::string read_secret(const std::string& name, const std::string& reference) {
+Secret read_secret(const std::string& name, const std::string& reference) {
     const std::string place = "--secret " + name + '=' + reference;
     const std::size_t colon = reference.find(':');
     const std::string kind = reference.substr(0, colon);
     const std::string where = colon == std::string::npos ? "" : reference.substr(colon + 1);
     std::string value;
     if (kind == "env" && !where.empty()) {
-        const char* variable = std::getenv(where.c_str());
-        if (variable == nullptr)
-            throw Error(Failure::usage, place + ": the variable " + where + " is not set");
-        value = variable;
+        const auto variable = take_secret_variable(where);
+        if (!variable)
+            throw Error(Failure::usage,
+                        place + ": the variable " + where + " is not set, or empty");
+        value = variable->reveal();
     } else if (kind == "file" && !where.empty()) {
         try {
             value = read_given_file(where, k_max_secret);
@@ -155,7 +156,7 @@ std::string read_secret(const std::string& name, const std::string& reference) {
     }
     if (!value.empty() && value.back() == '\n') value.pop_back();
     if (value.empty()) throw Error(Failure::usage, place + ": it is empty");
-    return value;
+    return Secret(std::move(value));
 }
 
 std::vector<ParameterValues> resolve_parameters(const std::vector<const Manifest*>& manifests,
@@ -175,14 +176,13 @@ std::map<std::string, std::string> values_to_keep(const Manifest& manifest,
     for (const Parameter& parameter : manifest.parameters) {
         const auto value = values.find(parameter.name);
         if (!parameter.secret && value != values.end() && value->second)
-            kept[parameter.name] = *value->second;
+            kept[parameter.name] = value->second->reveal();
     }
     return kept;
 }
 
-std::map<std::string, std::string> secrets_in(const Manifest& manifest,
-                                              const ParameterValues& values) {
-    std::map<std::string, std::string> secrets;
+std::map<std::string, Secret> secrets_in(const Manifest& manifest, const ParameterValues& values) {
+    std::map<std::string, Secret> secrets;
     for (const Parameter& parameter : manifest.parameters) {
         const auto value = values.find(parameter.name);
         if (parameter.secret && value != values.end() && value->second)

@@ -8,16 +8,18 @@
 #include <vector>
 
 #include "model/manifest.hpp"
+#include "model/secret.hpp"
 #include "support/terminal.hpp"
 
 namespace runner {
 
-using ParameterValues = std::map<std::string, std::optional<std::string>>;
+/// What an upgrade gets, by name. Whether a value is one that may be seen, its manifest says.
+using ParameterValues = std::map<std::string, std::optional<Secret>>;
 
 /// Values by name, from where the user gives them.
 struct GivenParameters {
-    std::map<std::string, std::string> values;   ///< --env
-    std::map<std::string, std::string> secrets;  ///< --secret, resolved
+    std::map<std::string, std::string> values;  ///< --env
+    std::map<std::string, Secret> secrets;      ///< --secret, resolved
 };
 
 /// Values by name that nobody has to give again.
@@ -27,8 +29,9 @@ struct KnownParameters {
 };
 
 /// Where a secret is: `env:VARIABLE`, `file:PATH` or `fd:NUMBER`. Returns what is there, without
-/// one newline at its end. Throws Error{usage} that names the reference and never the value.
-std::string read_secret(const std::string& name, const std::string& reference);
+/// one newline at its end. A variable is gone from the environment then. Throws Error{usage} that
+/// names the reference and never the value.
+Secret read_secret(const std::string& name, const std::string& reference);
 
 /// A value for every declared parameter of each upgrade: what is given, else configured, else kept,
 /// else the default, else typed by the user where one can be asked (a secret without echo). A
@@ -44,7 +47,6 @@ std::map<std::string, std::string> values_to_keep(const Manifest& manifest,
                                                   const ParameterValues& values);
 
 /// The values among `values` that the manifest calls secret, by name.
-std::map<std::string, std::string> secrets_in(const Manifest& manifest,
-                                              const ParameterValues& values);
+std::map<std::string, Secret> secrets_in(const Manifest& manifest, const ParameterValues& values);
 
 }  // namespace runner

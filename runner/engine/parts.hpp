@@ -15,6 +15,7 @@
 #include "releases/source.hpp"
 #include "services/command.hpp"
 #include "support/clock.hpp"
+#include "support/redaction.hpp"
 #include "support/stop_signals.hpp"
 #include "support/terminal.hpp"
 
@@ -61,6 +62,7 @@ struct EngineParts {
     Terminal& terminal;
     const StopSignals& signals;
     const Clock& clock;
+    Redactor& redactor;  ///< of all that is told, logged and recorded in the run
 };
 
 }  // namespace runner

@@ -25,9 +25,6 @@ constexpr std::size_t k_max_description = 4096;
 constexpr std::size_t k_max_question = 4096;
 constexpr std::size_t k_max_progress = 512;
 
-// A longer line is taken in pieces, so that what is looked through at once is bounded.
-constexpr std::size_t k_max_piece = 256U << 10U;
-
 /// The plugin process cuts texts off; what is left of a secret there is one no longer.
 TextEnd end_of(const std::string& text, std::size_t limit) {
     return text.size() >= limit ? TextEnd::cut : TextEnd::whole;
@@ -120,6 +117,7 @@ std::string PhaseEvents::comparable(const std::string& word) const {
 
 void PhaseEvents::on_step_begun(const std::string& id, const std::string& description) {
     flush_lines();
+    refuse_secret("a step's id", id);
     m_step_is_open = true;
     const std::string id_shown = shown(id, k_max_description);
     const std::string words = shown(description, k_max_description);
@@ -142,6 +140,8 @@ std::optional<std::string> PhaseEvents::state_value(std::int32_t scope, const st
 
 void PhaseEvents::record_files(const std::string& step,
                                const std::vector<HostFileChange>& changes) {
+    refuse_secret("a step's id", step);
+    for (const HostFileChange& change : changes) refuse_secret("a path", change.path);
     std::vector<FileIntent> intents;
     const std::vector<std::string> own_paths = m_parts.work_tree.own_paths();
     for (const HostFileChange& change : changes) {
@@ -182,7 +182,8 @@ void PhaseEvents::hold_to_shown(const BegunCommand& command) {
 }
 
 void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
-    refuse_secrets(id, values);
+    refuse_secret("a step's id", id);
+    refuse_secrets(values);
     writer().record_step(m_record.run, m_upgrade.version, id, values);
     end_step();
     m_finished_a_step = true;
@@ -190,7 +191,8 @@ void PhaseEvents::record_step(const std::string& id, const HostValues& values) {
 }
 
 void PhaseEvents::record_step_undone(const std::string& id, const HostValues& values) {
-    refuse_secrets(id, values);
+    refuse_secret("a step's id", id);
+    refuse_secrets(values);
     refuse_changed_by_hand();
     writer().record_step_undone(m_record.run, m_upgrade.version, id, values);
     end_step();
@@ -216,15 +218,28 @@ upgrade::services::FileChanges PhaseEvents::undone_in_simulation(const std::stri
     return originals;
 }
 
-void PhaseEvents::refuse_secrets(const std::string& step, const HostValues& values) const {
-    if (m_redactor.empty()) return;
-    bool found = m_redactor.finds_in(step);
-    for (const auto& [key, value] : values)
-        found = found || m_redactor.finds_in(key.second) || m_redactor.finds_in(value);
-    if (found)
-        throw Error(Failure::preparation, m_upgrade.version +
-                                              " wants a secret stored in the ledger, as a "
-                                              "step's id or a state value: refused");
+void PhaseEvents::refuse_secret(const std::string& what, const std::string& text) const {
+    if (m_redactor.finds_in(text))
+        throw Error(
+            Failure::preparation,
+            m_upgrade.version + " wants a secret stored in the ledger, as " + what + ": refused");
+}
+
+void PhaseEvents::refuse_secrets(const HostValues& values) const {
+    for (const auto& [key, value] : values) {
+        refuse_secret("the name of a state value", key.second);
+        refuse_secret("a state value", value);
+    }
+}
+
+void PhaseEvents::refuse_secrets_in(const PhaseResult& result) const {
+    refuse_secrets(result.values);
+    for (const ShownChange& change : result.shown) {
+        refuse_secret("a step's id", change.step);
+        refuse_secret("a path", change.path);
+    }
+    for (const auto& [path, file] : result.found.files) refuse_secret("a path", path);
+    for (const auto& [pattern, names] : result.found.lists) refuse_secret("a path", pattern);
 }
 
 void PhaseEvents::on_stop_signal(int count) {
@@ -245,8 +260,7 @@ void PhaseEvents::printed(std::string_view text) {
 
 void PhaseEvents::line(std::int32_t level, const std::string& text) {
     m_saw_refusal = m_saw_refusal || tells_of_refusal(text);
-    for (std::size_t at = 0; at == 0 || at < text.size(); at += k_max_piece)
-        show(m_lines.push(level, text.substr(at, k_max_piece)));
+    show(m_lines.push(level, text));
 }
 
 void PhaseEvents::show(const std::vector<LineRedactor::Line>& lines) {

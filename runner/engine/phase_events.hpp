@@ -63,8 +63,9 @@ class PhaseEvents final : public HostEvents {
 
     /// A last line without its newline.
     void end_of_output();
-    /// What the ledger keeps it keeps for ever, and readable. Throws Error{preparation}.
-    void refuse_secrets(const std::string& step, const HostValues& values) const;
+    /// What a phase has told at its end is not recorded with a secret in it. Throws
+    /// Error{preparation}.
+    void refuse_secrets_in(const PhaseResult& result) const;
 
     /// Whether something was refused in a way that the sandbox refuses.
     [[nodiscard]] bool saw_refusal() const { return m_saw_refusal; }
@@ -82,6 +83,10 @@ class PhaseEvents final : public HostEvents {
     }
 
  private:
+    /// What the ledger and saved plans keep they keep for ever, and readable. Throws
+    /// Error{preparation}.
+    void refuse_secret(const std::string& what, const std::string& text) const;
+    void refuse_secrets(const HostValues& values) const;
     void printed(std::string_view text);
     void line(std::int32_t level, const std::string& text);
     void flush_lines() { show(m_lines.flush()); }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/phase_runner.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "services/files.hpp"
 #include "support/memory_file.hpp"
 #include "support/read.hpp"
+#include "support/secret_memory.hpp"
 #include "support/sha256.hpp"
 #include "support/text.hpp"
 
@@ -67,19 +67,16 @@ PhaseRunner::PhaseRunner(const EngineParts& parts, PhaseRunnerOptions options, L
 PhaseRunner::~PhaseRunner() = default;
 
 void PhaseRunner::keep_secrets_of(const UpgradeInRun& upgrade) {
-    const auto secrets = secrets_in(upgrade.manifest(), upgrade.parameters);
-    if (secrets.empty()) return;
-    for (const auto& [name, secret] : secrets)
-        m_redactor.add(upgrade.version + ": '" + name + "'", secret);
-    // No core file of this process either.
-    const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
+    for (const auto& [name, secret] : secrets_in(upgrade.manifest(), upgrade.parameters)) {
+        m_parts.redactor.add(upgrade.version + ": '" + name + "'", secret.reveal());
+        keep_memory_to_itself();
+    }
 }
 
 PhaseEvents PhaseRunner::events_of(const UpgradeInRun& upgrade, HostPhase phase,
                                    const PhaseRecord& record) {
     LedgerView& view = record.writer != nullptr ? *record.writer : m_ledger;
-    return {m_parts, m_options, m_redactor, view, upgrade, phase, record};
+    return {m_parts, m_options, m_parts.redactor, view, upgrade, phase, record};
 }
 
 PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& request,
@@ -101,10 +98,10 @@ PhaseResult PhaseRunner::run(const UpgradeInRun& upgrade, const PhaseRequest& re
     }
     note_commands();
     events.end_of_output();
-    events.refuse_secrets("", result.values);
+    events.refuse_secrets_in(result);
     for (std::string* words : {&result.message, &result.remedy})
         *words =
-            shortened(harmless(m_redactor.mask(
+            shortened(harmless(m_parts.redactor.mask(
                           *words, words->size() >= k_max_text ? TextEnd::cut : TextEnd::whole)),
                       k_max_message);
     const bool stopped = result.end == PhaseEnd::cancelled || result.end == PhaseEnd::changed;
@@ -284,7 +281,7 @@ std::optional<unsigned> PhaseRunner::mode_after(const std::string& path,
 void PhaseRunner::show_diff(const std::string& path, const upgrade::services::DiffSide& before,
                             const upgrade::services::DiffSide& after) {
     const std::string diff = upgrade::services::unified_diff(harmless(path), before, after);
-    if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_redactor.mask(diff)));
+    if (!diff.empty()) m_parts.reporter.diff(harmless_lines(m_parts.redactor.mask(diff)));
 }
 
 void PhaseRunner::note_before(ShownWork& shown, const std::string& path,

@@ -14,7 +14,6 @@
 #include "ledger/ledger.hpp"
 #include "services/changes.hpp"
 #include "services/diff.hpp"
-#include "support/redaction.hpp"
 
 namespace runner {
 
@@ -97,7 +96,6 @@ class PhaseRunner {
     PhaseRunnerOptions m_options;
     LedgerView& m_ledger;
     std::unique_ptr<PhaseHost> m_host;
-    Redactor m_redactor;
     upgrade::services::FileChanges m_chain;
     std::map<std::string, std::optional<unsigned>> m_chain_modes;  ///< of the same paths
     UniqueFd m_overlay;

@@ -21,6 +21,7 @@ class Pipeline {
     Pipeline(Run& run, Kind& kind) : m_run(run), m_kind(kind), m_parts(run.parts) {}
 
     void carry_out() {
+        keep_given_secrets();
         look();
         choose();
         const bool something = !m_run.upgrades.empty() ||
@@ -54,6 +55,12 @@ class Pipeline {
  private:
     [[nodiscard]] bool is_recorded() const {
         return m_kind.changes_something() && !m_run.options.dry_run;
+    }
+
+    /// Before anything is told: an error may speak of them, too.
+    void keep_given_secrets() {
+        for (const auto& [name, secret] : m_run.options.parameters.secrets)
+            m_parts.redactor.add("--secret " + name, secret.reveal());
     }
 
     void look() {

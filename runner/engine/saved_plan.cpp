@@ -94,17 +94,17 @@ const char* word_for(Verdict verdict) {
 }
 
 /// The value itself, or for a secret what only those can compute who have the ledger and the value.
-std::string pinned_value(const std::optional<std::string>& value, bool secret,
+std::string pinned_value(const std::optional<Secret>& value, bool secret,
                          const std::optional<std::string>& key) {
     if (!value) return "none";
-    if (!secret) return "value:" + *value;
+    if (!secret) return "value:" + value->reveal();
     if (!key)
         throw Error(Failure::preparation,
                     "a secret is pinned by a key of the ledger, and there is no ledger yet, or one "
                     "of an older format; no plan was saved",
                     "'runner init' starts the ledger of a cluster; the first run brings an older "
                     "one up to date");
-    return "hmac-sha256:" + hmac_sha256(*key, *value).to_string();
+    return "hmac-sha256:" + hmac_sha256(*key, value->reveal()).to_string();
 }
 
 std::map<std::string, std::string> pinned_values(const UpgradeInRun& upgrade,

@@ -17,6 +17,7 @@
 #include "model/digest.hpp"
 #include "model/json.hpp"
 #include "model/manifest.hpp"
+#include "model/secret.hpp"
 #include "services/changes.hpp"
 #include "services/files.hpp"
 #include "services/learned_texts.hpp"
@@ -156,7 +157,7 @@ struct PhaseRequest {
     bool network = false;
     bool sandbox = true;  ///< the kernel enforces these three, where it can
     std::map<std::string, std::string> info;
-    std::map<std::string, std::optional<std::string>> parameters;
+    std::map<std::string, std::optional<Secret>> parameters;
     std::vector<std::string> finished_steps;
     /// apply: commands may have changed the world since it was simulated.
     bool after_effects = false;

@@ -83,7 +83,7 @@ class PhaseConductor {
         message["info"]["temporaryDirectory"] = m_parts.temporary_folder.string();
         message["parameters"] = Json::object();
         for (const auto& [key, value] : m_request.parameters)
-            message["parameters"][key] = value ? Json(*value) : Json();
+            message["parameters"][key] = value ? Json(value->reveal()) : Json();
         message["finishedSteps"] = m_request.finished_steps;
         message["arguments"] = m_request.arguments;
         message["afterEffects"] = m_request.after_effects;

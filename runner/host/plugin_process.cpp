@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 #include "services/service_error.hpp"
 #include "services/session.hpp"
 #include "support/read.hpp"
+#include "support/secret_memory.hpp"
 #include "support/stop_signals.hpp"
 #include "upgrade/abi.h"
 
@@ -58,8 +58,7 @@ services::SessionOptions session_options(const Json& start, services::Phase phas
 
 /// Of every child, before anything else: it leaves no copy of its memory, and gains no rights.
 void lose_privileges() {
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
+    keep_memory_to_itself();
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 

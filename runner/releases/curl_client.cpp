@@ -95,7 +95,7 @@ class Transfer {
         set(CURLOPT_HEADERDATA, this);
         for (const std::string& header : m_request.headers) add_header(header);
         if (!m_request.token.empty() && origin_of(m_url) == origin_of(m_request.url)) {
-            add_header("Authorization: Bearer " + m_request.token);
+            add_header("Authorization: Bearer " + m_request.token.reveal());
         }
         if (m_request.posted) {
             set(CURLOPT_POST, 1L);

@@ -89,7 +89,7 @@ class ForgeSource final : public ReleaseSource {
         // A reply depends on who asks, so another token has another index; the key holds only the
         // token's digest.
         m_key = "forge\n" + m_address.api + '\n' + m_address.repository + '\n' + m_address.prefix +
-                '\n' + m_platform.to_string() + '\n' + sha256(m_address.token).to_string();
+                '\n' + m_platform.to_string() + '\n' + sha256(m_address.token.reveal()).to_string();
         m_index = ReleaseIndex::load(m_cache.index(m_key), m_key);
         const std::vector<Page> known =
             m_index ? decode_pages(m_index->header()) : std::vector<Page>();

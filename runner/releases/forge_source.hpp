@@ -16,7 +16,7 @@ struct ForgeAddress {
     std::string api;         ///< base address, without a slash at its end
     std::string repository;  ///< OWNER/NAME
     std::string prefix;
-    std::string token;  ///< may be empty
+    Secret token;  ///< may be empty
 };
 
 /// The client is made at the first request, so that nothing of the network is loaded before.

@@ -9,6 +9,7 @@
 
 #include "config/cluster_config.hpp"
 #include "model/platform.hpp"
+#include "model/secret.hpp"
 #include "releases/cache.hpp"
 #include "releases/source.hpp"
 
@@ -18,7 +19,7 @@ struct GitAddress {
     std::string url;  ///< may hold user and password: they go to git alone
     std::string prefix;
     std::vector<std::string> hosts;  ///< the only ones that are asked; empty: the address's own
-    std::string token;               ///< sent to the address's own host alone; empty: none
+    Secret token;                    ///< sent to the address's own host alone; empty: none
 };
 
 /// Who must have signed a tag.

@@ -73,7 +73,7 @@ GitRemote GitRemote::parse(const std::string& address) {
     if (at != std::string::npos) {
         // For ssh it is a name to log in with, and no secret.
         if (remote.scheme != "ssh") {
-            remote.authority = percent_decoded(place.substr(0, at));
+            remote.authority = Secret(percent_decoded(place.substr(0, at)));
             remote.url = address.substr(0, begin) + place.substr(at + 1) + address.substr(end);
         }
         place = place.substr(at + 1);
@@ -86,16 +86,16 @@ GitRemote GitRemote::parse(const std::string& address) {
     return remote;
 }
 
-GitWorkspace::GitWorkspace(fs::path folder, GitRemote remote, const std::string& token,
+GitWorkspace::GitWorkspace(fs::path folder, GitRemote remote, const Secret& token,
                            std::function<bool()> stopped)
     : m_folder(std::move(folder)), m_remote(std::move(remote)), m_stopped(std::move(stopped)) {
-    std::string authority = m_remote.authority;
-    if (authority.empty() && !token.empty()) authority = "x-access-token:" + token;
-    if (authority.empty()) return;
-    const std::string encoded = base64(authority);
-    m_authorization = "Authorization: Basic " + encoded;
-    const std::string password = authority.substr(authority.find(':') + 1);
-    for (const std::string& secret : {password, encoded}) m_redactor.add_if_long_enough(secret);
+    if (m_remote.authority.empty() && !token.empty())
+        m_remote.authority = Secret("x-access-token:" + token.reveal());
+    if (m_remote.authority.empty()) return;
+    const std::string encoded = base64(m_remote.authority.reveal());
+    m_authorization = Secret("Authorization: Basic " + encoded);
+    for (const std::string& secret : {m_remote.password(), encoded})
+        m_redactor.add_if_long_enough(secret);
 }
 
 std::vector<std::string> GitWorkspace::environment() const {
@@ -136,7 +136,7 @@ std::string GitWorkspace::git(const std::vector<std::string>& arguments,
     if (!m_authorization.empty()) {  // in the environment: arguments are seen by everybody
         environment.emplace_back("GIT_CONFIG_COUNT=1");
         environment.push_back("GIT_CONFIG_KEY_0=http." + m_remote.url + ".extraHeader");
-        environment.push_back("GIT_CONFIG_VALUE_0=" + m_authorization);
+        environment.push_back("GIT_CONFIG_VALUE_0=" + m_authorization.reveal());
     }
     return start(command, environment, time, what, true);
 }

@@ -9,23 +9,28 @@
 #include <string>
 #include <vector>
 
+#include "model/secret.hpp"
 #include "support/redaction.hpp"
 
 namespace runner {
 
 /// `https://user:password@host/path` taken apart.
 struct GitRemote {
-    std::string url;        ///< without user and password
-    std::string host;       ///< empty for a path
-    std::string scheme;     ///< https, http, ssh, git, file
-    std::string authority;  ///< `user:password`; empty: none
+    std::string url;     ///< without user and password
+    std::string host;    ///< empty for a path
+    std::string scheme;  ///< https, http, ssh, git, file
+    Secret authority;    ///< `user:password`; empty: none
+    /// Of the authority; empty: none.
+    [[nodiscard]] std::string password() const {
+        return authority.reveal().substr(authority.reveal().find(':') + 1);
+    }
     static GitRemote parse(const std::string& address);
 };
 
 class GitWorkspace {
  public:
     /// `folder` is there and empty; `stopped` is asked now and then.
-    GitWorkspace(std::filesystem::path folder, GitRemote remote, const std::string& token,
+    GitWorkspace(std::filesystem::path folder, GitRemote remote, const Secret& token,
                  std::function<bool()> stopped);
 
     /// Runs git; its standard output. Throws Error{preparation} with the last line that it said.
@@ -51,7 +56,7 @@ class GitWorkspace {
 
     std::filesystem::path m_folder;
     GitRemote m_remote;
-    std::string m_authorization;  ///< a header; empty: none
+    Secret m_authorization;  ///< a header; empty: none
     std::function<bool()> m_stopped;
     Redactor m_redactor;
     std::string m_log;

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "model/digest.hpp"
+#include "model/secret.hpp"
 
 namespace runner {
 
 struct HttpRequest {
     std::string url;                   ///< https, or http to a loopback address
     std::vector<std::string> headers;  ///< "Name: value"
-    std::string token;  ///< sent as a bearer token, to the url's own host and port alone
+    Secret token;  ///< sent as a bearer token, to the url's own host and port alone
     std::size_t size_limit = 64U << 20U;
     /// Where the body goes; empty: into the reply's body. A download is written there and renamed
     /// when it is whole and has `digest`.

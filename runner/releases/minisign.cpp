@@ -162,7 +162,7 @@ std::uint64_t little_endian(const Bytes& bytes, std::size_t at) {
 
 /// scrypt's parameters out of libsodium's limits, as crypto_pwhash_scryptsalsa208sha256 chooses
 /// them.
-void decrypt(Bytes& file, const std::string& password, const std::string& what) {
+void decrypt(Bytes& file, const Secret& password, const std::string& what) {
     const std::uint64_t operations =
         std::max<std::uint64_t>(little_endian(file, k_ops_limit_at), 32768);
     const std::uint64_t memory = little_endian(file, k_memory_limit_at);
@@ -179,9 +179,10 @@ void decrypt(Bytes& file, const std::string& password, const std::string& what) 
             ? 1
             : std::min<std::uint64_t>(operations / 4 / (1ULL << log_n), 0x3fffffff) / k_block;
     Bytes stream(k_secret_size);
-    if (CryptoLibrary::get().scrypt(password.data(), password.size(), &file[k_salt_at], 32,
-                                    1ULL << log_n, k_block, std::max<std::uint64_t>(parallel, 1),
-                                    2 * k_max_memory_limit, stream.data(), stream.size()) != 1) {
+    if (CryptoLibrary::get().scrypt(password.reveal().data(), password.reveal().size(),
+                                    &file[k_salt_at], 32, 1ULL << log_n, k_block,
+                                    std::max<std::uint64_t>(parallel, 1), 2 * k_max_memory_limit,
+                                    stream.data(), stream.size()) != 1) {
         out_of_order("derive a key from the password");
     }
     for (std::size_t i = 0; i < k_secret_size; ++i) file[k_secret_at + i] ^= stream[i];
@@ -280,8 +281,7 @@ SecretKey SecretKey::generate() {
     return key;
 }
 
-SecretKey SecretKey::parse(std::string_view text, const std::string& password,
-                           const std::string& what) {
+SecretKey SecretKey::parse(std::string_view text, const Secret& password, const std::string& what) {
     const std::vector<std::string_view> lines = lines_of(text.substr(0, k_max_text));
     Bytes file;
     if (lines.size() == 2 && lines[0].starts_with(k_untrusted))

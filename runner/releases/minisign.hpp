@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "model/secret.hpp"
+
 namespace runner {
 
 using KeyId = std::array<std::uint8_t, 8>;
@@ -48,8 +50,7 @@ class SecretKey {
     static SecretKey generate();
     /// Reads a secret key file of minisign. `password` decrypts it; ignored when it is not
     /// encrypted. Throws Error{usage} that names `what`, for a wrong password too.
-    static SecretKey parse(std::string_view text, const std::string& password,
-                           const std::string& what);
+    static SecretKey parse(std::string_view text, const Secret& password, const std::string& what);
     /// The file's text, not encrypted.
     [[nodiscard]] std::string to_string() const;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "releases/open_source.hpp"
 
-#include <cstdlib>
-
 #include "model/error.hpp"
 #include "releases/curl_client.hpp"
 #include "releases/directory_source.hpp"
@@ -13,11 +11,10 @@ namespace runner {
 
 namespace {
 
-/// What the variable holds that the config names; empty when it names none.
-std::string token_of(const ReleasesConfig& config) {
+/// Empty when the config names no variable for one.
+Secret token_of(const ReleasesConfig& config, const std::optional<Secret>& token) {
     if (config.token_variable.empty()) return {};
-    const char* token = std::getenv(config.token_variable.c_str());
-    if (token != nullptr && *token != '\0') return token;
+    if (token) return *token;
     throw Error(Failure::preparation,
                 "the environment variable " + config.token_variable +
                     " ('releases.tokenEnv') is not set, so there is no token",
@@ -27,6 +24,7 @@ std::string token_of(const ReleasesConfig& config) {
 }  // namespace
 
 std::unique_ptr<ReleaseSource> open_source(const ClusterConfig& cluster,
+                                           const std::optional<Secret>& token,
                                            std::function<bool()> stopped) {
     const ReleasesConfig& config = cluster.releases;
     const Cache cache(Cache::default_folder());
@@ -34,13 +32,15 @@ std::unique_ptr<ReleaseSource> open_source(const ClusterConfig& cluster,
         return make_directory_source(config.directory, config.prefix, Platform::current(), cache);
     }
     if (config.source == SourceKind::git) {
-        return make_git_source({config.url, config.prefix, config.allowed_hosts, token_of(config)},
-                               {cluster.verification, cluster.public_keys}, Platform::current(),
-                               cache, std::move(stopped));
+        return make_git_source(
+            {config.url, config.prefix, config.allowed_hosts, token_of(config, token)},
+            {cluster.verification, cluster.public_keys}, Platform::current(), cache,
+            std::move(stopped));
     }
-    return make_forge_source({config.api, config.repository, config.prefix, token_of(config)},
-                             Platform::current(), cache,
-                             [stopped = std::move(stopped)] { return make_http_client(stopped); });
+    return make_forge_source(
+        {config.api, config.repository, config.prefix, token_of(config, token)},
+        Platform::current(), cache,
+        [stopped = std::move(stopped)] { return make_http_client(stopped); });
 }
 
 }  // namespace runner

@@ -4,14 +4,18 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "config/cluster_config.hpp"
+#include "model/secret.hpp"
 #include "releases/source.hpp"
 
 namespace runner {
 
-/// `stopped` is asked during transfers; true ends them.
+/// `token`: what the variable held that `releases.tokenEnv` names. `stopped` is asked during
+/// transfers; true ends them. Throws Error{preparation} when a variable is named and was not set.
 std::unique_ptr<ReleaseSource> open_source(const ClusterConfig& config,
+                                           const std::optional<Secret>& token,
                                            std::function<bool()> stopped);
 
 }  // namespace runner

@@ -56,6 +56,11 @@ bool& leads_to_a_terminal() {
     return leads;
 }
 
+std::vector<std::shared_ptr<const Redactor>>& hidden_secrets() {
+    static std::vector<std::shared_ptr<const Redactor>> secrets;
+    return secrets;
+}
+
 bool& progress_is_shown() {
     static bool shown = false;
     return shown;
@@ -190,10 +195,26 @@ std::vector<std::string> rows_of_command(const std::string& indent, std::string_
     return rows;
 }
 
+void mask_output(std::shared_ptr<const Redactor> secrets) {
+    hidden_secrets().push_back(std::move(secrets));
+}
+
+std::string masked_for_output(std::string_view text) {
+    std::string masked(text);
+    for (const auto& secrets : hidden_secrets()) masked = secrets->mask(masked);
+    return masked;
+}
+
+void print_json_document(const Json& document) {
+    Json masked = document;
+    for (const auto& secrets : hidden_secrets()) masked = secrets->mask_texts(std::move(masked));
+    print_document(dump_json(masked, 2) + '\n');
+}
+
 void print_line(std::string_view text, const LineStyle& style) {
     clear_progress();
     for (const std::string& row :
-         rows_of(harmless(text, style.tabs), width_of_terminal(STDOUT_FILENO))) {
+         rows_of(harmless(masked_for_output(text), style.tabs), width_of_terminal(STDOUT_FILENO))) {
         if (style.colour != nullptr) std::fprintf(stdout, "\x1b[%sm", style.colour);
         write_out(stdout, row);
         write_out(stdout, style.colour != nullptr ? "\x1b[0m\n" : "\n");
@@ -203,28 +224,28 @@ void print_line(std::string_view text, const LineStyle& style) {
 
 void print_value(std::string_view text) {
     clear_progress();
-    write_out(stdout, harmless(text) + '\n');
+    write_out(stdout, harmless(masked_for_output(text)) + '\n');
     std::fflush(stdout);
 }
 
 void print_command(const std::string& indent, std::string_view command) {
     clear_progress();
-    for (const std::string& row :
-         rows_of_command(indent, harmless(command), width_of_terminal(STDOUT_FILENO)))
+    for (const std::string& row : rows_of_command(indent, harmless(masked_for_output(command)),
+                                                  width_of_terminal(STDOUT_FILENO)))
         write_out(stdout, row + '\n');
     std::fflush(stdout);
 }
 
 void print_error_command(const std::string& indent, std::string_view command) {
-    print_error_rows(rows_of_command(indent, harmless(command), width_of_terminal(STDERR_FILENO)));
+    print_error_rows(rows_of_command(indent, harmless(masked_for_output(command)), width_of_terminal(STDERR_FILENO)));
 }
 
 void print_error_line(std::string_view text) {
-    print_error_rows(rows_of(harmless(text), width_of_terminal(STDERR_FILENO)));
+    print_error_rows(rows_of(harmless(masked_for_output(text)), width_of_terminal(STDERR_FILENO)));
 }
 
 void print_error_comment(const std::string& indent, std::string_view comment) {
-    print_error_rows(rows_of(indent + harmless(comment), width_of_terminal(STDERR_FILENO),
+    print_error_rows(rows_of(indent + harmless(masked_for_output(comment)), width_of_terminal(STDERR_FILENO),
                              indent + std::string(k_comment_goes_on)));
 }
 
@@ -236,7 +257,7 @@ void print_document(std::string_view text) {
 void show_progress(std::string_view text) {
     if (::isatty(STDERR_FILENO) == 0) return;
     clear_progress();
-    const std::string line = harmless(text);
+    const std::string line = harmless(masked_for_output(text));
     const std::size_t width = width_of_terminal(STDERR_FILENO);
     write_out(stderr, "\r" + (width == 0 ? line : line.substr(0, fitting(line, width - 1))));
     progress_is_shown() = true;

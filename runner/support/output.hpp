@@ -3,11 +3,13 @@
 // is one line for the caller is one line for the reader, on a terminal too.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/harmless.hpp"
+#include "support/redaction.hpp"
 
 namespace runner {
 
@@ -21,6 +23,11 @@ struct LineStyle {
     const char* colour = nullptr;  ///< parameters of SGR (ECMA-48), "1;31"; none: without colour
     Tabs tabs = Tabs::escaped;
 };
+
+/// From now on, and until the end of the program, these secrets are masked in all that is printed.
+void mask_output(std::shared_ptr<const Redactor> secrets);
+/// A text as it is printed: its secrets are masked.
+std::string masked_for_output(std::string_view text);
 
 /// Prints one line on standard output, at once.
 void print_line(std::string_view text, const LineStyle& style = {});
@@ -36,7 +43,9 @@ void print_error_command(const std::string& indent, std::string_view command);
 void print_error_line(std::string_view text);
 /// Prints `indent` and a comment, which begins with `#`, on standard error.
 void print_error_comment(const std::string& indent, std::string_view comment);
-/// Prints a document that the program has made as it is: JSON, a script, help.
+/// Prints JSON, its secrets masked, indented.
+void print_json_document(const Json& document);
+/// Prints a document that the program has made as it is: a script, help.
 void print_document(std::string_view text);
 /// The last row of standard error, until something else is printed; cut to what fits into it.
 /// Nothing when standard error is no terminal.

@@ -20,6 +20,7 @@ constexpr std::size_t k_piece = 32;            // of a long secret, in bytes
 constexpr std::size_t k_max_pattern = 63;      // below two pieces
 constexpr std::size_t k_max_open = 8U << 10U;  // bytes that are held for a secret that may go on
 constexpr std::size_t k_max_held_lines = 256;
+constexpr std::size_t k_max_looked_through = 256U << 10U;  // at once, so that the memory is bounded
 constexpr std::size_t k_text_run = 8;  // so many visible characters are no chance
 
 std::uint16_t hash_of_beginning(std::string_view text) {
@@ -216,7 +217,21 @@ bool Redactor::is_beginning(std::string_view text) const {
 }
 
 Hidden Redactor::look(std::string_view text) const {
-    return SecretSearch(*this, text).look();
+    Hidden all;
+    all.bytes.resize(text.size(), false);
+    std::size_t from = 0;
+    while (true) {
+        const std::string_view piece = text.substr(from, k_max_looked_through);
+        const Hidden found = SecretSearch(*this, piece).look();
+        for (std::size_t i = 0; i < piece.size(); ++i) {
+            if (found.bytes[i]) all.bytes[from + i] = true;
+        }
+        all.beginning = from + found.beginning;
+        all.any_beginning = from + found.any_beginning;
+        if (from + piece.size() == text.size()) return all;
+        // The next piece begins with the secret that may have begun in this one.
+        from += std::max(found.any_beginning, piece.size() - k_max_open);
+    }
 }
 
 std::string Redactor::mask(std::string_view text, TextEnd end) const {
@@ -226,6 +241,15 @@ std::string Redactor::mask(std::string_view text, TextEnd end) const {
         std::fill(hidden.bytes.begin() + static_cast<std::ptrdiff_t>(hidden.beginning),
                   hidden.bytes.end(), true);
     return rendered(text, hidden.bytes, 0);
+}
+
+Json Redactor::mask_texts(Json document) const {
+    if (empty()) return document;
+    if (document.is_string()) return mask(document.get_ref<const std::string&>());
+    if (document.is_structured()) {
+        for (Json& part : document) part = mask_texts(std::move(part));
+    }
+    return document;
 }
 
 bool Redactor::finds_in(std::string_view text) const {

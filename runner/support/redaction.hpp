@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/json.hpp"
+
 namespace runner {
 
 /// Whether a text goes on after what is there of it.
@@ -47,6 +49,8 @@ class Redactor {
     [[nodiscard]] bool empty() const { return m_patterns.empty(); }
     /// The text with three asterisks for each secret in it. Line breaks stay.
     [[nodiscard]] std::string mask(std::string_view text, TextEnd end = TextEnd::whole) const;
+    /// The document with the texts in it masked, the names of its fields as they are.
+    [[nodiscard]] Json mask_texts(Json document) const;
     [[nodiscard]] bool finds_in(std::string_view text) const;
     /// What mask hides. Takes time in proportion to the text.
     [[nodiscard]] Hidden look(std::string_view text) const;

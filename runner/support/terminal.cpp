@@ -72,7 +72,7 @@ std::optional<std::string> ProcessTerminal::ask(const std::string& prompt,
     clear_progress();
     std::fflush(stdout);
     std::string text;
-    for (const std::string& row : rows_of(harmless(prompt), question.width()))
+    for (const std::string& row : rows_of(harmless(masked_for_output(prompt)), question.width()))
         text += (text.empty() ? "" : "\n") + row;
     forget_what_was_typed();
     question.show(text);

@@ -81,12 +81,12 @@ std::ptrdiff_t waiting(const Sandbox& sandbox) {
 
 TEST_CASE("signatures are those of Standard Webhooks") {
     // The secret and the message of the specification's own example.
-    CHECK(runner::webhook_signature("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    CHECK(runner::webhook_signature(runner::Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
                                     "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330",
                                     R"({"test": 2432232314})") ==
           "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    CHECK(runner::webhook_signature("plain secret", "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330",
-                                    R"({"test": 2432232314})") ==
+    CHECK(runner::webhook_signature(runner::Secret("plain secret"), "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                                    "1614265330", R"({"test": 2432232314})") ==
           "v1,gke7k785FD6W2FuaDcrvG3sQcmFE9YVaaAmarK4oi68=");
 }
 
@@ -180,7 +180,7 @@ TEST_CASE("what is due, begins and ends is told once each, signed, in order and 
         ids.insert(id);
         const std::string body = message.substr(message.find("\r\n\r\n") + 4);
         CHECK(Hearer::header(message, "webhook-signature") ==
-              runner::webhook_signature("hearers-secret", id,
+              runner::webhook_signature(runner::Secret("hearers-secret"), id,
                                         Hearer::header(message, "webhook-timestamp"), body));
         CHECK(message.find("hearers-secret") == std::string::npos);
         CHECK(message.find(sandbox.path().string()) == std::string::npos);

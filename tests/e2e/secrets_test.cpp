@@ -3,6 +3,7 @@
 // ledger.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -109,6 +110,39 @@ TEST_CASE("a secret in a diff, in a failure and in a record is masked or refused
     }
 }
 
+TEST_CASE("hooks neither get nor show a secret, nor does anybody the token of the releases") {
+    Sandbox sandbox;
+    sandbox.release_plugin("secretive", "0.1.10001");
+    const std::string token = "token/of-the+releases";
+    sandbox.config("0.1.0",
+                   "releases: {source: directory, directory: releases, tokenEnv: MY_RELEASES}\n",
+                   "hooks: {before: {command: [./hook.sh]}, after: {command: [./hook.sh]}}\n");
+    sandbox.environment["MY_TOKEN"] = k_secret;
+    sandbox.environment["MY_RELEASES"] = token;
+    // It knows both from elsewhere.
+    sandbox.write("token.txt", k_secret + "\n" + token + "\n" + k_secret.substr(0, 9) + "\n" +
+                                   k_secret.substr(9) + "\n");
+    sandbox.write("hook.sh",
+                  "#!/bin/sh\ncat >> input\nenv >> input\ncat token.txt\n"
+                  "base64 token.txt\n");
+    ::chmod((sandbox.path() / "hook.sh").c_str(), 0755);
+    const auto result =
+        sandbox.run({"upgrade", "--yes", "--events", "events", "--secret", "token=env:MY_TOKEN"});
+    INFO(result.out + result.err);
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, Contains("| ***"));
+    CHECK(sandbox.exists("input"));
+    check_kept(sandbox, result.out + result.err);
+    runner::Redactor releases;
+    releases.add("token", token);
+    CHECK_FALSE(releases.finds_in(result.out + result.err + sandbox.read("events")));
+    CHECK_FALSE(releases.finds_in(sandbox.read("input")));
+    sandbox.environment["MY_RELEASES"] = "abc";
+    const auto refused = sandbox.run({"check"});
+    CHECK(refused.status == 2);
+    CHECK_THAT(refused.err, Contains("releases.tokenEnv: a secret of fewer than 4 bytes"));
+}
+
 TEST_CASE("a secret in a file that is rolled back is masked in the diff that shows it") {
     Sandbox sandbox;
     sandbox.release_plugin("secretive", "0.1.10001");
@@ -137,6 +171,13 @@ TEST_CASE("no process that holds a secret can leave a core file") {
           3);  // the supervisor, the host parent, which holds none, and the upgrade
     CHECK(core_limit(family.front()) == "0 0");
     CHECK(core_limit(family.back()) == "0 0");
+    // It was in the variables with which the supervisor was started.
+    for (const pid_t process : family) {
+        std::ifstream file("/proc/" + std::to_string(process) + "/environ");
+        const std::string variables{std::istreambuf_iterator<char>(file), {}};
+        REQUIRE_FALSE(variables.empty());
+        CHECK(variables.find(k_secret) == std::string::npos);
+    }
     ::kill(family.back(), SIGABRT);
     const auto result = run->wait();
     CHECK(result.status == 3);
@@ -174,10 +215,13 @@ TEST_CASE(
             {"--secret", "size=env:MY_TOKEN", "--secret", "token=env:MY_TOKEN"});
     refused(2, "not the value itself", {"--secret", "token=" + k_secret});
     refused(2, "expected NAME=env:VARIABLE", {"--secret", k_secret});
+    sandbox.environment["EMPTY"] = "";
+    refused(2, "the variable EMPTY is not set", {"--secret", "token=env:EMPTY"});
     refused(2, "the variable NOWHERE is not set", {"--secret", "token=env:NOWHERE"});
     refused(2, "file:nowhere", {"--secret", "token=file:nowhere"});
     refused(2, "expected the number of an open descriptor", {"--secret", "token=fd:x"});
     sandbox.environment["MY_TOKEN"] = "abc";
-    refused(2, "fewer than 4 bytes", {"--secret", "token=env:MY_TOKEN"});
-    CHECK(sandbox.run({"history", "-o", "json"}).json()["runs"].size() <= 6);
+    refused(2, "--secret token: a secret of fewer than 4 bytes",
+            {"--secret", "token=env:MY_TOKEN"});
+    CHECK(sandbox.run({"history", "-o", "json"}).json()["runs"].size() <= 7);
 }

@@ -31,8 +31,8 @@ namespace {
 std::unique_ptr<ReleaseSource> source_at(const std::string& base,
                                          const std::filesystem::path& cache,
                                          const std::string& token = {}) {
-    return make_forge_source({base, "o/r", "upgrade", token}, Platform::current(), Cache(cache),
-                             [] { return make_http_client([] { return false; }); });
+    return make_forge_source({base, "o/r", "upgrade", Secret(token)}, Platform::current(),
+                             Cache(cache), [] { return make_http_client([] { return false; }); });
 }
 
 HttpReply get(const std::string& url, std::size_t limit = 1000) {

@@ -3,6 +3,8 @@
 // it into a file, keep it as `state`, `fail` with it, or `hang` with it in memory.
 #include <unistd.h>
 
+#include <cstdio>
+
 #include <upgrade/sdk.hpp>
 
 namespace {
@@ -16,6 +18,17 @@ std::string base64(const std::string& bytes) {
         bits = (bits << 8U) | static_cast<unsigned char>(byte);
         for (count += 8; count >= 6; count -= 6)
             text += digits[(bits >> static_cast<unsigned>(count - 6)) & 63U];
+    }
+    return text;
+}
+
+/// Each byte as `format` has it, as URLs, shells and programs write it.
+std::string bytewise(const std::string& bytes, const char* format) {
+    std::string text;
+    for (const char byte : bytes) {
+        char one[16];
+        std::snprintf(one, sizeof(one), format, static_cast<unsigned char>(byte));
+        text += one;
     }
     return text;
 }
@@ -54,6 +67,10 @@ struct Secretive final : upgrade::Upgrade {
         const std::string rest = token.substr(token.size() / 2);
         context.log("plain " + token);
         context.log("encoded " + base64("user:" + token));
+        for (const char* format : {"%%%02X", "%%%02x", "\\u%04x", "\\\\u%04X", "\\x%02x", "%02x",
+                                   "&#%d;", "&#x%x;", "0x%02x, "})
+            context.log("bytewise " + bytewise(token, format));
+        context.log("twice " + base64("{\"auth\": \"" + base64("user:" + token) + "\"}"));
         context.log(half + "\n" + rest);
         context.warn("a warning with " + token);
         context.progress(1, 2, token);

@@ -46,8 +46,8 @@ void World::withdraw(const std::string& version) {
 }
 
 runner::EngineParts World::parts() {
-    return {config,    source,   ledgers,  folder,  work_tree,
-            processes, reporter, terminal, signals, clock};
+    return {config,   source,   ledgers, folder, work_tree, processes,
+            reporter, terminal, signals, clock,  redactor};
 }
 
 bool World::run(const std::function<void()>& work) {

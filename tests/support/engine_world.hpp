@@ -26,6 +26,7 @@ class World {
 
     Process process;
     FakeClock clock;
+    runner::Redactor redactor;
     FakeSignals signals{clock};
     Surroundings now;
     FakeTerminal terminal{process};

@@ -260,7 +260,7 @@ TEST_CASE("a plan that cannot hide a secret is not saved") {
     World world;
     world.publish(with_parameter("0.0.51", true));
     UpgradeRequest request = World::yes();
-    request.parameters.secrets["size"] = "hunter2hunter2";
+    request.parameters.secrets["size"] = Secret("hunter2hunter2");
     request.dry_run = request.pin_work = true;
     std::string told;
     try {
@@ -320,7 +320,7 @@ TEST_CASE("a secret in the remedy of an upgrade that is blocked is masked") {
         return {PhaseEnd::blocked, "no hunter2hunter2", "set it to hunter2hunter2"};
     };
     UpgradeRequest request = World::yes();
-    request.parameters.secrets["size"] = "hunter2hunter2";
+    request.parameters.secrets["size"] = Secret("hunter2hunter2");
     const auto report = world.upgrade(request);
     CHECK(report->exit_code == 3);
     CHECK_THAT(report->error->next, Contains("set it to "));

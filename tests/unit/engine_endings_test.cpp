@@ -140,23 +140,39 @@ TEST_CASE("a signal right after the run has its row ends it as interrupted") {
     CHECK_FALSE(world.reporter.told("could not be recorded"));
 }
 
-TEST_CASE("a secret is stored neither as a step's id nor as a state value or its key") {
+TEST_CASE("a secret is stored neither as a step's id, nor as a path, a state value or its name") {
     const std::string password = "hunter2hunter2";
-    for (const std::string place : {"id", "key", "value", "nowhere"}) {
+    const std::string encoded = "conf/hunter2%68unter2";
+    // How each ends: what a simulation shows is refused before anything has begun.
+    for (const auto& [place, code] : std::map<std::string, int>{{"id", 3},
+                                                                {"path", 3},
+                                                                {"other path", 1},
+                                                                {"asked path", 3},
+                                                                {"listed", 3},
+                                                                {"key", 1},
+                                                                {"value", 1},
+                                                                {"nowhere", 0}}) {
         World world;
-        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").step(
-            {.id = place == "id" ? password : "one",
-             .values = {{place == "key" ? password : "name", place == "value" ? password : "x"}}});
+        ScriptedStep step{.id = place == "id" ? password : "one"};
+        step.values = {{place == "key" ? password : "name", place == "value" ? password : "x"}};
+        step.edits = {{place == "path" ? encoded : "app", "line"}};
+        if (place == "other path") step.edits.front().instead = encoded;
+        if (place == "asked path") step.asks_for = {encoded};
+        if (place == "listed") step.lists = {encoded + "/*"};
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").step(step);
+        upgrade.manifest.permissions.write = {"app", "conf"};
         Parameter secret;
         secret.name = "password";
         secret.secret = true;
         upgrade.manifest.parameters = {secret};
         world.publish(upgrade);
         UpgradeRequest request = World::yes();
-        request.parameters.secrets["password"] = password;
+        request.parameters.secrets["password"] = Secret(password);
         const auto report = world.upgrade(request);
         INFO(place << ": " << words(report));
-        CHECK(report->exit_code == (place == "nowhere" ? 0 : 1));
+        CHECK(report->exit_code == code);
+        for (const auto& [path, text] : world.now.files) CHECK(path != encoded);
+        CHECK(world.ledgers.open()->changed_files("0.0.51").size() == (place == "nowhere" ? 1 : 0));
         CHECK(world.done().size() == (place == "nowhere" ? 1 : 0));
         if (place != "nowhere") CHECK_THAT(words(report), Contains("wants a secret stored"));
     }

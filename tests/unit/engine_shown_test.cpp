@@ -155,7 +155,7 @@ struct Planned {
             return {PhaseEnd::nothing_to_do, "it is there"};
         };
         world.publish(upgrade);
-        request.parameters.secrets["password"] = "hunter2hunter2";
+        request.parameters.secrets["password"] = Secret("hunter2hunter2");
         request.saved_plan = world.save_plan(request);
     }
 };
@@ -216,7 +216,7 @@ TEST_CASE("a saved plan is refused with another secret, other work or another ve
         return words(report);
     };
     CHECK_THAT(refused([](Planned& planned) {
-                   planned.request.parameters.secrets["password"] = "another-one";
+                   planned.request.parameters.secrets["password"] = Secret("another-one");
                }),
                Contains("password") && !Contains("another-one") && !Contains("hunter2"));
     CHECK_THAT(refused([](Planned& planned) {

@@ -120,8 +120,9 @@ std::vector<EncodedSecret> encodings_of(const std::string& secret) {
 
 TEST_CASE("a secret is masked in all encodings, however its lines are broken") {
     for (const std::string secret :
-         {"p@ss w\xc3\xb6rd/\"1+", "hunter2-hunter3-hunter4", "a'b\"c\\d$e`f<g>&h=i j", "12345678",
-          "\xf0\x9f\x94\x91key\xe2\x80\xa8!", "+/+/=~?%41\\u0041&lt;",
+         {"p@ss w\xc3\xb6rd/\"1+", "hunter2-hunter3-hunter4", "hunter'2&<\"3-\\hunter4",
+          "a'b\"c\\d$e`f<g>&h=i j", "12345678", "\xf0\x9f\x94\x91key\xe2\x80\xa8!",
+          "+/+/=~?%41\\u0041&lt;",
           "-----BEGIN KEY-----\nMIIEvQIBADANBgkq+/kiG9w0BAQ\nAAAA==\n-----END KEY-----"}) {
         const Redactor redactor = of(secret);
         for (const EncodedSecret& encoded : encodings_of(secret)) check_masked(redactor, encoded);
@@ -141,6 +142,35 @@ TEST_CASE("only the secret is masked") {
     CHECK(redactor.finds_in("p@ss w\xc3\xb6rd/\"1+"));
     CHECK(Redactor().mask("anything") == "anything");
     CHECK_FALSE(Redactor().finds_in("anything"));
+}
+
+TEST_CASE("each escape of the languages is known") {
+    const Redactor redactor = of("\xf0\x9f\x94\x91-key-\xc3\xb6-end");
+    for (const char* text :
+         {R"(\ud83d\udd11-key-\u00f6-end)", R"(\uD83D\uDD11-key-\u00F6-end)",
+          R"(\\ud83d\\udd11-key-\\u00f6-end)", R"(\u{1f511}-key-\u{F6}-end)",
+          R"(\U0001f511-key-\U000000F6-end)", R"(\U0001f511-key-\xf6-end)",
+          R"(\xf0\x9f\x94\x91-key-\xc3\xb6-end)", R"(\360\237\224\221-key-\303\266-end)",
+          R"(\udcf0\udc9f\udc94\udc91-key-\udcc3\udcb6-end)", "&#128273;-key-&#246;-end",
+          "&#x1f511;-key-&#xF6;-end", "%F0%9f%94%91-key-%c3%B6-end",
+          R"(\u{1f511}\x2dkey\055&#246;%2dend)"}) {
+        INFO(text);
+        CHECK(redactor.mask("a " + std::string(text) + " b") == "a *** b");
+        const std::string whole = text;
+        for (std::size_t at = 1; at < whole.size(); ++at) {
+            LineRedactor lines(redactor);
+            const std::string shown = test::pushed(lines, {whole.substr(0, at), whole.substr(at)});
+            INFO(shown);
+            CHECK(test::left_of(shown) <= 4 * 12);
+            CHECK(shown.find("end") == std::string::npos);
+        }
+    }
+    const Redactor controls = of("a\x1b-b\a-c\b-d\xc2\x85-e\xc2\xa0-f\xe2\x80\xa8-g\xe2\x80\xa9");
+    CHECK(controls.mask(R"(a\e-b\a-c\b-d\N-e\_-f\L-g\P)") == "***");
+    // What is no escape stands for itself.
+    const Redactor broken = of("it's %zz \\uzzzz \\u{zz} &none; &#xzz; \\ud83dx \\ud83d\\u0041");
+    CHECK(broken.mask("a it's %zz \\uzzzz \\u{zz} &none; &#xzz; \\ud83dx \\ud83d\\u0041 b") ==
+          "a *** b");
 }
 
 TEST_CASE("the longest of several secrets is masked where one begins with another") {
@@ -170,6 +200,8 @@ TEST_CASE("a secret broken over lines is masked, in a diff and behind an indenta
     const Redactor redactor = of("hunter2-hunter3-hunter4");
     CHECK(redactor.mask("a hunter2-hun\nter3-hunter4 b") == "a ***\n*** b");
     CHECK(redactor.mask("+  key: hunter2-hunter3\n+    -hunter4\n") == "+  key: ***\n+    ***\n");
+    CHECK(redactor.mask("-  key: hunter2-hunter3\n-    -hunter4\n") == "-  key: ***\n-    ***\n");
+    CHECK(of("one next").mask("echo one\\ next") == "echo ***");
     CHECK(redactor.mask("hunter2-hunter3\\\n    -hunter4") == "***\n***");
     CHECK(redactor.mask("h u n t e r 2-hunter3-hunter4") == "***");
 }
@@ -216,7 +248,8 @@ TEST_CASE("what may be the beginning of a secret is never shown, and what follow
 
 TEST_CASE("what is held is bounded in lines and in bytes, and masked beyond") {
     const Redactor redactor = of("hunter2-hunter3");
-    for (const std::string& filler : {std::string(), std::string(1000, ' ')}) {
+    for (const auto& [filler, most] :
+         {std::pair(std::string(), 300), {std::string(1000, ' '), 12}}) {
         LineRedactor lines(redactor);
         CHECK(lines.push(1, "x hunter2-").empty());
         std::size_t held = 1;
@@ -225,7 +258,7 @@ TEST_CASE("what is held is bounded in lines and in bytes, and masked beyond") {
             shown = lines.push(1, filler);
             ++held;
         }
-        REQUIRE(held < 1000);
+        REQUIRE(held < static_cast<std::size_t>(most));
         REQUIRE(shown.size() == held);
         CHECK(shown.front().second == "x ***");
         CHECK(test::pushed(lines, {"hunter3 end"}) == "*** end\n");
@@ -253,6 +286,19 @@ TEST_CASE("wherever and however a secret is broken, nothing of four bytes of it 
         const std::string shown = test::pushed(lines, pieces);
         INFO(encoded.how << ": " << encoded.text << "\nshown: " << shown);
         CHECK(test::left_of(shown) <= 6 + test::most_left_of(encoded));
+    }
+}
+
+TEST_CASE("a text that is looked through in pieces hides no secret where two of them meet") {
+    const std::string secret = "p@ss w\xc3\xb6rd/\"1+";
+    const Redactor redactor = of(secret);
+    for (const std::string& encoded : {secret, base64("user:" + secret), bytewise(secret, "%%%02x"),
+                                       bytewise(secret, "&#%d;", true)}) {
+        for (std::size_t before = 0; before < encoded.size(); before += 7) {
+            const std::string filler((256U << 10U) - before, '.');
+            const std::string masked = redactor.mask(filler + encoded + filler);
+            CHECK(masked.size() <= 2 * filler.size() + 3 + 8);
+        }
     }
 }
 

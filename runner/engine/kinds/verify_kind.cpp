@@ -86,13 +86,13 @@ void VerifyKind::check_names(const Run& run) const {
         for (const Parameter& parameter : upgrade.manifest().parameters)
             declared.insert(parameter.name);
     }
-    for (const auto* given : {&m_request.parameters.values, &m_request.parameters.secrets}) {
-        for (const auto& [name, value] : *given) {
-            if (declared.count(name) == 0)
-                throw Error(Failure::usage,
-                            name + ": no done upgrade declares a parameter of this name");
-        }
-    }
+    const auto check = [&](const std::string& name) {
+        if (declared.count(name) == 0)
+            throw Error(Failure::usage,
+                        name + ": no done upgrade declares a parameter of this name");
+    };
+    for (const auto& [name, value] : m_request.parameters.values) check(name);
+    for (const auto& [name, secret] : m_request.parameters.secrets) check(name);
 }
 
 GivenParameters VerifyKind::given_for(const Manifest& manifest) const {
