@@ -61,12 +61,14 @@ class FakeSignals final : public runner::StopSignals {
     int signals = 0;
     int number = 15;
     std::function<void()> while_waiting;
+    mutable std::vector<std::chrono::milliseconds> waits;  ///< how long each was
     [[nodiscard]] int count() const override { return signals; }
     [[nodiscard]] int first_signal() const override { return signals > 0 ? number : 0; }
     [[nodiscard]] int descriptor() const override { return -1; }
     void drain() const override {}
     void wait(std::chrono::milliseconds length) const override {
         m_clock.advance(length);
+        waits.push_back(length);
         const auto called = while_waiting;  // it may take itself out meanwhile
         if (called) called();
     }
@@ -80,10 +82,15 @@ class FakeTerminal final : public runner::Terminal {
     explicit FakeTerminal(Process& process) : m_process(process) {}
     bool there = true;
     std::vector<std::string> questions;
+    std::size_t secret_questions = 0;  ///< those of them whose answer is not shown
     /// Nothing: every answer is `y`.
     std::function<std::optional<std::string>(const std::string& question)> answer;
     [[nodiscard]] bool interactive() const override { return there; }
     std::optional<std::string> ask(const std::string& prompt) override;
+    std::optional<std::string> ask_secret(const std::string& prompt) override {
+        ++secret_questions;
+        return ask(prompt);
+    }
 
  private:
     Process& m_process;

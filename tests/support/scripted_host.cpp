@@ -403,6 +403,9 @@ int FakeProcesses::run_program(const upgrade::services::CommandSpec& program) {
     for (const std::string& argument : program.arguments)
         words += (words.empty() ? "" : " ") + argument;
     programs.push_back(words);
+    specs[words] = program;
+    if (outputs.count(words) != 0) program.on_output(outputs.at(words));
+    if (errors.count(words) != 0) program.on_error(errors.at(words));
     m_stage.process.point("after program");
     if (program.cancelled && program.cancelled()) cancelled.push_back(words);
     const auto found = exit_statuses.find(words);

@@ -41,9 +41,12 @@ class FakeProcesses final : public runner::Processes {
  public:
     explicit FakeProcesses(Stage& stage) : m_stage(stage) {}
     runner::SandboxSupport support = runner::SandboxSupport::files_and_network;
-    std::vector<std::string> programs;         ///< that were run
-    std::vector<std::string> cancelled;        ///< those of them that a signal stopped
-    std::map<std::string, int> exit_statuses;  ///< by program; others end with 0
+    std::vector<std::string> programs;   ///< that were run
+    std::vector<std::string> cancelled;  ///< those of them that a signal stopped
+    std::map<std::string, upgrade::services::CommandSpec> specs;  ///< by program: what it gets
+    std::map<std::string, int> exit_statuses;                     ///< by program; others end with 0
+    std::map<std::string, std::string> outputs;                   ///< by program: what it prints
+    std::map<std::string, std::string> errors;  ///< by program: what it prints as its errors
 
     std::unique_ptr<runner::PhaseHost> start_host(runner::HostOptions, const runner::StopSignals&,
                                                   const runner::Clock&) override {

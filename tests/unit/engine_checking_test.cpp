@@ -2,6 +2,7 @@
 // Checking what is done.
 #include "model/error.hpp"
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 
 using namespace test;
@@ -111,4 +112,147 @@ TEST_CASE("a version that is not done cannot be checked") {
     VerifyRequest request;
     request.only = {"0.0.53"};
     CHECK_THROWS_AS(run_verify(world.parts(), request), Error);
+}
+
+TEST_CASE("a check of one version tells nothing of the files of another") {
+    World world;
+    world.publish(checked("0.0.51"));
+    world.publish(checked("0.0.52"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.now.files["0.0.51"] = "mine\n";
+    for (const auto& [version, drifted] : {std::pair("0.0.51", 1U), std::pair("0.0.52", 0U)}) {
+        VerifyRequest request;
+        request.only = {version};
+        const VerifyReport report = run_verify(world.parts(), request);
+        CHECK(report.files.size() == drifted);
+        CHECK(report.good() == (drifted == 0));
+    }
+}
+
+TEST_CASE("the release that was applied is found again beside another one of its version") {
+    World world;
+    ScriptedUpgrade upgrade = checked("0.0.51").sets("x", "1", "0").reversible();
+    world.publish(upgrade);
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.folder.kept.stored.clear();
+    upgrade.content = "2";
+    FakeSource other;
+    other.publish(upgrade);
+    for (const char* tag : {"0.0.51+", "v0.0.51"}) {  // on either side of it in the list
+        auto& twin = world.source.stored[tag] = other.stored.at(upgrade.tag());
+        twin.release.tag = tag;
+    }
+    CHECK(health(run_verify(world.parts(), {}), "0.0.51") == "healthy");
+    const auto report = world.rollback(World::rollback_request());
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.outside("x") == "0");
+}
+
+TEST_CASE("what is an executable upgrade has no check, whoever recorded it") {
+    for (const bool by_hand : {false, true}) {
+        World world;
+        ScriptedUpgrade upgrade = checked("0.0.51").executable();
+        world.publish(upgrade);
+        if (by_hand) {
+            world.ledgers.open()->set_identity({"demo", "", ""});
+            DoneRecord done;
+            done.version = "0.0.51";
+            done.tag = upgrade.tag();
+            done.platform = Platform::current().to_string();
+            world.ledgers.open()->record_done(done, "erna", "by hand");
+        } else {
+            REQUIRE(world.upgrade()->exit_code == 0);
+        }
+        const VerifyReport report = run_verify(world.parts(), {});
+        REQUIRE(report.upgrades.size() == 1);
+        CHECK(health(report, "0.0.51") == "unchecked");
+        CHECK(report.upgrades[0].message == "an executable upgrade has no check of its own");
+        CHECK(report.good());
+        CHECK(count(world.stage.phases, "verify 0.0.51") == 0);
+    }
+}
+
+TEST_CASE("what is checked is told by version, whenever it was done") {
+    World world;
+    for (const char* version : {"0.0.53", "0.0.51.a", "0.0.52"}) {
+        world.publish(checked(version));
+        REQUIRE(world.upgrade()->exit_code == 0);
+    }
+    std::vector<std::string> versions;
+    for (const VerifiedUpgrade& one : run_verify(world.parts(), {}).upgrades)
+        versions.push_back(one.version);
+    CHECK(versions == std::vector<std::string>{"0.0.51.a", "0.0.52", "0.0.53"});
+}
+
+TEST_CASE("a check takes the values that are given for it, and no others") {
+    World world;
+    ScriptedUpgrade upgrade = checked("0.0.51");
+    Parameter token;
+    token.name = "token";
+    token.secret = token.required = true;
+    upgrade.manifest.parameters = {token};
+    world.publish(upgrade);
+    world.publish(checked("0.0.52"));
+    UpgradeRequest with_token = World::yes();
+    with_token.parameters.secrets["token"] = "hunter2hunter2";
+    REQUIRE(world.upgrade(with_token)->exit_code == 0);
+    VerifyRequest request;
+    const VerifyReport without = run_verify(world.parts(), request);
+    CHECK(health(without, "0.0.51") == "unknown");  // and it hinders no other
+    CHECK(health(without, "0.0.52") == "healthy");
+    CHECK_THAT(without.upgrades[0].message, Contains("'token', which has no value"));
+    request.parameters.secrets["token"] = "hunter2hunter2";
+    CHECK(run_verify(world.parts(), request).good());
+    request.parameters.secrets["other"] = "x";
+    CHECK_THROWS_WITH(run_verify(world.parts(), request),
+                      "other: no done upgrade declares a parameter of this name");
+    request.parameters.secrets.erase("other");
+    request.parameters.values["other"] = "x";
+    CHECK_THROWS_AS(run_verify(world.parts(), request), Error);
+}
+
+TEST_CASE("a check says that a run is under way or has died, and what it is at") {
+    World world;
+    world.publish(checked("0.0.51"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(run_verify(world.parts(), {}).warnings.empty());
+    world.publish(checked("0.0.52").edits("more"));
+    die_at(world, "after record_step");
+    const VerifyReport report = run_verify(world.parts(), {});
+    REQUIRE(report.warnings.size() == 2);
+    CHECK_THAT(report.warnings[0], Contains("what is found may be half-done"));
+    CHECK_THAT(report.warnings[1], Contains("0.0.52 is being applied"));
+}
+
+TEST_CASE("a file that an upgrade has removed is told when it is there again") {
+    World world;
+    world.now.files["gone"] = "old\n";
+    world.publish(ScriptedUpgrade::of("0.0.51").step(
+        {.id = "one", .edits = {{.path = "gone", .removes = true}}}));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(run_verify(world.parts(), {}).files.empty());
+    world.now.files["gone"] = "new\n";
+    const VerifyReport report = run_verify(world.parts(), {});
+    REQUIRE(report.files.size() == 1);
+    CHECK(report.files[0].path == "gone");
+    CHECK(report.files[0].version == "0.0.51");
+    CHECK(report.files[0].found == "there again");
+}
+
+TEST_CASE("each check is told with how it ended") {
+    World world;
+    world.publish(checked("0.0.51"));
+    world.publish(checked("0.0.52"));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    world.script("0.0.52").verify = bad(PhaseEnd::failed, "it is down");
+    world.reporter.events.clear();
+    const VerifyReport report = run_verify(world.parts(), {});
+    CHECK(world.reporter.told("verify begins: 0.0.52 2 of 2"));
+    CHECK(world.reporter.told("verify good: 0.0.51: healthy"));
+    CHECK(world.reporter.told("verify bad: 0.0.52: unhealthy: it is down"));
+    CHECK(report.upgrades[0].message.empty());
+    CHECK(report.upgrades[1].message == "it is down");
+    CHECK(report.cluster == "demo");
+    CHECK(report.cluster_version == "0.0.52");
 }

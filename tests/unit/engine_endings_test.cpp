@@ -322,3 +322,18 @@ TEST_CASE("the checks are made once more at the very end of a soak") {
     CHECK(count(world.stage.phases, "verify 0.0.52") == 2);
     CHECK(world.reporter.told("soaked: all checks stayed good"));
 }
+
+TEST_CASE("what is refused when something was changed by then ends as what failed") {
+    for (const Failure failure : {Failure::preparation, Failure::refused}) {
+        World world;
+        world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+        world.publish(ScriptedUpgrade::of("0.0.52").edits("b"));
+        world.at("before record_step", 2, [&] { throw Error(failure, "somebody was here"); });
+        const auto report = world.upgrade();
+        INFO(to_string(failure));
+        CHECK(report->exit_code == 1);
+        CHECK(report->error->code == to_string(Failure::apply_failed));
+        CHECK(report->error->changed == "perhaps");
+        CHECK(world.newest_run() == "failed");
+    }
+}

@@ -154,6 +154,22 @@ TEST_CASE("a changed release is accepted for the version that was named alone") 
     CHECK(asked("pin").empty());
 }
 
+TEST_CASE("a file is refused where its version was attempted from a release, or only shown") {
+    Asked asked;
+    LedgerDump dump;
+    dump.identity.name = "demo";
+    dump.pins.push_back({"0.0.52", Platform::current().to_string(), std::string(64, 'a')});
+    asked.world.ledgers.open()->import(dump, "erna");
+    asked.upgrades[0].supplier = Supplier::file;
+    for (const bool yes : {false, true}) {
+        asked.options.yes = yes;
+        asked.options.dry_run = true;
+        CHECK(asked("pin").empty());
+        asked.options.dry_run = false;
+        CHECK_THAT(asked("pin"), Contains("whether this file is of that release"));
+    }
+}
+
 TEST_CASE("the policy refuses what it does not name, each by its own words") {
     Asked asked;
     PolicyConfig& policy = asked.world.config.policy;

@@ -206,3 +206,65 @@ TEST_CASE("the signal that stopped the run stops no hook that follows it") {
     hooked.run(k_upgrade);
     CHECK(world.processes.cancelled == Strings{"before"});
 }
+
+TEST_CASE("the last line of a hook is told, also without its newline") {
+    Hooked hooked;
+    hooked.world.processes.outputs["before"] = "first\nto the output";
+    hooked.world.processes.errors["before"] = "second\nto the errors";
+    REQUIRE(hooked.run(k_upgrade)->exit_code == 0);
+    for (const char* line : {"first", "to the output", "second", "to the errors"})
+        CHECK(hooked.world.reporter.count(std::string("line: ") + line) == 1);
+}
+
+TEST_CASE("a hook gets its name, the run and what it comes to, in the config's folder") {
+    Hooked hooked;
+    auto& hooks = hooked.world.config.hooks;
+    std::chrono::milliseconds timeout(1000);
+    for (HookConfig* hook : {&hooks.before, &hooks.snapshot, &hooks.after, &hooks.on_failure})
+        hook->timeout = timeout *= 2;
+    const bool fails = GENERATE(false, true);
+    if (fails) hooked.world.script("0.0.52").fails(HostPhase::apply, 1);
+    const auto report = hooked.run(k_upgrade);
+    const std::string last = fails ? "onFailure" : "after";
+    timeout = std::chrono::milliseconds(1000);
+    for (const std::string name : {"before", "snapshot", "after", "onFailure"}) {
+        timeout *= 2;
+        const auto found = hooked.world.processes.specs.find(name);
+        const bool begins = name == "before" || name == "snapshot";
+        REQUIRE((found != hooked.world.processes.specs.end()) == (begins || name == last));
+        if (!begins && name != last) continue;
+        const auto& spec = found->second;
+        CHECK(spec.timeout == timeout);
+        CHECK(spec.folder == "/cluster");
+        CHECK(spec.own_group);
+        const Json input = parse_json(spec.input, name);
+        CHECK(spec.input.back() == '\n');
+        CHECK(input["schemaVersion"] == 1);
+        CHECK(input["hook"] == name);
+        CHECK(input["cluster"] == "demo");
+        CHECK(input["run"] == report->run);
+        CHECK(input["result"]["due"][0]["version"] == "0.0.52");
+        CHECK(input["result"]["outcome"] ==
+              (begins ? Json() : Json(fails ? "rolled_back" : "succeeded")));
+    }
+}
+
+TEST_CASE("a hook that fails afterwards is a warning, and changes no result") {
+    Hooked hooked;
+    hooked.world.processes.exit_statuses["after"] = 7;
+    const auto report = hooked.run(k_upgrade);
+    CHECK(report->exit_code == 0);
+    CHECK(report->warnings == Strings{"the hook 'after' failed: it ended with exit status 7"});
+    CHECK(hooked.world.reporter.told("warning: the hook 'after' failed"));
+}
+
+TEST_CASE("the heart beats while a hook takes long") {
+    Hooked hooked;
+    int beats = 0;
+    hooked.world.process.at_point = [&](const std::string& point) {
+        if (point == "before program") hooked.world.clock.advance(std::chrono::minutes(1));
+        if (point == "before heartbeat") ++beats;
+    };
+    REQUIRE(hooked.run(k_upgrade)->exit_code == 0);
+    CHECK(beats >= 3);
+}

@@ -110,3 +110,35 @@ TEST_CASE("a parameter that nobody needs is not asked for") {
     CHECK(world.upgrade(World::asking())->exit_code == 0);
     for (const std::string& question : world.terminal.questions) CHECK_FALSE(has(question, "size"));
 }
+
+TEST_CASE("an original version that the config names later is fixed in the ledger then") {
+    World world;
+    world.config.original_version.reset();
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    REQUIRE(world.single(World::by_itself("0.0.51", true))->exit_code == 0);
+    REQUIRE(world.facts().identity);
+    REQUIRE_FALSE(world.facts().cluster.original_version);
+    world.config.original_version = SemanticVersion::parse("0.0.50");
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(world.facts().cluster.original_version == SemanticVersion::parse("0.0.50"));
+}
+
+TEST_CASE("a parameter of several upgrades is asked for once, and is the same for all") {
+    World world;
+    Parameter parameter;
+    parameter.name = "size";
+    parameter.required = true;
+    for (const char* version : {"0.0.51", "0.0.52"}) {
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of(version).edits(version);
+        upgrade.manifest.parameters = {parameter};
+        world.publish(upgrade);
+    }
+    std::size_t asked = 0;
+    world.terminal.answer = [&](const std::string& question) -> std::optional<std::string> {
+        if (!has(question, "'size'")) return "y";
+        return std::to_string(++asked);
+    };
+    REQUIRE(world.upgrade(World::asking())->exit_code == 0);
+    CHECK(asked == 1);
+    CHECK(world.facts().parameter_values.at("size") == "1");
+}

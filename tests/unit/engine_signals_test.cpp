@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stop signals, soaking, rises of the version without an upgrade, and hooks: each when it should.
+#include <algorithm>
 #include <set>
 
 #include "support/catch.hpp"
@@ -245,4 +246,17 @@ TEST_CASE("hooks run for what got past the question, and nothing else") {
         CHECK(world.upgrade(request)->exit_code == 0);
         CHECK(world.processes.programs.empty());
     }
+}
+
+TEST_CASE("a check that fails while soaking is an event of the history") {
+    World world;
+    runner::UpgradeRequest request = World::yes();
+    soak(world, request);
+    const std::string which = GENERATE("none", "first", "second");
+    world.signals.while_waiting = [&] { world.now.outside[which] = "bad"; };
+    CHECK((world.upgrade(request)->exit_code != 0) == (which != "none"));
+    const auto& history = world.ledgers.history();
+    CHECK(std::count_if(history.begin(), history.end(), [](const auto& event) {
+              return event.kind == "soak_failed";
+          }) == (which == "none" ? 0 : 1));
 }

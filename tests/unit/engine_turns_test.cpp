@@ -364,3 +364,17 @@ TEST_CASE("what requires a left-out upgrade is left out before anything is asked
     CHECK(versions_of(world.upgrade(request)) == Strings{"0.0.51"});
     CHECK(world.reporter.told("0.0.54 is left out: blocked: it requires 0.0.53"));
 }
+
+TEST_CASE("what is left out as blocked is told with what its author says to do") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("g")).preflight =
+        [](const SeenWorld&) -> Judgement {
+        return {PhaseEnd::blocked, "there is no room", "add a disk"};
+    };
+    UpgradeRequest request = World::yes();
+    request.keep_going = true;
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    CHECK(
+        world.reporter.told("warning: 0.0.52 is left out: blocked: there is no room; add a disk"));
+}

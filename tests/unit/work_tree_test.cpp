@@ -314,3 +314,19 @@ TEST_CASE("a path is writable when the nearest folder above it that is there may
     REQUIRE(::chmod((repository / "closed").c_str(), 0755) == 0);
     REQUIRE(::chmod(repository.c_str(), 0755) == 0);
 }
+
+TEST_CASE("what an interrupted change or its interrupted undo has left beside a file is removed") {
+    const Disk disk;
+    DiskWorkTree tree = disk.tree();
+    for (const bool had_original : {true, false}) {
+        const std::string undo = upgrade::services::Repository::name_before_put_back("conf/file");
+        for (const std::string& name : {std::string("conf/.temporary"), undo})
+            replace_file(disk.place(name), "half\n");
+        FileIntent change = disk.change("conf/file", had_original);
+        change.temporary = "conf/.temporary";
+        tree.remove_temporary(change);
+        CHECK_FALSE(std::filesystem::exists(disk.place("conf/.temporary")));
+        CHECK(std::filesystem::exists(disk.place(undo)) != had_original);
+        CHECK(std::filesystem::exists(disk.place("conf/file")));
+    }
+}
