@@ -58,6 +58,9 @@ TEST_CASE("a good plugin keeps every rule, and what is wrong with a bad one is n
     using Rules = std::vector<std::string>;
     CHECK(broken(sandbox, "puppet", "two-steps") == Rules{});
     CHECK(broken(sandbox, "puppet", "ask") == Rules{});
+    sandbox.write("fixture/gone", "old\n");
+    CHECK(broken(sandbox, "puppet", "removes") == Rules{});
+    CHECK(broken(sandbox, "undescribed", "") == Rules{"described"});
     CHECK(broken(sandbox, "constructor_crash", "") == Rules{"loads"});
     CHECK(broken(sandbox, "puppet", "breaks-simulation") == Rules{"simulation-changes-nothing"});
     CHECK(broken(sandbox, "puppet", "breaks-exactness") == Rules{"simulation-is-exact"});

@@ -134,10 +134,14 @@ struct Puppet final : upgrade::Upgrade {
             context.step("same", "the second", [&] { context.files().write("two", "2"); });
         }
         if (how == "note") note(context);
+        if (how == "removes")
+            context.step("remove", "the old one goes", [&] {
+                if (context.files().exists("gone")) context.files().remove("gone");
+            });
         if (how == "touches") context.exec().change({"touch", "touched"});
         if (how == "transient" || how == "transient-step") transient(context, how);
         break_rule(context, how);
-        if (how.rfind("breaks-", 0) == 0 || how == "touches") return;
+        if (how.rfind("breaks-", 0) == 0 || how == "touches" || how == "removes") return;
         if (!how.empty() && is_real(context)) misbehave(context, how);
     }
 
