@@ -62,6 +62,7 @@ class ScriptedPhase {
             m_request.without_preflight)
             m_result.phase = *m_request.without_preflight;
         m_stage.phases.push_back(std::string(to_string(m_result.phase)) + ' ' + m_script.version);
+        note_request();
         if (m_request.after_effects) m_stage.after_effects.push_back(m_script.version);
         if (m_stage.before_phase) m_stage.before_phase(m_script.version, m_result.phase);
         m_events.tick();
@@ -74,11 +75,19 @@ class ScriptedPhase {
             m_result.message = over.message;
         }
         if (m_request.form == runner::UpgradeForm::plugin) m_result.implements = implemented();
+        m_result.strays = m_script.strays;
         m_events.tick();
         return std::move(m_result);
     }
 
  private:
+    void note_request() {
+        m_stage.requests.push_back({m_script.version, m_request, m_request.manifest != nullptr});
+        runner::PhaseRequest& seen = m_stage.requests.back().request;
+        seen.phase = m_result.phase;
+        seen.manifest = nullptr;
+    }
+
     [[nodiscard]] std::vector<std::string> implemented() const {
         std::vector<std::string> phases{"apply"};
         if (m_script.preflight) phases.emplace_back("preflight");

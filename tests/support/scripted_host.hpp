@@ -11,6 +11,13 @@
 
 namespace test {
 
+/// What a phase was asked for, without what lives no longer than it.
+struct SeenRequest {
+    std::string version;
+    runner::PhaseRequest request;  ///< its descriptors are closed by now
+    bool compares_description = false;
+};
+
 /// What the phases of one world share. All must outlive the hosts.
 struct Stage {
     Process& process;
@@ -20,6 +27,7 @@ struct Stage {
     std::map<std::string, ScriptedUpgrade> scripts{};  ///< by version
     std::map<std::string, int> effects{};              ///< how often each command took effect
     std::vector<std::string> phases{};                 ///< `apply 0.0.51`, in order
+    std::vector<SeenRequest> requests{};               ///< of the same phases
     std::vector<std::string> after_effects{};  ///< versions applied to a world changed by then
     bool committing = false;                   ///< a file is compared and replaced just now
     /// Called before each phase; may change the world.

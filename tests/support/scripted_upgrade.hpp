@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -93,6 +94,7 @@ struct ScriptedUpgrade {
     std::vector<PhaseFault> faults;
     std::string content = "1";  ///< of its library: another content is another digest
     bool with_manifest = true;
+    std::uint32_t strays = 0;      ///< processes that each of its phases leaves behind
     bool strange_archive = false;  ///< its archive holds no upgrade
 
     [[nodiscard]] std::string tag() const;

@@ -142,3 +142,76 @@ TEST_CASE("a parameter of several upgrades is asked for once, and is the same fo
     CHECK(asked == 1);
     CHECK(world.facts().parameter_values.at("size") == "1");
 }
+
+TEST_CASE("a release is kept for what undoing or checking its upgrade takes, and for no other") {
+    struct Row {
+        const char* what;
+        std::size_t kept;
+        void (*make)(World& world, ScriptedUpgrade& upgrade);
+    };
+    for (const Row& row :
+         {Row{"files alone", 0, [](World&, ScriptedUpgrade&) {}},
+          Row{"an undo of its own", 1, [](World&, ScriptedUpgrade&one) { one.reversible(); }},
+          Row{"a check", 1, [](World&, ScriptedUpgrade&one) { one.verify = good(); }},
+          Row{"a program", 0,
+              [](World&, ScriptedUpgrade&one) {
+                  one.verify = good();
+                  one.executable();
+              }},
+          Row{"judged by its source alone", 0, [](World&world, ScriptedUpgrade&one) {
+                  one.reversible();
+                  world.source.judges = true;
+              }}}) {
+        World world;
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("a");
+        row.make(world, upgrade);
+        world.publish(upgrade);
+        INFO(row.what);
+        CHECK(world.upgrade()->exit_code == 0);
+        CHECK(world.folder.kept.stored.size() == row.kept);
+    }
+}
+
+TEST_CASE("a release that cannot be kept is a warning, and its upgrade runs") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").reversible());
+    world.at("keep release", 1, fail_disk);
+    const auto report = world.upgrade();
+    CHECK(report->exit_code == 0);
+    CHECK(
+        world.reporter.told("warning: the release of 0.0.51 is not kept beside the ledger (the "
+                            "disk is full): undoing or checking it later needs the source"));
+}
+
+TEST_CASE("a release is taken as changed where it is, and not because it was named") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a").fails(HostPhase::apply, 1));
+    REQUIRE(world.upgrade()->exit_code != 0);
+    UpgradeRequest request = World::yes();
+    request.accept_changed = {"0.0.51"};
+    const bool changed = GENERATE(false, true);
+    if (changed) {
+        ScriptedUpgrade other = ScriptedUpgrade::of("0.0.51").edits("a");
+        other.content = "2";
+        world.publish(other);
+    }
+    REQUIRE(world.upgrade(request)->exit_code == 0);
+    const auto& history = world.ledgers.history();
+    CHECK(std::count_if(history.begin(), history.end(), [](const auto& event) {
+              return has(event.kind, "accept");
+          }) == (changed ? 1 : 0));
+}
+
+TEST_CASE("the history has how long an upgrade and its check took, each by itself") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a")).verify = good();
+    world.stage.before_phase = [&](const std::string&, HostPhase phase) {
+        if (phase == HostPhase::apply) world.clock.advance(std::chrono::minutes(3));
+        if (phase == HostPhase::verify) world.clock.advance(std::chrono::minutes(7));
+    };
+    REQUIRE(world.upgrade()->exit_code == 0);
+    const AttemptRecord attempt = world.ledgers.look()->runs(1).front().attempts.at(0);
+    CHECK(attempt.apply_time / std::chrono::minutes(1) == 3);
+    CHECK(attempt.verify_time / std::chrono::minutes(1) == 7);
+    CHECK(attempt.log == "logs/" + attempt.run + "/0.0.51.log");
+}

@@ -5,6 +5,7 @@
 #include "engine/documents.hpp"
 #include "engine/escape_hatch.hpp"
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 #include "support/text.hpp"
 
@@ -280,4 +281,83 @@ TEST_CASE("advice can be pasted: a reason is given, and every word is quoted") {
     CHECK_THAT(ways_out_of_half_undone("0.0.51"),
                Contains("runner state record 0.0.51 --reason 'put right by hand'") &&
                    Contains("runner state forget 0.0.51 --reason 'undone by hand'"));
+}
+
+TEST_CASE("what an interrupted run was at, and had finished, is told by the next one") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("b"));
+    die_at(world, "after file", 2);
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(world.reporter.told(
+        " was interrupted in 0.0.52 after 1 finished upgrade; going on from there"));
+    die_at(world, "before file", 1, [&] { return world.rollback(World::rollback_request()); });
+    REQUIRE(world.rollback(World::rollback_request())->exit_code == 0);
+    CHECK(world.reporter.told(" was interrupted while it undid 0.0.52 after 0 finished upgrades"));
+    CHECK(world.reporter.count("going on from there") == 1);
+}
+
+TEST_CASE("a failure says how many were done before it, and how many were not begun") {
+    World world;
+    for (const char* version : {"0.0.51", "0.0.52"})
+        world.publish(ScriptedUpgrade::of(version).edits(version));
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("f").fails(HostPhase::apply, 1));
+    world.publish(ScriptedUpgrade::of("0.0.54").edits("g"));
+    CHECK_THAT(words(world.upgrade()),
+               Contains("; 2 upgrades before it done, 1 upgrade after it not begun"));
+}
+
+TEST_CASE("the next step after a failure is told by what the upgrade has left") {
+    struct Row {
+        const char* next;
+        void (*make)(ScriptedUpgrade& upgrade, UpgradeRequest& request);
+    };
+    for (const Row& row :
+         {Row{"mend the cause and run it again; 'runner logs 0.0.51'",
+              [](ScriptedUpgrade&one, UpgradeRequest&) {
+                  one.edits("a").fails(HostPhase::apply, 1);
+              }},
+          Row{"mend the cause and run it again: it goes on after the last finished step; 'runner",
+              [](ScriptedUpgrade&one, UpgradeRequest&request) {
+                  one.edits("a").edits("b").fails(HostPhase::apply, 5);
+                  request.roll_back = false;
+              }},
+          Row{"mend the cause and run it again: it begins from its start; 'runner logs",
+              [](ScriptedUpgrade&one, UpgradeRequest&request) {
+                  one.edits("a").fails(HostPhase::apply, 1);
+                  request.roll_back = false;
+              }},
+          Row{"it begins from its start, as it keeps no steps; 'runner logs",
+              [](ScriptedUpgrade&one, UpgradeRequest&) {
+                  one.edits("a").executable().fails(HostPhase::apply, 1);
+              }},
+          Row{"run it again, and look at what it shows now; 'runner logs",
+              [](ScriptedUpgrade&one, UpgradeRequest&) {
+                  one.step({.id = "a", .edits = {{.path = "a", .line = "x", .really = "y"}}});
+              }},
+          Row{"mend the cause and run it again: it goes on after the last finished step; 'runner",
+              [](ScriptedUpgrade&one, UpgradeRequest&request) {
+                  one.edits("a").step(
+                      {.id = "b", .edits = {{.path = "b", .line = "x", .really = "y"}}});
+                  request.roll_back = false;
+              }},
+          Row{"run it again, and look at what it shows now; 'runner logs",
+              [](ScriptedUpgrade&one, UpgradeRequest&) {
+                  one.edits("a").step(
+                      {.id = "b", .edits = {{.path = "b", .line = "x", .really = "y"}}});
+              }},
+          Row{"mend the cause and finish it with 'runner rollback', or put right by hand",
+              [](ScriptedUpgrade&one, UpgradeRequest&) {
+                  one.sets("a", "1").sets("b", "1").reversible();
+                  one.fails(HostPhase::apply, 6).fails(HostPhase::rollback, 1);
+              }}}) {
+        World world;
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51");
+        UpgradeRequest request = World::yes();
+        row.make(upgrade, request);
+        world.publish(upgrade);
+        const auto report = world.upgrade(request);
+        INFO(words(report));
+        CHECK_THAT(report->error->next, Contains(row.next));
+    }
 }
