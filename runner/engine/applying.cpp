@@ -133,7 +133,7 @@ void show_late(Run& run, UpgradeInRun& upgrade) {
         " will do, which could not be shown before. Do you want to continue? [y/N] ");
     run.check_interrupted();
     if (means_yes(answer)) return;
-    throw Error(run.changing ? Failure::apply_failed : Failure::declined,
+    throw Error(Failure::apply_failed,  // what has put it off was begun
                 "declined before " + upgrade.version + "; it was not begun",
                 "run it again to go on from there");
 }

@@ -131,7 +131,7 @@ void end_failed(Run& run, const Kind& kind, const Error& error) {
     RunState state = changing ? kind.failed() : RunState::failed_pre;
     Outcome outcome = changing ? kind.failed_outcome() : Outcome::failed;
     if (failure == Failure::declined) {
-        state = changing ? kind.failed() : RunState::aborted;
+        state = RunState::aborted;  // the question comes before the work
         outcome = Outcome::aborted;
     }
     if (run.recorded) run.recorded->abandon(state, outcome, message);

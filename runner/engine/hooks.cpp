@@ -94,8 +94,7 @@ void Hooks::before(const RunReport& report) {
 
 void Hooks::after(RunReport& report) {
     // The user's own choice, with nothing changed, is no failure.
-    const bool chosen = report.outcome == Outcome::aborted ||
-                        (report.outcome == Outcome::interrupted && report.error->changed == "no");
+    const bool chosen = report.outcome == Outcome::interrupted && report.error->changed == "no";
     const bool failed = report.error.has_value() && !chosen;
     const char* name = failed ? "onFailure" : "after";
     const HookConfig& hook = failed ? m_parts.config.hooks.on_failure : m_parts.config.hooks.after;
