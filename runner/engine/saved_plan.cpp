@@ -102,8 +102,8 @@ std::string pinned_value(const std::optional<Secret>& value, bool secret,
         throw Error(Failure::preparation,
                     "a secret is pinned by a key of the ledger, and there is no ledger yet, or one "
                     "of an older format; no plan was saved",
-                    "'runner init' starts the ledger of a cluster; the first run brings an older "
-                    "one up to date");
+                    "'runner upgrade' starts the ledger, or brings an older one up to date; with "
+                    "--to and the version of the cluster it changes nothing else");
     return "hmac-sha256:" + hmac_sha256(*key, value->reveal()).to_string();
 }
 

@@ -39,6 +39,8 @@ fs::path plain_path(const fs::path& path) {
 fs::path real_path(const fs::path& path) {
     std::error_code problem;
     fs::path real = fs::weakly_canonical(plain_path(path), problem);
+    // What is opened, but has no place, is a pipe that is named by its descriptor.
+    if (problem == std::errc::no_such_file_or_directory) return plain_path(path);
     if (problem)
         throw Error(Failure::preparation,
                     "cannot find where " + path.string() + " lies: " + problem.message());

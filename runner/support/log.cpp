@@ -67,9 +67,8 @@ void log(spdlog::level::level_enum level, const std::string& text) {
     clear_progress();
     std::fflush(stdout);
     const std::size_t width = width_of_terminal(STDERR_FILENO);
-    for (const std::string& row :
-         rows_of(harmless(masked_for_output(text)),
-                 width == 0 ? 0 : width - std::min(width - 1, before)))
+    for (const std::string& row : rows_of(harmless(masked_for_output(text)),
+                                          width == 0 ? 0 : width - std::min(width - 1, before)))
         logger().log(level, row);
 }
 

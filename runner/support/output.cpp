@@ -237,7 +237,8 @@ void print_command(const std::string& indent, std::string_view command) {
 }
 
 void print_error_command(const std::string& indent, std::string_view command) {
-    print_error_rows(rows_of_command(indent, harmless(masked_for_output(command)), width_of_terminal(STDERR_FILENO)));
+    print_error_rows(rows_of_command(indent, harmless(masked_for_output(command)),
+                                     width_of_terminal(STDERR_FILENO)));
 }
 
 void print_error_line(std::string_view text) {
@@ -245,7 +246,8 @@ void print_error_line(std::string_view text) {
 }
 
 void print_error_comment(const std::string& indent, std::string_view comment) {
-    print_error_rows(rows_of(indent + harmless(masked_for_output(comment)), width_of_terminal(STDERR_FILENO),
+    print_error_rows(rows_of(indent + harmless(masked_for_output(comment)),
+                             width_of_terminal(STDERR_FILENO),
                              indent + std::string(k_comment_goes_on)));
 }
 
