@@ -297,12 +297,12 @@ TEST_CASE("git's own daemon on loopback, and what is no way to a repository") {
              {"https://-oProxyCommand=x/y", "names no host"},
              {"ssh://-oProxyCommand=x/y", "names no host"}}) {
         INFO(one.url);
-        CHECK_THAT(runner::git_address_problem({one.url, "upgrade", {}, ""}), Contains(one.words));
+        CHECK_THAT(runner::git_address_problem({one.url, "upgrade", {}, {}}), Contains(one.words));
     }
     CHECK_THAT(runner::git_address_problem(
-                   {"https://user:secret@example.org/x.git", "upgrade", {"github.com"}, ""}),
+                   {"https://user:secret@example.org/x.git", "upgrade", {"github.com"}, {}}),
                Contains("example.org is not among releases.allowedHosts"));
-    CHECK(runner::git_address_problem({"https://github.com/a/b.git", "upgrade", {"github.com"}, ""})
+    CHECK(runner::git_address_problem({"https://github.com/a/b.git", "upgrade", {"github.com"}, {}})
               .empty());
     forge.config("https://example.org/x.git", k_disabled, ", allowedHosts: [github.com]");
     CHECK(sandbox.run({"check"}).status == 2);

@@ -103,8 +103,9 @@ TEST_CASE("a version that was raised by mistake is set back by hand, with a reas
     CHECK(sandbox.run({"state", "correct-version", "0.1.10001"}).status == 2);  // a reason is due
     CHECK(sandbox.run({"state", "correct-version", "0.1.10001", "--reason", "a slip"}).status == 0);
     CHECK(sandbox.version() == "0.1.10001");
-    CHECK_THAT(sandbox.run({"history"}).out,
-               Contains("by hand: version corrected 0.1.10001  by ") && Contains("\n    a slip\n"));
+    CHECK_THAT(
+        sandbox.run({"history"}).out,
+        Contains("by hand: version corrected 0.1.10001  by ") && Contains("\n    | a slip\n"));
     const auto by_hand = sandbox.run({"history", "-o", "json"}).json()["byHand"];
     REQUIRE(by_hand.size() == 1);
     CHECK(by_hand[0]["kind"] == "version_corrected");

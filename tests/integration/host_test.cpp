@@ -458,10 +458,19 @@ TEST_CASE("a message that is not what it should be is refused") {
     const auto changes = [](const Json& item) {
         return changes_at({{"changes", Json::array({item})}});
     };
-    CHECK(changes({"a", ".a", "", "digest", true}).front().rendered);
+    const HostFileChange change = changes({"a", ".a", "", "digest", true, 0640U, 2U}).front();
+    CHECK(change.rendered);
+    CHECK(change.mode == 0640U);
+    CHECK(change.made_folders == 2U);
+    CHECK_FALSE(changes({"a", ".a", "", "digest", true, Json(), 0U}).front().mode);
     for (const Json& bad :
-         {Json({"a", ".a", "", "digest"}), Json({"a", ".a", "", "digest", "yes"}),
-          Json({"a", ".a", "", 1, true}), Json({"a", ".a", "", "digest", true, 1}), Json("a")}) {
+         {Json({"a", ".a", "", "digest", true, 0640U}),
+          Json({"a", ".a", "", "digest", "yes", 0640U, 0U}),
+          Json({"a", ".a", "", 1, true, 0640U, 0U}), Json({"a", ".a", "", "digest", true, -1, 0U}),
+          Json({"a", ".a", "", "digest", true, "0640", 0U}),
+          Json({"a", ".a", "", "digest", true, 0640U, -1}),
+          Json({"a", ".a", "", "digest", true, 0640U, Json()}),
+          Json({"a", ".a", "", "digest", true, 0640U, 0U, 1}), Json("a")}) {
         INFO(bad.dump());
         CHECK_THROWS_AS(changes(bad), ProtocolError);
     }

@@ -147,7 +147,8 @@ struct NoPrograms {
 /// Why it cannot be run; empty: it has ended with 7.
 std::string why_not_run(const upgrade::services::CommandSpec& spec, int status) {
     try {
-        CHECK(upgrade::services::run_command(spec) == 7);
+        const int end = upgrade::services::run_command(spec);
+        CHECK(end == 7);
         return {};
     } catch (const upgrade::services::Refusal& refusal) {
         CHECK(refusal.status() == status);

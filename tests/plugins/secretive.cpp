@@ -19,6 +19,7 @@ std::string base64(const std::string& bytes) {
         for (count += 8; count >= 6; count -= 6)
             text += digits[(bits >> static_cast<unsigned>(count - 6)) & 63U];
     }
+    if (count > 0) text += digits[(bits << static_cast<unsigned>(6 - count)) & 63U];
     return text;
 }
 

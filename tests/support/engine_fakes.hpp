@@ -190,6 +190,9 @@ class FakeSource final : public runner::ReleaseSource {
     std::vector<std::string> fetched;  ///< names of assets
     bool judges = false;               ///< signatures are its own
     std::string problem_with_signatures;
+    std::set<std::string> unbuilt;           ///< tags whose assets have to be built first
+    std::vector<std::string> builds;         ///< the tags that were built, each with its log
+    std::function<void()> while_building{};  ///< may throw
 
     void publish(const ScriptedUpgrade& upgrade);
     void keep(const std::string& tag, const runner::ReleaseFiles& files);
@@ -201,6 +204,10 @@ class FakeSource final : public runner::ReleaseSource {
                const runner::FetchProgress& progress) override;
     std::string read(const runner::AssetRequest& request) override;
     std::string notes(const runner::Release&) override { return {}; }
+    [[nodiscard]] bool is_built(const runner::Release& release) const override {
+        return unbuilt.count(release.tag) == 0;
+    }
+    void build(const runner::Release& release, const std::filesystem::path& log) override;
     [[nodiscard]] bool judges_signatures() const override { return judges; }
     [[nodiscard]] std::string signature_problem(const runner::Release&) const override {
         return problem_with_signatures;

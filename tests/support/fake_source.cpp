@@ -110,4 +110,10 @@ std::string FakeSource::read(const AssetRequest& request) {
     return bytes;
 }
 
+void FakeSource::build(const Release& release, const std::filesystem::path& log) {
+    if (while_building) while_building();
+    builds.push_back(release.tag + ' ' + log.string());
+    unbuilt.erase(release.tag);
+}
+
 }  // namespace test

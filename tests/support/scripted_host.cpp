@@ -6,6 +6,7 @@
 
 #include "host/message.hpp"
 #include "model/error.hpp"
+#include "services/service_error.hpp"
 #include "support/memory_file.hpp"
 #include "support/read.hpp"
 #include "support/sha256.hpp"
@@ -66,6 +67,7 @@ class ScriptedPhase {
         if (m_request.after_effects) m_stage.after_effects.push_back(m_script.version);
         if (m_stage.before_phase) m_stage.before_phase(m_script.version, m_result.phase);
         m_events.tick();
+        if (!m_script.prints.empty()) m_events.on_output(m_script.prints);
         try {
             act();
             play();
@@ -413,6 +415,8 @@ int FakeProcesses::run_program(const upgrade::services::CommandSpec& program) {
         words += (words.empty() ? "" : " ") + argument;
     programs.push_back(words);
     specs[words] = program;
+    if (absent.count(words) != 0)
+        throw upgrade::services::Refusal(UPGRADE_NOT_FOUND, "cannot run '" + words + "'");
     if (outputs.count(words) != 0) program.on_output(outputs.at(words));
     if (errors.count(words) != 0) program.on_error(errors.at(words));
     m_stage.process.point("after program");

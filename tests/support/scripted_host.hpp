@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ class FakeProcesses final : public runner::Processes {
     std::map<std::string, int> exit_statuses;                     ///< by program; others end with 0
     std::map<std::string, std::string> outputs;                   ///< by program: what it prints
     std::map<std::string, std::string> errors;  ///< by program: what it prints as its errors
+    std::set<std::string> absent;               ///< programs that cannot be started
 
     std::unique_ptr<runner::PhaseHost> start_host(runner::HostOptions, const runner::StopSignals&,
                                                   const runner::Clock&) override {

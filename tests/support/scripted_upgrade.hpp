@@ -94,6 +94,7 @@ struct ScriptedUpgrade {
     std::vector<PhaseFault> faults;
     std::string content = "1";  ///< of its library: another content is another digest
     bool with_manifest = true;
+    std::string prints;            ///< by each of its phases, a line
     std::uint32_t strays = 0;      ///< processes that each of its phases leaves behind
     bool strange_archive = false;  ///< its archive holds no upgrade
 

@@ -2,6 +2,7 @@
 // What files and folders have beside their content, when upgrades change, move and undo them.
 #include "services/attributes.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -237,16 +238,22 @@ TEST_CASE("a file of another owner keeps him, and what could not be kept is told
     CHECK(disk.mode("file") == 06666U);
     disk.set_mode(".", 0777);
     REQUIRE(::chmod(disk.folder().c_str(), 0777) == 0);
+    REQUIRE(::chmod(disk.backups().c_str(), 0777) == 0);
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
         if (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)
             ::_exit(9);
-        RepositoryFiles files(disk.root().string(), {});
-        files.write("file", "nobody\n");
-        const std::vector<std::string> expected{"file: its group 12345", "file: its owner 12345"};
-        const auto told = files.commit(disk.backups() + "/1", [](const auto&) {});
-        ::_exit(told == expected ? 0 : 1);
+        try {
+            RepositoryFiles files(disk.root().string(), {});
+            files.write("file", "nobody\n");
+            const auto told = files.commit(disk.backups() + "/1", [](const auto&) {});
+            const std::vector<std::string> expected{"file: its group 12345",
+                                                    "file: its owner 12345"};
+            ::_exit(told == expected ? 0 : 1);
+        } catch (...) {
+            ::_exit(2);
+        }
     }
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);

@@ -322,6 +322,12 @@ TEST_CASE("a command is one that was shown when all words are, but for what was 
     CHECK_FALSE(is_one({{"kubectl"}, {"delete"}, {"pod/web-1"}}));
     CHECK(is_one({{"kubectl"}, {"delete"}, {"pod/", ""}}));
     CHECK(is_one({{"kubectl"}, {"scale"}, {"--replicas=", ""}}));
+    CHECK(is_one({{"kubectl"}, {"scale"}, {"--", "licas", "=3"}}));
+    CHECK(is_one({{"kubectl"}, {"scale"}, {"--", "", "", "3"}}));
+    CHECK_FALSE(is_one({{"kubectl"}, {"scale"}, {"--", "size", "=3"}}));
+    CHECK_FALSE(is_one({{"kubectl"}, {"scale"}, {"--", "=4"}}));
+    CHECK_FALSE(is_one({{"kubectl"}, {"scale"}, {"--", "=3", "=3"}}));  // one after the other
+    CHECK_FALSE(is_one({{"kubectl"}, {"scale"}, {"--rep", "replicas", "=3"}}));
     CHECK_FALSE(is_one({{"kubectl"}, {"scale"}, {"--size=", ""}}));
     CHECK_FALSE(is_one({{"", ""}, {"scale"}, {"--replicas=3"}}));  // the program never is
     CHECK_FALSE(is_one({{"kubectl scale"}, {"--replicas=3"}}));
@@ -345,4 +351,18 @@ TEST_CASE("the digest of what was shown tells words, kinds and lists apart") {
     other.before = one.before;
     other.lists["*"] = {};
     CHECK_FALSE(one.digest() == other.digest());
+    one.lists["?"] = {};
+    CHECK_FALSE(one.digest() == other.digest());
+}
+
+TEST_CASE("the digest of what was shown tells steps and paths apart, whatever is in their names") {
+    const auto digest = [](const std::string& step, const std::string& path) {
+        runner::ShownWork shown;
+        shown.commits = {{step, path, std::nullopt}};
+        return shown.digest();
+    };
+    CHECK_FALSE(digest("one", "conf") == digest("two", "conf"));
+    CHECK_FALSE(digest("one", "conf") == digest("one", "app"));
+    CHECK_FALSE(digest("a:b", "c") == digest("a", "b:c"));
+    CHECK_FALSE(digest("ab", "c") == digest("a", "bc"));
 }

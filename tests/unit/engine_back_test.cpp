@@ -77,3 +77,18 @@ TEST_CASE("a rollback that finds nothing to undo keeps its reason in the history
     REQUIRE(report->outcome == Outcome::nothing_to_do);
     CHECK(world.ledgers.look()->runs(1).front().message == "the power was cut");
 }
+
+TEST_CASE("each undo is told with what it has put back, or why it has not") {
+    TwoFiles two;
+    World& world = two.world;
+    world.publish(
+        ScriptedUpgrade::of("0.0.53").sets("x", "1").reversible().fails(HostPhase::rollback, 0));
+    REQUIRE(world.upgrade()->exit_code == 0);
+    REQUIRE(undo(world, "0.0.52")->exit_code == 1);
+    CHECK(world.reporter.told("rollback bad: 0.0.53: its own rollback failed: scripted to fail"));
+    REQUIRE(undo(world, "0.0.52")->exit_code == 0);
+    CHECK(world.reporter.told("rollback good: 0.0.53: 0 files put back; recording"));
+    REQUIRE(undo(world)->exit_code == 0);
+    CHECK(world.reporter.told("rollback good: 0.0.52: 1 file put back; recording"));
+    CHECK(world.ledgers.look()->runs(1).front().outcome == "rolled_back");
+}

@@ -195,16 +195,16 @@ TEST_CASE("a check takes the values that are given for it, and no others") {
     world.publish(upgrade);
     world.publish(checked("0.0.52"));
     UpgradeRequest with_token = World::yes();
-    with_token.parameters.secrets["token"] = "hunter2hunter2";
+    with_token.parameters.secrets["token"] = Secret("hunter2hunter2");
     REQUIRE(world.upgrade(with_token)->exit_code == 0);
     VerifyRequest request;
     const VerifyReport without = run_verify(world.parts(), request);
     CHECK(health(without, "0.0.51") == "unknown");  // and it hinders no other
     CHECK(health(without, "0.0.52") == "healthy");
     CHECK_THAT(without.upgrades[0].message, Contains("'token', which has no value"));
-    request.parameters.secrets["token"] = "hunter2hunter2";
+    request.parameters.secrets["token"] = Secret("hunter2hunter2");
     CHECK(run_verify(world.parts(), request).good());
-    request.parameters.secrets["other"] = "x";
+    request.parameters.secrets["other"] = Secret("another-one");
     CHECK_THROWS_WITH(run_verify(world.parts(), request),
                       "other: no done upgrade declares a parameter of this name");
     request.parameters.secrets.erase("other");
@@ -255,4 +255,31 @@ TEST_CASE("each check is told with how it ended") {
     CHECK(report.upgrades[1].message == "it is down");
     CHECK(report.cluster == "demo");
     CHECK(report.cluster_version == "0.0.52");
+}
+
+TEST_CASE("what was recorded by hand is checked by what its release brings") {
+    for (const bool with_check : {false, true}) {
+        World world;
+        ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
+        if (with_check) upgrade.verify = good();
+        world.publish(upgrade);
+        world.ledgers.open()->set_identity({"demo", "", ""});
+        DoneRecord done;
+        done.version = "0.0.51";
+        done.tag = upgrade.tag();
+        done.platform = Platform::current().to_string();
+        world.ledgers.open()->record_done(done, "erna", "by hand");
+        CHECK(health(run_verify(world.parts(), {}), "0.0.51") ==
+              (with_check ? "healthy" : "unchecked"));
+    }
+}
+
+TEST_CASE("where nothing is done a check still says that a run is under way") {
+    World world;
+    world.publish(checked("0.0.51"));
+    die_at(world, "after record_files");
+    const VerifyReport report = run_verify(world.parts(), {});
+    CHECK(report.upgrades.empty());
+    REQUIRE_FALSE(report.warnings.empty());
+    CHECK_THAT(report.warnings[0], Contains("what is found may be half-done"));
 }

@@ -236,7 +236,7 @@ TEST_CASE("a hook gets its name, the run and what it comes to, in the config's f
         const auto& spec = found->second;
         CHECK(spec.timeout == timeout);
         CHECK(spec.folder == "/cluster");
-        CHECK(spec.own_group);
+        CHECK(spec.own_session);
         const Json input = parse_json(spec.input, name);
         CHECK(spec.input.back() == '\n');
         CHECK(input["schemaVersion"] == 1);

@@ -120,3 +120,18 @@ TEST_CASE("a signal that came before a lease was asked for at once leaves the le
     CHECK(failure_of([&] { acquire(std::chrono::milliseconds(0)); }) == Failure::lease_held);
     CHECK_THROWS_AS(acquire(std::chrono::seconds(1)), Interrupted);
 }
+
+TEST_CASE("nobody waits for a lease that cannot be taken for another reason than its holder") {
+    World world;
+    world.at("before acquire_lease", 1, fail_disk);
+    UpgradeRequest request = World::yes();
+    request.wait = std::chrono::minutes(1);
+    CHECK(world.upgrade(request)->exit_code == 3);
+    CHECK(world.signals.waits.empty());
+}
+
+TEST_CASE("a lease that nobody had is taken without a word") {
+    World world;
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK_FALSE(world.reporter.told("notice: "));
+}

@@ -39,10 +39,20 @@ struct Asking {
         manifest.parameters = {one};
         world.terminal.there = false;
     }
+    void give(const std::string& name, const std::string& value, bool secret) {
+        if (secret) {
+            given.secrets[name] = Secret(value);
+        } else {
+            given.values[name] = value;
+        }
+    }
     ParameterValues resolve() {
         return resolve_parameters({&manifest}, given, known, &world.terminal).front();
     }
-    std::optional<std::string> value() { return resolve().at(manifest.parameters.front().name); }
+    std::optional<std::string> value() {
+        const std::optional<Secret> found = resolve().at(manifest.parameters.front().name);
+        return found ? std::optional(found->reveal()) : std::nullopt;
+    }
     /// What is refused; empty: nothing.
     std::string refusal() {
         try {
@@ -54,6 +64,11 @@ struct Asking {
         return {};
     }
 };
+
+std::string read(const std::string& place) {
+    const Secret secret = read_secret("token", place);
+    return secret.reveal();
+}
 
 }  // namespace
 
@@ -72,7 +87,9 @@ TEST_CASE("a value is the given one, else the config's, else an earlier one, els
 
 TEST_CASE("what is not required may stay without a value") {
     Asking asking(parameter("size"));
-    CHECK(asking.resolve() == ParameterValues{{"size", std::nullopt}});
+    const ParameterValues values = asking.resolve();
+    REQUIRE(values.size() == 1);
+    CHECK_FALSE(values.at("size"));
 }
 
 TEST_CASE("a secret comes from --secret alone") {
@@ -80,7 +97,7 @@ TEST_CASE("a secret comes from --secret alone") {
     asking.known.kept["token"] = "kept";
     asking.manifest.parameters.front().default_value = "by default";
     CHECK_THAT(asking.refusal(), Contains("which has no value"));
-    asking.given.secrets["token"] = "given";
+    asking.given.secrets["token"] = Secret("given");
     CHECK(asking.value() == "given");
     const std::string misplaced = "a secret: it belongs neither into the config nor into --env";
     asking.given.values["token"] = "shown";
@@ -93,14 +110,14 @@ TEST_CASE("a secret comes from --secret alone") {
 TEST_CASE("what is no secret is not given as one") {
     Asking asking(parameter("size"));
     asking.given.values["size"] = "1";
-    asking.given.secrets["size"] = "1";
+    asking.given.secrets["size"] = Secret("1");
     CHECK_THAT(asking.refusal(), Contains("--secret size: it is no secret; give it with --env"));
 }
 
 TEST_CASE("a name that nobody declares is told with the option that it was given by") {
     Asking asking(parameter("size"));
     asking.given.values = {{"size", "1"}, {"colour", "red"}};
-    asking.given.secrets["token"] = "x";
+    asking.given.secrets["token"] = Secret("x");
     const std::string refusal = asking.refusal();
     CHECK_THAT(refusal, Contains("--env colour: no due upgrade declares this parameter") &&
                             Contains("--secret token: no due upgrade declares this parameter"));
@@ -120,13 +137,13 @@ TEST_CASE("a value that does not fit its pattern is told, a secret one is not re
     for (const bool secret : {false, true}) {
         Asking asking(parameter("size", true, secret));
         asking.manifest.parameters.front().pattern = "[0-9]+";
-        (secret ? asking.given.secrets : asking.given.values)["size"] = "much";
+        asking.give("size", "much", secret);
         CHECK_THAT(asking.refusal(), Contains("does not match [0-9]+"));
         CHECK(has(asking.refusal(), "much") != secret);
-        (secret ? asking.given.secrets : asking.given.values)["size"] = "12";
+        asking.give("size", "12", secret);
         CHECK(asking.refusal().empty());
         asking.manifest.parameters.front().pattern = "[0-9";
-        CHECK_THAT(asking.refusal(), Contains("its pattern '[0-9' is no regular expression"));
+        CHECK_THAT(asking.refusal(), Contains("'[0-9' is no regular expression"));
     }
 }
 
@@ -140,7 +157,7 @@ TEST_CASE("what has no value otherwise is typed, where somebody can") {
         CHECK(asking.world.terminal.secret_questions == (secret ? 1U : 0U));
         asking.world.terminal.answer = [](const std::string&) { return std::optional(""); };
         CHECK_THAT(asking.refusal(), Contains("which has no value"));
-        (secret ? asking.given.secrets : asking.given.values)["size"] = "given";
+        asking.give("size", "given", secret);
         asking.world.terminal.questions.clear();
         CHECK(asking.value() == "given");
         CHECK(asking.world.terminal.questions.empty());
@@ -151,13 +168,15 @@ TEST_CASE("what is kept of values is no secret, and what is hidden is nothing el
     Manifest manifest = Manifest::undeclared(UpgradeVersion::parse("0.0.51"));
     manifest.parameters = {parameter("size"), parameter("token", false, true), parameter("colour"),
                            parameter("key", false, true)};
-    const ParameterValues values{{"size", "1"},
-                                 {"token", "hunter2"},
+    const ParameterValues values{{"size", Secret("1")},
+                                 {"token", Secret("hunter2")},
                                  {"colour", std::nullopt},
                                  {"key", std::nullopt},
-                                 {"other", "x"}};
+                                 {"other", Secret("x")}};
     CHECK(values_to_keep(manifest, values) == Values{{"size", "1"}});
-    CHECK(secrets_in(manifest, values) == std::vector<std::string>{"hunter2"});
+    const std::map<std::string, Secret> secrets = secrets_in(manifest, values);
+    REQUIRE(secrets.size() == 1);
+    CHECK(secrets.at("token").reveal() == "hunter2");
 }
 
 TEST_CASE("a secret is read from a variable, a file or a descriptor, without its last newline") {
@@ -167,13 +186,13 @@ TEST_CASE("a secret is read from a variable, a file or a descriptor, without its
          {std::pair("hunter2", "hunter2"), std::pair("hunter2\n", "hunter2"),
           std::pair("hunter2\n\n", "hunter2\n")}) {
         ::setenv("PARAMETERS_TEST", content, 1);
-        CHECK(read_secret("token", "env:PARAMETERS_TEST") == value);
+        CHECK(read("env:PARAMETERS_TEST") == value);
         ::unsetenv("PARAMETERS_TEST");
         replace_file(file, content);
-        CHECK(read_secret("token", "file:" + file) == value);
+        CHECK(read("file:" + file) == value);
         const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
         REQUIRE(fd >= 3);
-        CHECK(read_secret("token", "fd:" + std::to_string(fd)) == value);
+        CHECK(read("fd:" + std::to_string(fd)) == value);
         CHECK(::fcntl(fd, F_GETFD) == -1);  // nobody else is to have it
     }
 }
@@ -207,7 +226,7 @@ TEST_CASE("a secret has at most 64 KiB") {
         const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
         for (const std::string& place : {"file:" + file, "fd:" + std::to_string(fd)}) {
             if (size == std::size_t{64} << 10U) {
-                CHECK(read_secret("token", place).size() == size);
+                CHECK(read(place).size() == size);
             } else {
                 CHECK_THROWS_AS(read_secret("token", place), Error);
             }

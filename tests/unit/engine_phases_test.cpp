@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the phases of an upgrade are asked for, and how their ends are told.
+#include <algorithm>
+
 #include "support/catch.hpp"
 #include "support/engine_world.hpp"
 #include "support/two_files.hpp"
@@ -154,7 +156,7 @@ TEST_CASE("where nothing is enforced a refusal is not the manifest's") {
 TEST_CASE("a refusal that an upgrade has only printed is seen, too, while it applies") {
     World world;
     ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51");
-    upgrade.step({.id = "one", .commands = {{"x", "Permission denied"}}});
+    upgrade.sets("x", "y").prints = "open x: Permission denied";
     upgrade.manifest.permissions.network = true;
     world.publish(upgrade.fails(HostPhase::apply, 3));
     const std::string told = words(world.upgrade());
@@ -258,4 +260,44 @@ TEST_CASE("the end of a phase has words of its own") {
     blocked.end = PhaseEnd::blocked;
     blocked.message = "so";
     CHECK(words_for(blocked, HostPhase::preflight) == "blocked: so");
+}
+
+TEST_CASE("what a phase has printed last is told and logged, also without its newline") {
+    World world;
+    ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
+    upgrade.prints = "first\nlast words";
+    world.publish(upgrade);
+    const auto report = world.upgrade();
+    REQUIRE(report->exit_code == 0);
+    const std::size_t phases = world.stage.phases.size();
+    CHECK(world.reporter.count("line: first") == phases);
+    CHECK(world.reporter.count("line: last words") == phases);
+    CHECK(count(world.folder.logs.at("logs/" + report->run + "/0.0.51.log"), "  last words") == 1);
+}
+
+TEST_CASE("what needs the changes of one that is not shown yet is shown after it") {
+    World world;
+    world.publish(ScriptedUpgrade::of("0.0.51").sets("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.52").edits("app").needs("x", "1"));
+    world.publish(ScriptedUpgrade::of("0.0.53").edits("conf").fails(HostPhase::simulate, 1));
+    const auto report = world.upgrade();
+    INFO(words(report));
+    CHECK(report->exit_code == 0);
+    CHECK(world.reporter.told("simulate good: 0.0.53: cannot be shown before 0.0.51 has run: "));
+    CHECK(world.done() == Strings{"0.0.51", "0.0.52", "0.0.53"});
+}
+
+TEST_CASE("all archives are fetched before the first phase runs") {
+    World world;
+    for (const char* version : {"0.0.51", "0.0.52"})
+        world.publish(ScriptedUpgrade::of(version).edits(version));
+    std::optional<std::size_t> fetched;
+    world.stage.before_phase = [&](const std::string&, HostPhase) {
+        if (!fetched)
+            fetched = static_cast<std::size_t>(
+                std::count_if(world.source.fetched.begin(), world.source.fetched.end(),
+                              [](const std::string& name) { return has(name, ".tar.gz"); }));
+    };
+    REQUIRE(world.upgrade()->exit_code == 0);
+    CHECK(fetched == 2U);
 }

@@ -160,8 +160,9 @@ TEST_CASE("a value that is given goes before the one that the plan was given") {
     plan.given = {{"size", "1"}, {"colour", "red"}};
     GivenParameters given;
     given.values = {{"size", "2"}};
-    given.secrets = {{"token", "x"}};
+    given.secrets["token"] = Secret("x");
     const GivenParameters both = plan.with_given(given);
     CHECK(both.values == std::map<std::string, std::string>{{"size", "2"}, {"colour", "red"}});
-    CHECK(both.secrets == given.secrets);
+    REQUIRE(both.secrets.size() == 1);
+    CHECK(both.secrets.at("token").reveal() == "x");
 }

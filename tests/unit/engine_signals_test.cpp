@@ -151,6 +151,8 @@ TEST_CASE("when an earlier upgrade fails while soaking nothing is rolled back") 
     CHECK(report->exit_code == 1);
     CHECK(world.done() == Strings{"0.0.51", "0.0.52"});
     CHECK(world.version() == "0.0.52");
+    CHECK(report->outcome == Outcome::failed);
+    CHECK(world.newest_run() == "failed");
     CHECK_FALSE(world.reporter.told("rollback begins"));
 }
 

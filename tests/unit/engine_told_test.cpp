@@ -230,11 +230,16 @@ TEST_CASE("the recipe by hand begins with rollback where that can undo it, and n
         recipe(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1").reversible(), 5);
     CHECK(count(whole, rollback) == 1);
     CHECK(count(whole, "#   set a 1") == 1);
+    CHECK(count(whole, "# undo by hand what these did, which it has run:") == 1);
+    CHECK(count(whole, "# go on after its last finished step") == 1);
+    CHECK(count(whole, "# run it again, from its start") == 0);
     CHECK(std::find(whole.begin(), whole.end(), rollback) <
           std::find(whole.begin(), whole.end(), "runner upgrade -c '/cluster/cluster.yaml'"));
     // With nothing of it there, rollback would undo another upgrade.
     const Strings nothing = recipe(ScriptedUpgrade::of("0.0.51").edits("a"), 0);
     CHECK(count(nothing, rollback) == 0);
+    CHECK(count(nothing, "# run it again, from its start") == 1);
+    CHECK(count(nothing, "# undo by hand what these did, which it has run:") == 0);
     // What it cannot undo is said.
     const Strings commands = recipe(ScriptedUpgrade::of("0.0.51").sets("a", "1").sets("b", "1"), 6);
     CHECK(count(commands, rollback) == 0);

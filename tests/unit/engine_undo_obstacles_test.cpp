@@ -4,6 +4,7 @@
 
 #include "model/error.hpp"
 #include "support/catch.hpp"
+#include "support/sha256.hpp"
 #include "support/two_files.hpp"
 
 using namespace test;
