@@ -108,7 +108,8 @@ int dispatch(int argc, char** argv) {
     if (!name.empty())
         throw Error(Failure::usage, "there is no command '" + std::string(name) + "'",
                     "'runner --help' lists them");
-    for (const std::string_view line : split_lines(help())) print_error_line(line);
+    const std::string usage = help();
+    for (const std::string_view line : split_lines(usage)) print_error_line(line);
     return exit_code(Failure::usage);
 }
 

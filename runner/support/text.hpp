@@ -4,12 +4,16 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace runner {
 
 /// Lines without their ends; a last line without newline counts too.
 std::vector<std::string_view> split_lines(std::string_view text);
+/// The lines are parts of a text that has to be there as long as they are.
+template <typename Text, typename = std::enable_if_t<std::is_same_v<Text, std::string>>>
+std::vector<std::string_view> split_lines(Text&& text) = delete;
 
 /// Whole lines out of a stream that comes in pieces.
 class LineBuffer {
