@@ -145,16 +145,22 @@ class OnTerminal {
 
 const std::string k_prompt = "(of the forge): ";
 
+/// The address sanitizer has a handler of its own for SIGSEGV, which the programs of these tests
+/// would leave in its place.
+void leave_crashes_to_the_kernel() {
+    static const char* const given = std::getenv("ASAN_OPTIONS");
+    static const std::string options =
+        (given == nullptr ? "" : given) + std::string(":handle_segv=0");
+    ::setenv("ASAN_OPTIONS", options.c_str(), 1);
+}
+
 }  // namespace
 
 TEST_CASE("the terminal shows what is typed again after every signal that ends a prompt") {
     const int number = GENERATE(SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2,
                                 SIGABRT, SIGSEGV, SIGVTALRM, SIGXCPU, SIGRTMIN + 1);
     INFO("signal " << number);
-    // The address sanitizer has a handler of its own for SIGSEGV, which ends the program otherwise.
-    const char* const options = std::getenv("ASAN_OPTIONS");
-    ::setenv("ASAN_OPTIONS",
-             (std::string(options == nullptr ? "" : options) + ":handle_segv=0").c_str(), 1);
+    leave_crashes_to_the_kernel();
     Sandbox sandbox;
     sandbox.release_plugin("secretive", "0.1.10001");
     OnTerminal run(sandbox, {"upgrade", "--yes"});

@@ -85,6 +85,13 @@ class FakeTerminal final : public runner::Terminal {
     std::size_t secret_questions = 0;  ///< those of them whose answer is not shown
     /// Nothing: every answer is `y`.
     std::function<std::optional<std::string>(const std::string& question)> answer;
+    /// Does this while a question waits, which is then answered by `y`.
+    void while_asked(std::function<void()> work) {
+        answer = [work = std::move(work)](const std::string&) {
+            work();
+            return std::optional<std::string>("y");
+        };
+    }
     [[nodiscard]] bool interactive() const override { return there; }
     std::optional<std::string> ask(const std::string& prompt) override;
     std::optional<std::string> ask_secret(const std::string& prompt) override {

@@ -88,6 +88,12 @@ runner::SavedPlan World::save_plan(runner::UpgradeRequest request) {
     return runner::SavedPlan::parse(runner::dump_json(document), "plan.json");
 }
 
+runner::UpgradeRequest World::by_saved_plan() {
+    runner::UpgradeRequest request = yes();
+    request.saved_plan = save_plan(request);
+    return request;
+}
+
 std::function<void(const char*)> World::point_at(const std::string& when) {
     return [this, when](const char* call) {
         // Giving the lease back happens in a destructor.

@@ -57,6 +57,8 @@ class World {
     std::optional<runner::RunReport> single(const runner::SingleRunRequest& request);
     /// `plan --out` of this, and what `upgrade --plan` then reads.
     runner::SavedPlan save_plan(runner::UpgradeRequest request);
+    /// `upgrade --yes --plan`, of a plan that is saved now.
+    runner::UpgradeRequest by_saved_plan();
     /// Runs `work`; whether it lived to its end.
     bool run(const std::function<void()>& work);
     /// Somebody keeps runs out: `runner lock`.

@@ -80,10 +80,7 @@ TEST_CASE("where everything is blocked there is nothing to go on with") {
 TEST_CASE("a signal at the question whether to go on interrupts the run") {
     World world;
     publish_blocked(world);
-    world.terminal.answer = [&](const std::string&) -> Answer {
-        world.signals.signals = 1;
-        return "y";
-    };
+    world.terminal.while_asked([&] { world.signals.signals = 1; });
     CHECK(world.upgrade(World::asking())->exit_code == 143);
     CHECK(world.terminal.questions.size() == 1);
 }
@@ -132,8 +129,7 @@ TEST_CASE("a saved plan whose upgrade is gone no longer fits") {
     world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    UpgradeRequest request = World::yes();
-    request.saved_plan = world.save_plan(request);
+    UpgradeRequest request = world.by_saved_plan();
     world.withdraw("0.0.52");
     const auto report = world.upgrade(request);
     CHECK(report->exit_code == 6);

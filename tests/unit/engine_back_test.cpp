@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Going back: where the cluster stands afterwards, and what is refused before it is begun.
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 #include "support/two_files.hpp"
 
@@ -68,9 +69,7 @@ TEST_CASE("an undo that fails in its simulation after a command may go well for 
 TEST_CASE("a rollback that finds nothing to undo keeps its reason in the history") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
-    world.at("after file", 1, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "after file");
     RollbackRequest request = World::rollback_request();
     request.reason = "the power was cut";
     const auto report = world.rollback(request);

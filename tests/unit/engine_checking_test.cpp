@@ -25,6 +25,16 @@ std::string health(const VerifyReport& report, const std::string& version) {
     return "-";
 }
 
+/// It counts as done in a ledger that no run has written to.
+void record_by_hand(World& world, const ScriptedUpgrade& upgrade) {
+    world.ledgers.open()->set_identity({"demo", "", ""});
+    DoneRecord done;
+    done.version = upgrade.version;
+    done.tag = upgrade.tag();
+    done.platform = Platform::current().to_string();
+    world.ledgers.open()->record_done(done, "erna", "by hand");
+}
+
 }  // namespace
 
 TEST_CASE("a check is superseded by a later upgrade of the same component alone") {
@@ -155,12 +165,7 @@ TEST_CASE("what is an executable upgrade has no check, whoever recorded it") {
         ScriptedUpgrade upgrade = checked("0.0.51").executable();
         world.publish(upgrade);
         if (by_hand) {
-            world.ledgers.open()->set_identity({"demo", "", ""});
-            DoneRecord done;
-            done.version = "0.0.51";
-            done.tag = upgrade.tag();
-            done.platform = Platform::current().to_string();
-            world.ledgers.open()->record_done(done, "erna", "by hand");
+            record_by_hand(world, upgrade);
         } else {
             REQUIRE(world.upgrade()->exit_code == 0);
         }
@@ -263,12 +268,7 @@ TEST_CASE("what was recorded by hand is checked by what its release brings") {
         ScriptedUpgrade upgrade = ScriptedUpgrade::of("0.0.51").edits("app");
         if (with_check) upgrade.verify = good();
         world.publish(upgrade);
-        world.ledgers.open()->set_identity({"demo", "", ""});
-        DoneRecord done;
-        done.version = "0.0.51";
-        done.tag = upgrade.tag();
-        done.platform = Platform::current().to_string();
-        world.ledgers.open()->record_done(done, "erna", "by hand");
+        record_by_hand(world, upgrade);
         CHECK(health(run_verify(world.parts(), {}), "0.0.51") ==
               (with_check ? "healthy" : "unchecked"));
     }

@@ -114,10 +114,7 @@ TEST_CASE("with --keep-going the rest runs, and the version stays below what is 
 TEST_CASE("a verdict that changed while the question waited stops the run") {
     World world;
     world.publish(for_good("0.0.51").needs("image", ""));
-    world.terminal.answer = [&](const std::string&) {
-        world.now.outside["image"] = "v2";
-        return "y";
-    };
+    world.terminal.while_asked([&] { world.now.outside["image"] = "v2"; });
     const auto report = world.upgrade(World::asking());
     CHECK(report->exit_code == 3);
     CHECK(has(report->error->message, "changed since it was shown"));
@@ -130,10 +127,7 @@ TEST_CASE("what was shown as nothing to do does not run, and the other way round
     World world;
     world.now.outside["image"] = ready_first ? "v1" : "v2";
     world.publish(for_good("0.0.51")).preflight = nothing_to_do_while("image", "v2");
-    world.terminal.answer = [&](const std::string&) {
-        world.now.outside["image"] = ready_first ? "v2" : "v1";
-        return "y";
-    };
+    world.terminal.while_asked([&] { world.now.outside["image"] = ready_first ? "v2" : "v1"; });
     const auto report = world.upgrade(World::asking());
     CHECK(report->exit_code == 3);
     CHECK(has(report->error->message, "changed since it was shown"));
@@ -175,10 +169,7 @@ TEST_CASE("a file that is edited while the question waits is not overwritten") {
     World world;
     world.now.files["a"] = "old\n";
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a"));
-    world.terminal.answer = [&](const std::string&) {
-        world.now.files["a"] = "old\nby hand\n";
-        return "y";
-    };
+    world.terminal.while_asked([&] { world.now.files["a"] = "old\nby hand\n"; });
     const auto report = world.upgrade(World::asking());
     CHECK(report->exit_code == 3);
     CHECK(has(report->error->message, "a is not as when it was shown"));

@@ -118,8 +118,7 @@ TEST_CASE("a saved plan with --yes stops before what nobody has seen, and withou
         REQUIRE(world.upgrade()->exit_code == 0);
         world.publish(ScriptedUpgrade::of("0.0.52").sets("x", "1"));
         world.publish(ScriptedUpgrade::of("0.0.53").edits("app").needs("x", "1"));
-        UpgradeRequest request = World::yes();
-        request.saved_plan = world.save_plan(request);
+        UpgradeRequest request = world.by_saved_plan();
         request.yes = yes;
         const auto report = world.upgrade(request);
         INFO(words(report));

@@ -39,10 +39,7 @@ struct Scene {
     /// `edit` happens when something is asked.
     void before_work(const std::function<void()>& edit) {
         options.yes = false;
-        world.terminal.answer = [edit](const std::string&) {
-            edit();
-            return std::optional<std::string>("y");
-        };
+        world.terminal.while_asked(edit);
     }
 };
 

@@ -177,8 +177,7 @@ TEST_CASE("a saved plan is refused when a skip that it was made with was taken b
     world.publish(ScriptedUpgrade::of("0.0.52").edits("conf"));
     world.publish(ScriptedUpgrade::of("0.0.53").edits("app"));
     world.ledgers.open()->record_skip({"0.0.52", "not here", "erna"});
-    UpgradeRequest request = World::yes();
-    request.saved_plan = world.save_plan(request);
+    UpgradeRequest request = world.by_saved_plan();
     REQUIRE(world.ledgers.open()->remove_skip("0.0.52", "erna"));
     const auto refused = world.upgrade(request);
     CHECK(refused->exit_code == 6);

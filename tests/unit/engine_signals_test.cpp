@@ -218,10 +218,7 @@ TEST_CASE("hooks run for what got past the question, and nothing else") {
     }
     SECTION("interrupted at the question") {
         world.publish(upgrade);
-        world.terminal.answer = [&](const std::string&) {
-            world.signals.signals = 1;
-            return "y";
-        };
+        world.terminal.while_asked([&] { world.signals.signals = 1; });
         CHECK(world.upgrade(request)->exit_code == 143);
         CHECK(world.processes.programs.empty());
     }

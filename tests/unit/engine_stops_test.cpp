@@ -136,10 +136,7 @@ TEST_CASE("a ledger that became another cluster's while the lease was waited for
 TEST_CASE("all files that are not as they were shown are named") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("a").edits("b"));
-    world.terminal.answer = [&](const std::string&) {
-        world.now.files = {{"a", "mine\n"}, {"b", "mine\n"}};
-        return std::optional<std::string>("y");
-    };
+    world.terminal.while_asked([&] { world.now.files = {{"a", "mine\n"}, {"b", "mine\n"}}; });
     CHECK_THAT(words(world.upgrade(World::asking())),
                Contains("a, b are not as when it was shown"));
 }

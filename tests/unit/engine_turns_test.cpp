@@ -234,10 +234,7 @@ TEST_CASE("what ends a run between two upgrades names what is done") {
     other.now.files["g"] = "old\n";
     other.publish(ScriptedUpgrade::of("0.0.51").edits("f"));
     other.publish(ScriptedUpgrade::of("0.0.52").edits("g"));
-    other.terminal.answer = [&](const std::string&) {
-        other.now.files["g"] = "by a person\n";
-        return std::optional<std::string>("y");
-    };
+    other.terminal.while_asked([&] { other.now.files["g"] = "by a person\n"; });
     const auto report = other.upgrade(World::asking());
     CHECK(report->exit_code == 1);
     CHECK_THAT(words(report), Contains("it was not begun; done: 0.0.51"));

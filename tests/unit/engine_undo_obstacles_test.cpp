@@ -71,10 +71,7 @@ TEST_CASE("states of files are alike when nothing that is known of both differs"
 
 TEST_CASE("a file that is edited while the question waits is not overwritten") {
     TwoFiles two;
-    two.world.terminal.answer = [&](const std::string&) {
-        two.world.now.files["app"] = "mine\n";
-        return std::optional<std::string>("y");
-    };
+    two.world.terminal.while_asked([&] { two.world.now.files["app"] = "mine\n"; });
     RollbackRequest request;
     request.target = "0.0.50";
     const auto report = two.world.rollback(request);

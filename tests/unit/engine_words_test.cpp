@@ -6,6 +6,7 @@
 #include "host/host.hpp"
 #include "support/asked_gate.hpp"
 #include "support/catch.hpp"
+#include "support/deaths.hpp"
 #include "support/engine_world.hpp"
 #include "support/two_files.hpp"
 
@@ -83,10 +84,7 @@ TEST_CASE("the outcome of what cannot run tells blocked and failed apart") {
 TEST_CASE("what is stopped right before it begins is told as failed, with why") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.terminal.answer = [&](const std::string&) {
-        world.now.files["app"] = "mine\n";
-        return std::optional<std::string>("y");
-    };
+    world.terminal.while_asked([&] { world.now.files["app"] = "mine\n"; });
     const auto report = world.upgrade(World::asking());
     REQUIRE(report->exit_code == 3);
     CHECK(report->due.at(0).outcome == Outcome::failed);
@@ -106,10 +104,7 @@ TEST_CASE("an attempt that an error ends keeps its words") {
 TEST_CASE("a run that is interrupted before it changes anything is in the history as that") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.terminal.answer = [&](const std::string&) {
-        world.signals.signals = 1;
-        return std::optional<std::string>("y");
-    };
+    world.terminal.while_asked([&] { world.signals.signals = 1; });
     REQUIRE(world.upgrade(World::asking())->exit_code == 143);
     CHECK(world.ledgers.look()->runs(1).front().message == "interrupted");
 }
@@ -191,8 +186,7 @@ TEST_CASE("a saved plan beside which nothing was released warns of nothing") {
     world.publish(ScriptedUpgrade::of("0.0.51").edits("first"));
     REQUIRE(world.upgrade()->exit_code == 0);
     world.publish(ScriptedUpgrade::of("0.0.52").edits("app"));
-    UpgradeRequest request = World::yes();
-    request.saved_plan = world.save_plan(request);
+    UpgradeRequest request = world.by_saved_plan();
     const auto report = world.upgrade(request);
     REQUIRE(report->exit_code == 0);
     CHECK(report->warnings.empty());
@@ -201,9 +195,7 @@ TEST_CASE("a saved plan beside which nothing was released warns of nothing") {
 TEST_CASE("nothing is told as put back where nothing had to be") {
     World world;
     world.publish(ScriptedUpgrade::of("0.0.51").edits("app"));
-    world.at("after record_files", 1, [&] { world.process.dies_at = world.process.points; });
-    REQUIRE_FALSE(world.upgrade());
-    world.process.at_point = nullptr;
+    die_at(world, "after record_files");
     REQUIRE(world.upgrade()->exit_code == 0);
     for (const std::string& event : world.reporter.events) CHECK_THAT(event, !Contains("put back"));
 }

@@ -118,22 +118,22 @@ TEST_CASE("what cannot be changed exactly is refused") {
 
 TEST_CASE("YAML nested too deep is refused with the place, on a small stack") {
     const auto [open, place] = GENERATE(table<std::string, std::string>({
-        // How the library counts what is never closed is its own affair.
-        {"[", "line 1, column "},
-        {"{a: ", "line 1, column "},
+        // What is never closed may still be a key: the library opens a map for it, too.
+        {"[", "line 1, column 51"},
+        {"{a: ", "line 1, column 397"},
         {"- ", "line 1, column 201"},
         {"? ", "line 1, column 201"},
-        {"[{a: ", "line 1, column "},
+        {"[{a: ", "line 1, column 166"},
         {"- ? ", "line 1, column 201"},
     }));
     std::string text;
     while (text.size() < test::k_deep * open.size()) text += open;
     test::on_small_stack([&, &place = place] {
-        const auto at = Catch::Contains("not valid YAML at " + place);
-        const auto why = Catch::Contains(": nested too deep: more than 100 levels");
-        CHECK_THROWS_WITH(yaml_get(text, "a"), at && why);
-        CHECK_THROWS_WITH(yaml_set(text, "a", "1"), at && why);
-        CHECK_THROWS_WITH(yaml_remove(text, "a"), at && why);
+        const auto refused = Catch::Contains("not valid YAML at " + place +
+                                             ": nested too deep: more than 100 levels");
+        CHECK_THROWS_WITH(yaml_get(text, "a"), refused);
+        CHECK_THROWS_WITH(yaml_set(text, "a", "1"), refused);
+        CHECK_THROWS_WITH(yaml_remove(text, "a"), refused);
     });
 }
 
