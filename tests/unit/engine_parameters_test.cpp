@@ -201,9 +201,8 @@ TEST_CASE("what is no place of a secret, or holds none, is wrong usage") {
     const TemporaryFolder folder("parameters-test");
     const std::string file = (folder.path() / "token").string();
     replace_file(file, "\n");
-    ::unsetenv("PARAMETERS_TEST");
     for (const std::string& place :
-         {std::string("env:PARAMETERS_TEST"), std::string("env:"), std::string("env"),
+         {std::string("env:PARAMETERS_TEST_ABSENT"), std::string("env:"), std::string("env"),
           std::string("file:"), "file:" + file, "file:" + file + ".absent", std::string("fd:"),
           std::string("fd:0"), std::string("fd:2"), std::string("fd:x"), std::string("fd:3x"),
           std::string("fd:999"), std::string("hunter2"), std::string("other:x")}) {
